@@ -1,0 +1,71 @@
+# Two commands do everything: `make lab` opens the labs, `make test` tests them.
+#   make lab ARGS=--no-browser     any argument of JupyterLab passes through
+#   make test                      NO_SKIPS=1 turns a skipped test into a failure
+# The others: labs, lint, lines, bench, fuzz, binder-check, pins, clean.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+ARGS ?=
+NOTEBOOKS = $(wildcard labs/*.ipynb labs/solutions/*.ipynb)
+SHELL := /bin/sh
+
+.PHONY: help lab test test-unit test-notebooks test-browser labs labs-check lint lines bench fuzz \
+        binder-check pins clean setup-lab setup-test setup-dev
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 4
+
+lab: setup-lab
+	@tools/lab $(VENV) $(ARGS)
+
+setup-lab setup-test setup-dev: setup-%:
+	@tools/setup $* $(VENV)
+
+test: test-unit test-notebooks test-browser
+
+# Unit tests, recordings, doctests.
+test-unit: setup-test
+	@$(PYTEST) -m "not fuzz and not browser" $(ARGS)
+
+# Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
+test-notebooks: setup-test
+	@$(if $(NOTEBOOKS),$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $(NOTEBOOKS),echo "no notebooks yet")
+
+test-browser: setup-test
+	@$(PYTEST) tests/browser -m browser $(ARGS)
+
+fuzz: setup-test
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz $(ARGS)
+
+# The notebooks are built from labs/source/*.py.
+labs: setup-test
+	@$(BIN)/python tools/build_labs.py $(ARGS)
+
+labs-check: setup-test
+	@$(BIN)/python tools/build_labs.py --check $(ARGS)
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/codespell
+
+# What a reader of the machine has before them; the promise is about 4,000.
+lines:
+	@find aarch64sim/arch aarch64sim/asm aarch64sim/kvm aarch64sim/vmm -name '*.py' | LC_ALL=C sort | xargs wc -l
+
+bench: setup-test
+	@$(BIN)/python tools/bench.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_cpu
+
+binder-check: setup-test
+	@$(BIN)/python tools/emulate_binder.py $(ARGS)
+
+# Renew the pinned versions (needs uv).
+pins:
+	@tools/pins
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

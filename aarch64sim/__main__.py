@@ -1,0 +1,180 @@
+"""The command line: step a program, replay recordings, list the kernels.
+
+Invariant: bad input gets one sentence on standard error and exit status 2; a difference found gets status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from aarch64sim.asm import AssemblyError, ProgramError, assemble
+from aarch64sim.asm.program import Program
+from aarch64sim.debug import Debugger
+from aarch64sim.debug.gdbserver import serve_forever
+from aarch64sim.debug.recording import RecordingError, Result, load, replay
+from aarch64sim.kvm.kernels import UnknownKernelError, behaviours, kernels
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m aarch64sim",
+        description="Single-step an AArch64 guest under a small, faithful model of Linux KVM.",
+        epilog="Start with: python -m aarch64sim step labs/programs/store.s --kernel v4.3",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    step = commands.add_parser("step", help="step a program to its end and print every stop")
+    step.add_argument("file", type=Path, metavar="FILE.s", help="assembly source, or an ELF file")
+    step.add_argument(
+        "--kernel", default="fixed", help="which kernel (see `kernels`); default: fixed"
+    )
+    step.add_argument("--limit", type=int, default=1000, help="steps at most; default: 1000")
+    step.set_defaults(run=_step)
+
+    again = commands.add_parser(
+        "replay", help="compare recordings of real kernels with the simulator"
+    )
+    again.add_argument("folder", type=Path, metavar="DIR", help="a folder like labs/recordings")
+    again.add_argument("--kernel", help="only this recorded kernel, such as linux-5.10.89")
+    again.add_argument("--scenario", help="only this scenario, such as b_str")
+    again.add_argument("-v", "--verbose", action="store_true", help="a line for every recording")
+    again.set_defaults(run=_replay)
+
+    gdb = commands.add_parser("gdb", help="serve a gdb on this computer (target remote :PORT)")
+    gdb.add_argument("file", type=Path, metavar="FILE.s", help="assembly source, or an ELF file")
+    gdb.add_argument("--kernel", default="fixed", help="which kernel; default: fixed")
+    gdb.add_argument("--port", type=int, default=1234, help="0: any free one; default: 1234")
+    gdb.set_defaults(run=_gdb)
+
+    eras = commands.add_parser("kernels", help="the kernels there are, and what each field means")
+    eras.add_argument("name", nargs="?", help="only this kernel: what it does not do as it should")
+    eras.set_defaults(run=_kernels)
+
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (AssemblyError, ProgramError) as error:
+        caret = getattr(error, "caret", "")
+        print(f"{options.file}: {error}" + (f"\n{caret}" if caret else ""), file=sys.stderr)
+    except (RecordingError, UnknownKernelError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename or options.command}: {error.strerror or error}", file=sys.stderr)
+    except UnicodeDecodeError:
+        print(f"{options.file}: this is not text", file=sys.stderr)
+    return 2
+
+
+def read_program(path: Path) -> Program:
+    """The program in `path`: an ELF file, or assembly source."""
+    data = path.read_bytes()
+    if data.startswith(b"\x7fELF"):
+        return Program.from_elf(data)
+    return assemble(data.decode("utf-8"))
+
+
+def _step(options: argparse.Namespace) -> int:
+    debugger = Debugger(read_program(options.file), options.kernel)
+    print(f"{options.file} under {debugger.kernel.title}: {debugger.kernel.summary}\n")
+    print(f"{'step':>4}  {'KVM_RUN returned':<17} {'PC':<12} {'hsr':<12} what")
+    entry = debugger.program.entry
+    while not debugger.ended and debugger.position < options.limit:
+        stop = debugger.step()
+        for exit_ in stop.exits:
+            number = str(stop.number) if exit_ is stop.exits[-1] else ""
+            hsr = "" if exit_.hsr is None else f"{exit_.hsr:#x}"
+            place = f"+{exit_.pc - entry:x}" if 0 <= exit_.pc - entry < 0x1_0000 else ""
+            text = stop.text if exit_ is stop.exits[-1] and exit_.reason == "DEBUG" else exit_.text
+            print(
+                f"{number:>4}  {exit_.reason:<17} {exit_.pc:#x} {place:<5} {hsr:<12} {text}".rstrip()
+            )
+    print(f"\n{debugger.last.text}")
+    stops = [f"+{s.pc - entry:x}" for s in debugger.stops if s.reason == "step"]
+    print(f"Stops: {' '.join(stops)}.  UART: {debugger.console!r}")
+    return 0
+
+
+def _gdb(options: argparse.Namespace) -> int:
+    debugger = Debugger(read_program(options.file), options.kernel)
+    try:
+        asyncio.run(serve_forever(debugger, options.port, lambda text: print(text, flush=True)))
+    except KeyboardInterrupt:
+        return 0
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    folder = load(options.folder)
+    results: list[Result] = []
+    for recording in folder.recordings(options.kernel, options.scenario):
+        result = replay(recording)
+        results.append(result)
+        if result.difference:
+            print(f"{recording}: {result.difference}")
+        elif result.unreplayable:
+            print(f"{recording}: cannot be replayed: {result.unreplayable}")
+        elif options.verbose:
+            preset = result.kernel.name if result.kernel else "?"
+            print(f"{recording}: {result.exits} exits agree with {preset}")
+    if not results:
+        print(f"{options.folder}: no recording of that kernel and scenario", file=sys.stderr)
+        return 2
+    _matrix(results)
+    return 0 if all(result.agrees for result in results) else 1
+
+
+def _matrix(results: Sequence[Result]) -> None:
+    """Per recorded kernel: its preset, and how many recordings agree."""
+    width = max(len(result.recording.kernel) for result in results)
+    print(f"\n{'recorded kernel':<{width}}  {'preset':<38} agree  differ  not replayed")
+    for kernel in dict.fromkeys(result.recording.kernel for result in results):
+        own = [result for result in results if result.recording.kernel == kernel]
+        preset = next((result.kernel.name for result in own if result.kernel), "-")
+        agree = sum(result.agrees for result in own)
+        differ = sum(result.difference is not None for result in own)
+        print(
+            f"{kernel:<{width}}  {preset:<38} {agree:>5}  {differ:>6}  {len(own) - agree - differ:>12}"
+        )
+    agree = sum(result.agrees for result in results)
+    exits = sum(result.exits for result in results)
+    print(f"\n{agree} of {len(results)} recordings agree; {exits} exits compared.")
+
+
+def _kernels(options: argparse.Namespace) -> int:
+    if options.name:
+        kernel = kernels[options.name]
+        print(f"{kernel.name}: {kernel.title}; {kernel.summary}")
+        for name, (value, right) in kernel.differences().items():
+            print(f"  {name} = {_say(value)}   (right: {_say(right)})")
+        return 0
+    for kernel in kernels.values():
+        print(f"{kernel.name:<38} {kernel.title}: {kernel.summary}")
+    print("\nEach is a handful of these fields; the default is what a kernel should do:\n")
+    for behaviour in behaviours():
+        print(f"{behaviour.name} = {_say(behaviour.default)}")
+        print(
+            textwrap.fill(
+                behaviour.metadata["doc"], 96, initial_indent="    ", subsequent_indent="    "
+            )
+        )
+        for key, label in (("wrong_in", "came with"), ("fixed_by", "fixed by")):
+            if behaviour.metadata[key]:
+                print(f"    {label}: {behaviour.metadata[key]}")
+    return 0
+
+
+def _say(value: object) -> str:
+    return str(getattr(value, "value", value))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

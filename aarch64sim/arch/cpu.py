@@ -1,0 +1,383 @@
+"""The CPU: registers, fetch, one step at a time, exception entry and return.
+
+Invariant: after every call the CPU stands between two instructions, and `step_state()` follows from its bits alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aarch64sim.arch import (
+    access,
+    decode,
+    entry,
+    raising,
+    step,
+    sysregs,
+    system,
+)
+from aarch64sim.arch import watching as watcher
+from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
+from aarch64sim.arch.exceptions import Synchronous, Taken, Uncounted
+from aarch64sim.arch.memory import PAGE_BITS, Memory
+from aarch64sim.arch.pstate import PState
+from aarch64sim.arch.registers import SP
+from aarch64sim.arch.step import StepState
+from aarch64sim.arch.syndrome import EC
+from aarch64sim.events import EventLog
+
+Op = Callable[[], int]
+
+_CARE_MDSCR = sysregs.MDSCR_SS | sysregs.MDSCR_MDE
+_CARE_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
+LEAVE = -1  # returned by an op instead of a PC: look around first; the PC is in `Cpu.pc`
+FEATURES = frozenset({"LSE", "CRC32", "LRCPC", "LOR"})  # about what a Neoverse N1 has
+
+
+class Cpu:
+    """One AArch64 processing element with EL0, EL1 and EL2; exceptions taken to `host_el` go to the caller.
+
+    With `resident_guest`, the software at EL2 is the caller itself. It uses no register of the CPU, so an exception
+    taken there leaves the guest's PC, PSTATE and SP where they are (`at_host` says that EL2 runs): that is what the
+    caller sees of ELR_EL2 and SPSR_EL2, and what its `exception_return()` returns to.
+
+    `r` holds X0-X30, then the current SP, a zero (never written) and a sink (never read), each unsigned 64 bits.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_el: int = 2,
+        resident_guest: bool = False,
+        choices: Choices | None = None,
+        features: frozenset[str] = FEATURES,
+        log: EventLog | None = None,
+    ) -> None:
+        self.r: list[int] = [0] * 34
+        self.v: list[int] = [0] * 32
+        self.pc = 0
+        self.pstate = PState()
+        self.sys = sysregs.SystemRegisters()
+        self.memory = Memory()
+        self.host_el = host_el
+        self.resident_guest = resident_guest
+        self.at_host = resident_guest
+        self.choices = choices or Choices()
+        self.features = features
+        self.log = log or EventLog()
+        self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
+        self.event_register = False
+        self.retired = 0  # instructions completed since reset
+        self.written = []  # stores of this step while watched: address, size, value before
+        self._sp = [0, 0, 0]  # the banked SPs; the current one is in r[SP]
+        self._ops: dict[int, Op] = {}
+        self.plain: dict[
+            int, Op
+        ] = {}  # those of `_ops` that do no more than `decode.is_plain` says
+        self._returned = False  # the instruction was ERET, which sets PSTATE.SS itself
+        self._counted = False  # `retired` is exact while the instruction executes
+        # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
+        self._stepped = self._stepped_exclusive = False
+
+    r: list[int]
+    pc: int
+    pstate: PState
+    sys: sysregs.SystemRegisters
+    memory: Memory
+    choices: Choices
+    log: EventLog
+    retired: int
+    event_register: bool
+    written: list[tuple[int, int, int]]
+
+    load = access.load
+    store = access.store
+    read_system = system.read_system
+    write_system = system.write_system
+    write_pstate_field = system.write_pstate_field
+    system_instruction = system.system_instruction
+    wait_for_interrupt = system.wait_for_interrupt
+    wait_for_event = system.wait_for_event
+    undefined = system.undefined
+    supervisor_call = raising.supervisor_call
+    hypervisor_call = raising.hypervisor_call
+    secure_monitor_call = raising.secure_monitor_call
+    breakpoint_instruction = raising.breakpoint_instruction
+    check_fp = raising.check_fp
+    check_sp_alignment = raising.check_sp_alignment
+    take_step_exception = entry.take_step_exception
+    enter_exception = entry.enter_exception
+    exception_return = entry.exception_return
+
+    # --- the software-step machine, from its bits ----------------------------------------------------------------
+
+    def debug_target_el(self) -> int:
+        """Where debug exceptions go now."""
+        tde = self.sys.mdcr_el2 & sysregs.MDCR_TDE
+        return step.debug_target_el(tde=tde, tge=self.sys.hcr_el2 & sysregs.HCR_TGE)
+
+    def debug_exceptions_enabled(self, el: int | None = None, d: int | None = None) -> bool:
+        """Whether they are enabled from here, or from level `el` with PSTATE.D = `d`."""
+        if el is None:
+            el, d = (2, 1) if self.at_host else (self.pstate.el, self.pstate.d)
+        return step.debug_exceptions_enabled(
+            el=el,
+            target_el=self.debug_target_el(),
+            kde=self.sys.mdscr_el1 & sysregs.MDSCR_KDE,
+            d=self.pstate.d if d is None else d,
+            os_lock=self.sys.oslsr_el1 & 2,
+        )
+
+    def step_state(self) -> StepState:
+        """The state of the software-step machine."""
+        if not self.sys.mdscr_el1 & sysregs.MDSCR_SS:
+            return StepState.INACTIVE  # the usual case, without a closer look
+        return step.step_state(
+            mdscr_ss=self.sys.mdscr_el1 & sysregs.MDSCR_SS,
+            pstate_ss=self.pstate.ss,
+            enabled=self.debug_exceptions_enabled(),
+        )
+
+    def stepping(self) -> bool:
+        """Whether software step is active."""
+        return self.step_state() is not StepState.INACTIVE
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, limit: int) -> Taken | None:
+        """Execute up to `limit` instructions (an exception taken counts as one); an exception taken to the host's
+        level ends the run and is returned.
+        """
+        left = limit
+        while left > 0:
+            if self._needs_care():
+                taken = self._careful_step()
+                left -= 1
+            else:
+                before = self.retired
+                taken = self._burst(left)
+                left -= self.retired - before + (taken is not None)
+            if taken and taken.target_el >= self.host_el:
+                return taken
+        return None
+
+    def step(self) -> Taken | None:
+        """One instruction, or the exception that comes instead of it or right behind it; the exception, if any."""
+        s = self.sys
+        if (
+            s.mdscr_el1 & _CARE_MDSCR
+            or s.hcr_el2 & _CARE_HCR
+            or self.pstate.il
+            or self.log.watching
+        ):  # `_needs_care`, without the call
+            return self._careful_step()
+        ops = self._ops
+        try:
+            if self.pc not in ops:
+                self._translate(self.pc)
+            pc = ops[self.pc]()
+        except Synchronous as exception:
+            return entry.take_synchronous(self, exception)
+        if pc != LEAVE:
+            self.pc = pc
+        self.retired += 1
+        return None
+
+    def _needs_care(self) -> bool:
+        """Whether anything but plain execution is going on: stepping, breakpoints, interrupts, a watcher."""
+        s = self.sys
+        return bool(
+            s.mdscr_el1 & _CARE_MDSCR
+            or s.hcr_el2 & _CARE_HCR
+            or self.pstate.il
+            or self.log.watching
+        )
+
+    def _burst(self, limit: int) -> Taken | None:
+        """Up to `limit` instructions with nothing to look at between them; fewer when an op says LEAVE."""
+        ops = self._ops
+        pc = self.pc
+        left = limit
+        try:
+            while left:
+                try:
+                    for left in range(left, 0, -1):  # noqa: B007, B020
+                        pc = ops[pc]()
+                    left = 0
+                except KeyError:
+                    if pc == LEAVE:
+                        break
+                    if pc in ops:
+                        raise
+                    self._translate(pc)
+        except Synchronous as exception:
+            self.pc = pc
+            self.retired += limit - left
+            return entry.take_synchronous(self, exception)
+        if pc != LEAVE:
+            self.pc = pc
+        self.retired += limit - left
+        return None
+
+    def _careful_step(self) -> Taken | None:
+        """One instruction with everything looked at, in the order of Arm ARM D1.3.5.6 and the choices."""
+        state = self.step_state()
+        pending = state is StepState.ACTIVE_PENDING
+        vector = entry.pending_interrupt(self)
+        if vector is not None and (not pending or self.choices.interrupt_before_step):
+            return entry.take_interrupt(self, vector)
+        try:
+            if pending:
+                if self.choices.fetch_before_step and self.pc not in self._ops:
+                    self._translate(self.pc)
+                return self.take_step_exception()
+            if self.pstate.il and not self.pc & 3:  # the PC alignment fault has priority
+                raise Synchronous(EC.ILLEGAL_STATE)
+            op = self._ops.get(self.pc) or self._translate(self.pc)
+            if self.sys.mdscr_el1 & sysregs.MDSCR_MDE:
+                access.check_breakpoints(self)
+            self._execute(op, state)
+        except Synchronous as exception:
+            return entry.take_synchronous(self, exception)
+        if self._stepped:
+            vector = entry.pending_interrupt(self)
+            if vector is None or self.choices.completed_step_first:
+                return self.take_step_exception()
+        return None
+
+    def _execute(self, op: Op, before: StepState) -> None:
+        """Run one op to completion and advance the step machine, which is in state `before`."""
+        watching = self.log.watching
+        pc = self.pc
+        monitor = self.monitor
+        if watching:
+            saved = self.r.copy()
+            saved_pstate = self.pstate.to_spsr()
+            self.written.clear()
+        mdscr_ss = self.sys.mdscr_el1 & sysregs.MDSCR_SS
+        self._returned = False
+        self._counted = True
+        next_pc = op()
+        self._counted = False
+        if next_pc != LEAVE:
+            self.pc = next_pc
+        self.retired += 1
+        if not self._returned:
+            self.pstate.ss = step.advance_ss(mdscr_ss=mdscr_ss, pstate_ss=self.pstate.ss)
+        # Unless its step exception follows at once, it will be another instruction or none that was stepped.
+        self._stepped = (
+            before is StepState.ACTIVE_NOT_PENDING and self.step_state() is StepState.ACTIVE_PENDING
+        )
+        reserved = self.monitor is not None and self.monitor is not monitor
+        self._stepped_exclusive = self._stepped and reserved
+        if watching:
+            watcher.log_retired(self, pc, before, saved, saved_pstate)
+
+    def _translate(self, pc: int) -> Op:
+        """Fetch and decode the instruction at `pc` and bind its op; raises what the fetch meets."""
+        word = access.fetch(self, pc)
+        page = pc >> PAGE_BITS
+        if page not in self.memory.code:
+            self.memory.code.add(page)
+            self.memory.writable.pop(page, None)
+        op = self._ops[pc] = decode.bind(self, word, pc)
+        if decode.is_plain(word, self.features):
+            self.plain[pc] = op
+        return op
+
+    def forget_code(self, address: int, size: int) -> None:
+        """`size` bytes at `address` changed: what was decoded from them no longer holds."""
+        for pc in range(address & ~3, address + size, 4):
+            self._ops.pop(pc, None)
+            self.plain.pop(pc, None)
+
+    def forget_page(self, page: int) -> None:
+        """Page number `page` was unmapped or changed as a whole."""
+        self.memory.unmap(page)
+        self.memory.code.discard(page)
+        for pc in [pc for pc in self._ops if pc >> PAGE_BITS == page]:
+            del self._ops[pc]
+            self.plain.pop(pc, None)
+
+    def leave(self, next_pc: int) -> int:
+        """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""
+        self.pc = next_pc
+        return LEAVE
+
+    def instruction_count(self) -> int:
+        """Instructions completed before this one: a burst, which counts only at its end, stops for it."""
+        if not self._counted:
+            raise Uncounted
+        return self.retired
+
+    # --- stack pointers, OS Lock ---------------------------------------------------------------------------------
+
+    def select_sp(self, el: int, sp: int) -> None:
+        """Change Exception level and SPSel, and with them which SP is current."""
+        p = self.pstate
+        self._sp[p.el if p.sp else 0] = self.r[SP]
+        p.el, p.sp = el, sp
+        self.r[SP] = self._sp[el if sp else 0]
+
+    def set_pstate(self, spsr: int) -> None:
+        """Make PSTATE what a 32-bit SPSR image says, with the SP that it selects."""
+        p = self.pstate
+        p.set_flags_and_masks(spsr)
+        p.ss, p.il = spsr >> 21 & 1, spsr >> 20 & 1
+        self.select_sp(spsr >> 2 & 3, spsr & 1)
+
+    def get_sp(self, el: int) -> int:
+        """SP_ELx of level `el`, 64 bits, also while it is the current one."""
+        p = self.pstate
+        return self.r[SP] if el == (p.el if p.sp else 0) else self._sp[el]
+
+    def set_sp(self, el: int, value: int) -> None:
+        """Write SP_ELx of level `el`."""
+        p = self.pstate
+        if el == (p.el if p.sp else 0):
+            self.r[SP] = value
+        else:
+            self._sp[el] = value
+
+    def set_os_lock(self, locked: int) -> None:
+        """OSLAR_EL1.OSLK: lock (1) or unlock (0); OSLSR_EL1.OSLK shows it."""
+        self.sys.oslsr_el1 = self.sys.oslsr_el1 & ~2 | locked << 1
+
+    # --- checkpoints -----------------------------------------------------------------------------------------------
+
+    def save(self) -> tuple[object, ...]:
+        """Everything but memory, as plain values for `restore`."""
+        return (
+            self.r.copy(),
+            self.v.copy(),
+            self.pc,
+            self.pstate.to_spsr(),
+            self.sys.copy_values(),
+            self._sp.copy(),
+            self.monitor,
+            self.event_register,
+            self.retired,
+            (self._stepped, self._stepped_exclusive, self.at_host),
+        )
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Put back what `save` gave."""
+        self.r[:], self.v[:], self.pc, spsr, values, self._sp[:], *rest = saved
+        self.monitor, self.event_register, self.retired, stepped = rest
+        self._stepped, self._stepped_exclusive, self.at_host = stepped
+        p = self.pstate
+        p.set_flags_and_masks(spsr)
+        p.ss, p.il, p.el, p.sp = spsr >> 21 & 1, spsr >> 20 & 1, spsr >> 2 & 3, spsr & 1
+        self.sys.restore_values(values)
+        self.memory.forget_caches()
+
+    # --- the log ---------------------------------------------------------------------------------------------------
+
+    def watch(self, watching: bool) -> None:
+        """Write events from now on, or stop."""
+        self.log.watching = watching
+        self.memory.forget_caches()
+
+
+__all__ = ["ARCHITECTURE", "FEATURES", "LEAVE", "QEMU", "Choices", "Cpu", "Op"]

@@ -1,0 +1,85 @@
+"""From an instruction word to its row of the table, and to the closure that executes it.
+
+Invariant: a word that is no row's, or whose row needs a feature that the CPU lacks, is UNDEFINED: an exception of the
+guest, never a Python error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import execute
+from aarch64sim.arch.encodings import ENCODINGS, FEATURES
+from aarch64sim.arch.pattern import Encoding, Fields
+
+if TYPE_CHECKING:
+    from aarch64sim.arch.cpu import Cpu
+
+Op = Callable[[], int]
+Binder = Callable[["Cpu", Fields, int], Op]
+
+
+def _buckets() -> tuple[tuple[Encoding, ...], ...]:
+    """For each value of bits 31 to 24 the rows that it leaves possible, the most specific first."""
+    by_specificity = sorted(ENCODINGS, key=lambda row: -row.mask.bit_count())
+    return tuple(
+        tuple(
+            row for row in by_specificity if not ((top << 24) ^ row.value) & row.mask & 0xFF00_0000
+        )
+        for top in range(256)
+    )
+
+
+_BUCKETS = _buckets()
+_BINDERS: dict[Encoding, Binder] = {row: execute.binder(row.binder) for row in ENCODINGS}
+
+
+@lru_cache(maxsize=1 << 14)
+def decode(word: int, features: frozenset[str] = FEATURES) -> tuple[Encoding, Fields] | None:
+    """The row of a 32-bit instruction word and its fields; None if the word is UNDEFINED with these features.
+
+    >>> row, fields = decode(0x91004041)
+    >>> row.spell({"op": fields.op}), fields.Rd, fields.Rn, fields.imm
+    ('add', 1, 2, 16)
+    """
+    for row in _BUCKETS[word >> 24]:
+        if word & row.mask == row.value and (not row.feature or row.feature in features):
+            fields = row.extract(word)
+            if fields is not None:
+                return row, Fields(fields)
+    return None
+
+
+def bind(cpu: Cpu, word: int, pc: int) -> Op:
+    """The operation that executes `word` at address `pc` on `cpu` and returns the next PC."""
+    decoded = decode(word, cpu.features)
+    if decoded is None:
+        return cpu.undefined
+    row, fields = decoded
+    return _BINDERS[row](cpu, fields, pc)
+
+
+_PLAIN_MODULES = (
+    "data_immediate",
+    "data_register",
+    "data_multiply",
+    "memory_single",
+    "memory_pair",
+)
+_PLAIN_BRANCHES = {
+    *("branch", "branch_conditional", "branch_register", "compare_and_branch", "test_and_branch"),
+}
+
+
+def is_plain(word: int, features: frozenset[str] = FEATURES) -> bool:
+    """Whether the instruction does no more than change registers and memory, and the PC, or fault.
+
+    After such an instruction nothing about stepping, interrupts, traps or reservations can be different.
+    """
+    decoded = decode(word, features)
+    if decoded is None:
+        return False
+    binder = _BINDERS[decoded[0]]
+    return binder.__module__.endswith(_PLAIN_MODULES) or binder.__name__ in _PLAIN_BRANCHES

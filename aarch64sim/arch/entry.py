@@ -1,0 +1,168 @@
+"""Exception entry and exception return (Arm ARM D1.3).
+
+Invariant: these two alone change the Exception level; what they do to PSTATE.SS is `step`'s to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import step, sysregs, watching
+from aarch64sim.arch.exceptions import (
+    FIQ,
+    IRQ,
+    SERROR,
+    SYNCHRONOUS,
+    Synchronous,
+    Taken,
+    Uncounted,
+)
+from aarch64sim.arch.step import StepState
+from aarch64sim.arch.syndrome import EC, SAME_LEVEL_TWIN, esr, software_step
+
+if TYPE_CHECKING:
+    from aarch64sim.arch.cpu import Cpu
+
+
+def take_synchronous(cpu: Cpu, exception: Synchronous) -> Taken | None:
+    cpu._counted = False
+    if isinstance(exception, Uncounted):
+        return cpu._careful_step()
+    target = max(exception.target_el, cpu.pstate.el)
+    if target == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TGE:
+        target = 2
+    ec = exception.ec
+    if target == cpu.pstate.el and ec in SAME_LEVEL_TWIN:
+        ec += 1
+    return cpu.enter_exception(
+        target,
+        SYNCHRONOUS,
+        esr(ec, exception.iss),
+        far=exception.far,
+        hpfar=exception.hpfar,
+        call=exception.call,
+    )
+
+
+def take_step_exception(cpu: Cpu) -> Taken:
+    """The Software Step exception (Arm ARM D2.11.9): reported before the instruction at PC."""
+    target = cpu.debug_target_el()
+    ec = EC.SOFTWARE_STEP_SAME if target == cpu.pstate.el else EC.SOFTWARE_STEP
+    iss = software_step(stepped=cpu._stepped, exclusive=cpu._stepped_exclusive)
+    return cpu.enter_exception(target, SYNCHRONOUS, esr(ec, iss), what="step_exception")
+
+
+def pending_interrupt(cpu: Cpu) -> int | None:
+    """The vector offset of a virtual interrupt that can be taken now, or None."""
+    hcr, p = cpu.sys.hcr_el2, cpu.pstate
+    if p.el >= 2 or hcr & sysregs.HCR_TGE:
+        return None
+    if hcr & sysregs.HCR_VF and hcr & sysregs.HCR_FMO and not p.f:
+        return FIQ
+    if hcr & sysregs.HCR_VI and hcr & sysregs.HCR_IMO and not p.i:
+        return IRQ
+    if hcr & sysregs.HCR_VSE and hcr & sysregs.HCR_AMO and not p.a:
+        return SERROR
+    return None
+
+
+def take_interrupt(cpu: Cpu, vector: int) -> Taken:
+    syndrome = None
+    if vector == SERROR:
+        syndrome = esr(EC.SERROR, cpu.sys.vsesr_el2 & 0x1FF_FFFF)
+        cpu.sys.hcr_el2 &= ~sysregs.HCR_VSE
+    return cpu.enter_exception(1, vector, syndrome, what="interrupt")
+
+
+def enter_exception(
+    cpu: Cpu,
+    target_el: int,
+    vector: int,
+    syndrome: int | None,
+    *,
+    far: int | None = None,
+    hpfar: int | None = None,
+    call: bool = False,
+    what: str = "exception",
+) -> Taken:
+    """Take an exception to `target_el`: save, mask, switch to its SP, go to its vector.
+
+    `vector` is the offset within the group (0x000 synchronous, 0x080 IRQ, 0x100 FIQ, 0x180 SError); `call` as in
+    `Synchronous`.
+    """
+    p, s = cpu.pstate, cpu.sys
+    pc, old_ss = cpu.pc, p.ss
+    before = cpu.step_state() if cpu.log.watching else StepState.INACTIVE
+    mdscr_ss = s.mdscr_el1 & sysregs.MDSCR_SS
+    p.ss = step.exception_entry_spsr_ss(mdscr_ss=mdscr_ss, pstate_ss=p.ss, call=call)
+    spsr = p.to_spsr()
+    elr = pc + 4 & 0xFFFF_FFFF_FFFF_FFFF if call else pc
+    offset = vector + (0x400 if p.el < target_el else 0x200 if p.sp else 0)
+    if target_el == 2:
+        s.spsr_el2, s.elr_el2 = spsr, elr
+        s.esr_el2 = s.esr_el2 if syndrome is None else syndrome
+        s.far_el2 = s.far_el2 if far is None else far
+        s.hpfar_el2 = s.hpfar_el2 if hpfar is None else hpfar
+        base = s.vbar_el2
+    else:
+        s.spsr_el1, s.elr_el1 = spsr, elr
+        s.esr_el1 = s.esr_el1 if syndrome is None else syndrome
+        s.far_el1 = s.far_el1 if far is None else far
+        base = s.vbar_el1
+        if not s.sctlr_el1 & sysregs.SCTLR_SPAN:
+            p.pan = 1
+    if cpu.resident_guest and target_el == 2:
+        cpu.at_host = True
+        cpu.pc = elr
+    else:
+        cpu.select_sp(target_el, 1)
+        p.d = p.a = p.i = p.f = 1
+        p.ss = p.il = p.btype = p.uao = 0
+        cpu.pc = base + offset & 0xFFFF_FFFF_FFFF_FFFF
+    cpu._stepped = cpu._stepped_exclusive = False
+    taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
+    if cpu.log.watching:
+        watching.log_taken(cpu, taken, what, pc, before, old_ss)
+    return taken
+
+
+def exception_return(cpu: Cpu) -> int:
+    """ERET: UNDEFINED at EL0; an illegal return keeps the level and sets PSTATE.IL."""
+    el = cpu.pstate.el
+    if cpu.at_host:
+        spsr, elr = cpu.pstate.to_spsr(), cpu.pc
+    elif el == 0:
+        cpu.undefined()
+    elif el == 2:
+        spsr, elr = cpu.sys.spsr_el2, cpu.sys.elr_el2
+    else:
+        spsr, elr = cpu.sys.spsr_el1, cpu.sys.elr_el1
+    p = cpu.pstate
+    legal = _legal_return(cpu, spsr)
+    target_el, sp = (spsr >> 2 & 3, spsr & 1) if legal else (p.el, p.sp)
+    p.ss = step.exception_return_ss(
+        spsr_ss=spsr >> 21 & 1,
+        mdscr_ss=cpu.sys.mdscr_el1 & sysregs.MDSCR_SS,
+        enabled_at_source=cpu.debug_exceptions_enabled(),
+        enabled_at_target=cpu.debug_exceptions_enabled(target_el, spsr >> 9 & 1),
+    )
+    p.set_flags_and_masks(spsr)
+    p.il = spsr >> 20 & 1 if legal else 1
+    cpu.at_host = False
+    cpu.select_sp(target_el, sp)
+    cpu.monitor = None
+    cpu.event_register = True
+    cpu._returned = True
+    cpu._stepped = cpu._stepped_exclusive = False
+    return cpu.leave(elr)
+
+
+def _legal_return(cpu: Cpu, spsr: int) -> bool:
+    """Whether SPSR names a level and SP that this level may return to; AArch32 does not exist here."""
+    target_el, sp = spsr >> 2 & 3, spsr & 1
+    return not (
+        spsr & 0x12
+        or target_el > (2 if cpu.at_host else cpu.pstate.el)
+        or (target_el == 0 and sp)
+        or (target_el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TGE)
+    )

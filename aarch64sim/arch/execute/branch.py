@@ -1,0 +1,121 @@
+"""Branches and exception-generating instructions (Arm ARM C4.1.94).
+
+Invariant: targets are computed by the binder; an operation only chooses between two numbers or reads a register.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch.pattern import Fields
+from aarch64sim.arch.registers import MASK64, source
+from aarch64sim.arch.vocabulary import mask_of, sign_extend
+
+if TYPE_CHECKING:
+    from aarch64sim.arch.cpu import Cpu
+
+LR = 30
+
+
+def _target(f: Fields, pc: int, bits: int) -> int:
+    return (pc + 4 * sign_extend(f.imm, bits)) & MASK64
+
+
+def branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """B, BL."""
+    r, target, next_pc = cpu.r, _target(f, pc, 26), following(pc)
+
+    def op_link() -> int:
+        r[LR] = next_pc
+        return target
+
+    return op_link if f.L else lambda: target
+
+
+def branch_conditional(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """B.cond: the odd conditions are the even ones with the two ways exchanged; AL and NV are both always."""
+    p, target, next_pc = cpu.pstate, _target(f, pc, 19), following(pc)
+    yes, no = (next_pc, target) if f.cond & 1 and f.cond != 15 else (target, next_pc)
+    return (
+        lambda: yes if p.z else no,
+        lambda: yes if p.c else no,
+        lambda: yes if p.n else no,
+        lambda: yes if p.v else no,
+        lambda: yes if p.c and not p.z else no,
+        lambda: yes if p.n == p.v else no,
+        lambda: yes if p.n == p.v and not p.z else no,
+        lambda: yes,
+    )[f.cond >> 1]
+
+
+def compare_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """CBZ, CBNZ."""
+    r, t, mask = cpu.r, source(f.Rt), mask_of(f.sf)
+    target, next_pc = _target(f, pc, 19), following(pc)
+    nonzero, zero = (target, next_pc) if f.op else (next_pc, target)
+    return lambda: nonzero if r[t] & mask else zero
+
+
+def test_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """TBZ, TBNZ."""
+    r, t, bit = cpu.r, source(f.Rt), 1 << f.bit
+    target, next_pc = _target(f, pc, 14), following(pc)
+    one, zero = (target, next_pc) if f.op else (next_pc, target)
+    return lambda: one if r[t] & bit else zero
+
+
+def branch_register(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """BR, BLR, RET."""
+    r, n, next_pc = cpu.r, source(f.Rn), following(pc)
+
+    def op_link() -> int:
+        target = r[n]
+        r[LR] = next_pc
+        return target
+
+    return op_link if f.L else lambda: r[n]
+
+
+def exception_return(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """ERET."""
+    return cpu.exception_return
+
+
+def supervisor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """SVC."""
+    imm16 = f.imm
+    return lambda: cpu.supervisor_call(imm16)
+
+
+def hypervisor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """HVC."""
+    imm16 = f.imm
+    return lambda: cpu.hypervisor_call(imm16)
+
+
+def secure_monitor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """SMC."""
+    imm16 = f.imm
+    return lambda: cpu.secure_monitor_call(imm16)
+
+
+def breakpoint(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """BRK."""
+    imm16 = f.imm
+    return lambda: cpu.breakpoint_instruction(imm16)
+
+
+def undefined(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """UDF, and HLT while halting debug is off."""
+    return cpu.undefined
+
+
+def other_simd(cpu: Cpu, f: Fields, pc: int) -> Op:
+    """SIMD&FP that we do not execute: its trap if one is set, else UNDEFINED."""
+
+    def op() -> int:
+        cpu.check_fp()
+        cpu.undefined()
+
+    return op

@@ -1,0 +1,110 @@
+"""How bytes move between memory and registers: one reader and one writer for every access size.
+
+Invariant: an access first asks the cache of pages that need no further look; only what that cannot answer goes to
+`cpu.load` and `cpu.store`, which know about faults, alignment, watchpoints and byte order.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch.vocabulary import sign_extend
+
+if TYPE_CHECKING:
+    from aarch64sim.arch.cpu import Cpu
+
+Reader = Callable[[int], int]
+Writer = Callable[[int, int], None]
+
+UNSIGNED = {
+    1: struct.Struct("<B"),
+    2: struct.Struct("<H"),
+    4: struct.Struct("<I"),
+    8: struct.Struct("<Q"),
+}
+PAIRS = {4: struct.Struct("<II"), 8: struct.Struct("<QQ")}
+# The page is not cached, or the access crosses its end.
+MISSES = (KeyError, struct.error)
+
+
+def reader(
+    cpu: Cpu,
+    size: int,
+    iss: int = 0,
+    *,
+    sign: int = 0,
+    ordered: bool = False,
+    unprivileged: bool = False,
+) -> Reader:
+    """A function from an address to the value there, zero-extended, or sign-extended and cut to the mask `sign`."""
+    readable = cpu.memory.readable
+    bits, low = 8 * size, size - 1
+
+    def slow(a: int) -> int:
+        value = cpu.load(a, size, iss, ordered=ordered, unprivileged=unprivileged)
+        return sign_extend(value, bits) & sign if sign else value
+
+    if size == 16:
+        return slow
+    unpack_from = UNSIGNED[size].unpack_from
+
+    def read(a: int) -> int:
+        try:
+            value: int = unpack_from(readable[a >> 12], a & 4095)[0]
+        except MISSES:
+            return slow(a)
+        return value
+
+    def read_byte(a: int) -> int:
+        try:
+            return readable[a >> 12][a & 4095]
+        except KeyError:
+            return slow(a)
+
+    def read_signed(a: int) -> int:
+        try:
+            value: int = unpack_from(readable[a >> 12], a & 4095)[0]
+        except MISSES:
+            return slow(a)
+        return sign_extend(value, bits) & sign
+
+    def read_ordered(a: int) -> int:
+        return slow(a) if a & low else plain(a)
+
+    plain = read_signed if sign else read_byte if size == 1 else read
+    return read_ordered if ordered else plain
+
+
+def writer(
+    cpu: Cpu, size: int, iss: int = 0, *, ordered: bool = False, unprivileged: bool = False
+) -> Writer:
+    """A function that writes the low `size` bytes of a value at an address."""
+    writable = cpu.memory.writable
+    mask, low = (1 << 8 * size) - 1, size - 1
+
+    def slow(a: int, value: int) -> None:
+        cpu.store(a, size, value & mask, iss, ordered=ordered, unprivileged=unprivileged)
+
+    if size == 16:
+        return slow
+    pack_into = UNSIGNED[size].pack_into
+
+    def write(a: int, value: int) -> None:
+        try:
+            pack_into(writable[a >> 12], a & 4095, value & mask)
+        except MISSES:
+            slow(a, value)
+
+    def write_byte(a: int, value: int) -> None:
+        try:
+            writable[a >> 12][a & 4095] = value & 0xFF
+        except KeyError:
+            slow(a, value)
+
+    def write_ordered(a: int, value: int) -> None:
+        slow(a, value) if a & low else plain(a, value)
+
+    plain = write_byte if size == 1 else write
+    return write_ordered if ordered else plain

@@ -1,0 +1,71 @@
+"""Guest-physical memory as stage 2 shows it: 4 KiB pages that the host has mapped; anything else faults.
+
+Invariant: `readable` and `writable` only cache pages that need no further look (mapped, little-endian, unwatched, no
+decoded code to invalidate, already journalled), so an instruction may use them without asking anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+PAGE_BITS = 12
+PAGE = 1 << PAGE_BITS
+OFFSET = PAGE - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage2Page:
+    """A stage-2 descriptor: the 4096 bytes behind a page of guest-physical addresses, and what is allowed."""
+
+    data: memoryview
+    writable: bool = True
+    executable: bool = True
+
+
+class Memory:
+    """Stage 2 and its caches. Addresses are guest-physical (IPA), in bytes; pages are numbered address >> 12."""
+
+    def __init__(self) -> None:
+        self.stage2: dict[int, Stage2Page] = {}
+        self.readable: dict[int, memoryview] = {}
+        self.writable: dict[int, memoryview] = {}
+        self.code: set[int] = set()  # pages from which instructions were decoded
+        self.journal: dict[int, bytes] | None = None  # contents of pages before their first write
+        self._populated: Counter[tuple[int, int]] = Counter()  # pages mapped per table entry
+
+    def map(self, page: int, descriptor: Stage2Page) -> None:
+        """Let stage 2 map page number `page`; what was there is gone."""
+        self.unmap(page)
+        self.stage2[page] = descriptor
+        self._populated.update(((1, page >> 18), (2, page >> 9)))
+
+    def unmap(self, page: int) -> None:
+        """Remove the mapping of page number `page`, if any."""
+        if self.stage2.pop(page, None):
+            self._populated.subtract(((1, page >> 18), (2, page >> 9)))
+        self.readable.pop(page, None)
+        self.writable.pop(page, None)
+
+    def fault_level(self, page: int) -> int:
+        """The level, 1 to 3, of the stage-2 table where a walk for page number `page` finds nothing (4 KiB granule)."""
+        for level, shift in ((1, 18), (2, 9)):
+            if not self._populated[level, page >> shift]:
+                return level
+        return 3
+
+    def forget_caches(self) -> None:
+        """Empty `readable` and `writable`: every access takes a look again."""
+        self.readable.clear()
+        self.writable.clear()
+
+    def start_journal(self, noted: dict[int, bytes] | None = None) -> None:
+        """From now on remember each page's contents before its first write (for checkpoints); `noted` are, already."""
+        self.journal = noted or {}
+        for page in self.writable.keys() - self.journal.keys():
+            del self.writable[page]
+
+    def before_write(self, page: int, data: memoryview) -> None:
+        """Whoever is about to change `data`, the bytes of page number `page`, says so here."""
+        if self.journal is not None and page not in self.journal:
+            self.journal[page] = bytes(data)

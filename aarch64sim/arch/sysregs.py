@@ -1,0 +1,232 @@
+"""The system registers: one table of names, encodings, levels and traps (Arm ARM D24), and the values.
+
+Invariant: a register exists if and only if it has a row; who may touch it and what traps is in the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aarch64sim.arch.syndrome import system_key
+
+# Trap name -> (control register, bit, directions). All go to EL2; Arm ARM D24.2 under each control bit.
+TRAPS = {
+    "tvm": ("hcr_el2", 26, "w"),
+    "trvm": ("hcr_el2", 30, "r"),
+    "tid1": ("hcr_el2", 16, "r"),
+    "tid2": ("hcr_el2", 17, "rw"),
+    "tid3": ("hcr_el2", 18, "r"),
+    "tacr": ("hcr_el2", 21, "rw"),
+    "tlor": ("hcr_el2", 35, "rw"),
+    "tda": ("mdcr_el2", 9, "rw"),
+    "tdosa": ("mdcr_el2", 10, "rw"),
+    "tpm": ("mdcr_el2", 6, "rw"),
+    "tsw": ("hcr_el2", 22, "rw"),
+}
+
+# EL0 traps to EL1: name -> (control register, bits of which one must be 1 to allow EL0).
+EL0_ENABLES = {
+    "uma": ("sctlr_el1", 1 << 9),
+    "uct": ("sctlr_el1", 1 << 15),
+    "cnt": ("cntkctl_el1", 3),
+    "pct": ("cntkctl_el1", 1 << 0),
+    "vct": ("cntkctl_el1", 1 << 1),
+    "vt": ("cntkctl_el1", 1 << 9),
+    "pmu": ("pmuserenr_el0", 1 << 0),
+}
+
+# name  op0 op1 CRn CRm op2  lowest EL to read / to write (- = never)  reset value  traps and EL0 enables
+_ROWS = """
+midr_el1            3 0 0 0 0   1 -  0x413fd0c1
+mpidr_el1           3 0 0 0 5   1 -  0x80000000
+revidr_el1          3 0 0 0 6   1 -  0                  tid1
+id_aa64pfr0_el1     3 0 0 4 0   1 -  0x1100000010110112 tid3
+id_aa64pfr1_el1     3 0 0 4 1   1 -  0x20               tid3
+id_aa64zfr0_el1     3 0 0 4 4   1 -  0                  tid3
+id_aa64dfr0_el1     3 0 0 5 0   1 -  0x10305408         tid3
+id_aa64dfr1_el1     3 0 0 5 1   1 -  0                  tid3
+id_aa64afr0_el1     3 0 0 5 4   1 -  0                  tid3
+id_aa64afr1_el1     3 0 0 5 5   1 -  0                  tid3
+id_aa64isar0_el1    3 0 0 6 0   1 -  0x100010211120     tid3
+id_aa64isar1_el1    3 0 0 6 1   1 -  0x100001           tid3
+id_aa64mmfr0_el1    3 0 0 7 0   1 -  0x101122           tid3
+id_aa64mmfr1_el1    3 0 0 7 1   1 -  0x10212122         tid3
+id_aa64mmfr2_el1    3 0 0 7 2   1 -  0x1011             tid3
+sctlr_el1           3 0 1 0 0   1 1  0xc50078           tvm,trvm
+actlr_el1           3 0 1 0 1   1 1  0                  tacr
+cpacr_el1           3 0 1 0 2   1 1  0
+ttbr0_el1           3 0 2 0 0   1 1  0                  tvm,trvm
+ttbr1_el1           3 0 2 0 1   1 1  0                  tvm,trvm
+tcr_el1             3 0 2 0 2   1 1  0                  tvm,trvm
+spsr_el1            3 0 4 0 0   1 1  0
+elr_el1             3 0 4 0 1   1 1  0
+sp_el0              3 0 4 1 0   1 1  0
+spsel               3 0 4 2 0   1 1  0
+currentel           3 0 4 2 2   1 -  0
+pan                 3 0 4 2 3   1 1  0
+uao                 3 0 4 2 4   1 1  0
+afsr0_el1           3 0 5 1 0   1 1  0                  tvm,trvm
+afsr1_el1           3 0 5 1 1   1 1  0                  tvm,trvm
+esr_el1             3 0 5 2 0   1 1  0                  tvm,trvm
+far_el1             3 0 6 0 0   1 1  0                  tvm,trvm
+par_el1             3 0 7 4 0   1 1  0
+mair_el1            3 0 10 2 0  1 1  0                  tvm,trvm
+amair_el1           3 0 10 3 0  1 1  0                  tvm,trvm
+lorsa_el1           3 0 10 4 0  1 1  0                  tlor
+lorea_el1           3 0 10 4 1  1 1  0                  tlor
+lorn_el1            3 0 10 4 2  1 1  0                  tlor
+lorc_el1            3 0 10 4 3  1 1  0                  tlor
+lorid_el1           3 0 10 4 7  1 -  0                  tlor
+vbar_el1            3 0 12 0 0  1 1  0
+isr_el1             3 0 12 1 0  1 -  0
+icc_pmr_el1         3 0 4 6 0   1 1  0
+icc_sre_el1         3 0 12 12 5 1 1  7
+contextidr_el1      3 0 13 0 1  1 1  0                  tvm,trvm
+tpidr_el1           3 0 13 0 4  1 1  0
+cntkctl_el1         3 0 14 1 0  1 1  0
+ccsidr_el1          3 1 0 0 0   1 -  0x700fe01a         tid2
+clidr_el1           3 1 0 0 1   1 -  0xa200023          tid2
+aidr_el1            3 1 0 0 7   1 -  0                  tid1
+csselr_el1          3 2 0 0 0   1 1  0                  tid2
+ctr_el0             3 3 0 0 1   0 -  0x8444c004         uct,tid2
+dczid_el0           3 3 0 0 7   0 -  4
+nzcv                3 3 4 2 0   0 0  0
+daif                3 3 4 2 1   0 0  0                  uma
+dit                 3 3 4 2 5   0 0  0
+fpcr                3 3 4 4 0   0 0  0
+fpsr                3 3 4 4 1   0 0  0
+pmcr_el0            3 3 9 12 0  0 0  0x41013000         pmu,tpm
+pmcntenset_el0      3 3 9 12 1  0 0  0                  pmu,tpm
+pmcntenclr_el0      3 3 9 12 2  0 0  0                  pmu,tpm
+pmccntr_el0         3 3 9 13 0  0 0  0                  pmu,tpm
+pmuserenr_el0       3 3 9 14 0  0 1  0                  tpm
+tpidr_el0           3 3 13 0 2  0 0  0
+tpidrro_el0         3 3 13 0 3  0 1  0
+cntfrq_el0          3 3 14 0 0  0 -  0x3b9aca0          cnt
+cntpct_el0          3 3 14 0 1  0 -  0                  pct
+cntvct_el0          3 3 14 0 2  0 -  0                  vct
+cntv_tval_el0       3 3 14 3 0  0 0  0                  vt
+cntv_ctl_el0        3 3 14 3 1  0 0  0                  vt
+cntv_cval_el0       3 3 14 3 2  0 0  0                  vt
+mdscr_el1           2 0 0 2 2   1 1  0                  tda
+mdccint_el1         2 0 0 2 0   1 1  0                  tda
+osdtrrx_el1         2 0 0 0 2   1 1  0                  tda
+oslar_el1           2 0 1 0 4   - 1  0                  tdosa
+oslsr_el1           2 0 1 1 4   1 -  8                  tdosa
+osdlr_el1           2 0 1 3 4   1 1  0                  tdosa
+mdrar_el1           2 0 1 0 0   1 -  0                  tda
+dbgclaimset_el1     2 0 7 8 6   1 1  0xff               tda
+dbgclaimclr_el1     2 0 7 9 6   1 1  0                  tda
+dbgauthstatus_el1   2 0 7 14 6  1 -  0                  tda
+mdccsr_el0          2 3 0 1 0   0 -  0                  tda
+sctlr_el2           3 4 1 0 0   2 2  0x30c50830
+hcr_el2             3 4 1 1 0   2 2  0x80000000
+mdcr_el2            3 4 1 1 1   2 2  0
+cptr_el2            3 4 1 1 2   2 2  0x33ff
+vttbr_el2           3 4 2 1 0   2 2  0
+vtcr_el2            3 4 2 1 2   2 2  0
+spsr_el2            3 4 4 0 0   2 2  0
+elr_el2             3 4 4 0 1   2 2  0
+sp_el1              3 4 4 1 0   2 2  0
+esr_el2             3 4 5 2 0   2 2  0
+vsesr_el2           3 4 5 2 3   2 2  0
+far_el2             3 4 6 0 0   2 2  0
+hpfar_el2           3 4 6 0 4   2 2  0
+vbar_el2            3 4 12 0 0  2 2  0
+tpidr_el2           3 4 13 0 2  2 2  0
+"""
+
+NEVER = 4  # no Exception level reaches it
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRegister:
+    """One row: who may read and write it (lowest Exception level), reset value, what traps."""
+
+    name: str
+    key: int
+    read_el: int
+    write_el: int
+    reset: int
+    conditions: tuple[str, ...]
+
+
+def _parse(row: str) -> SystemRegister:
+    name, op0, op1, crn, crm, op2, read_el, write_el, reset, *conditions = row.split()
+    return SystemRegister(
+        name,
+        system_key(int(op0), int(op1), int(crn), int(crm), int(op2)),
+        NEVER if read_el == "-" else int(read_el),
+        NEVER if write_el == "-" else int(write_el),
+        int(reset, 0),
+        tuple(conditions[0].split(",")) if conditions else (),
+    )
+
+
+def _debug_rows() -> list[str]:
+    names = (("dbgbvr", 4), ("dbgbcr", 5), ("dbgwvr", 6), ("dbgwcr", 7))
+    return [f"{name}{n}_el1 2 0 0 {n} {op2} 1 1 0 tda" for n in range(16) for name, op2 in names]
+
+
+REGISTERS = tuple(_parse(row) for row in _ROWS.strip().splitlines() + _debug_rows())
+BY_KEY = {register.key: register for register in REGISTERS}
+KEYS = {register.name: register.key for register in REGISTERS}
+NAMES = {register.key: register.name for register in REGISTERS}
+
+# Bits of the control registers that the model reads, by their names in the manual.
+MDSCR_SS, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 13, 1 << 15
+MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TPM = 1 << 8, 1 << 9, 1 << 10, 1 << 6
+SCTLR_A, SCTLR_SA, SCTLR_SA0, SCTLR_E0E, SCTLR_EE = 1 << 1, 1 << 3, 1 << 4, 1 << 24, 1 << 25
+SCTLR_NTWI, SCTLR_NTWE, SCTLR_SPAN = 1 << 16, 1 << 18, 1 << 23
+HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
+HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
+HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 << 19, 1 << 20
+HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
+HCR_RW, HCR_TLOR, HCR_TID2 = 1 << 31, 1 << 35, 1 << 17
+
+
+class SystemRegisters:
+    """The values, one attribute (unsigned 64-bit) per row of the table."""
+
+    # The ones that the model itself reads, for the type checker.
+    sctlr_el1: int
+    cpacr_el1: int
+    spsr_el1: int
+    elr_el1: int
+    esr_el1: int
+    far_el1: int
+    vbar_el1: int
+    mdscr_el1: int
+    oslsr_el1: int
+    hcr_el2: int
+    mdcr_el2: int
+    cptr_el2: int
+    spsr_el2: int
+    elr_el2: int
+    esr_el2: int
+    vsesr_el2: int
+    far_el2: int
+    hpfar_el2: int
+    vbar_el2: int
+
+    def __init__(self) -> None:
+        for register in REGISTERS:
+            setattr(self, register.name, register.reset)
+
+    def get(self, name: str) -> int:
+        """The value of the register `name` (lower case); KeyError if there is none."""
+        return int(self.__dict__[name])
+
+    def set(self, name: str, value: int) -> None:
+        """Set the register `name` (lower case) to 64 bits; KeyError if there is none."""
+        if name not in self.__dict__:
+            raise KeyError(name)
+        self.__dict__[name] = value & 0xFFFF_FFFF_FFFF_FFFF
+
+    def copy_values(self) -> dict[str, int]:
+        """A copy of all values, for a checkpoint."""
+        return dict(self.__dict__)
+
+    def restore_values(self, values: dict[str, int]) -> None:
+        """Put back what `copy_values` gave."""
+        self.__dict__.update(values)

@@ -1,0 +1,253 @@
+"""MSR, MRS, SYS and the waits: who may do it, what traps where, and the registers that are views of something else.
+
+Invariant: a check here happens in the architecture's order: UNDEFINED by level, traps to EL1, traps to EL2, access
+(Arm ARM D1.3.5, D24).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from aarch64sim.arch import access, sysregs
+from aarch64sim.arch.exceptions import Synchronous
+from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aarch64sim.arch.cpu import Cpu
+
+WFX_ISS = 1 << 24 | 0xE << 20  # condition valid, AL
+
+
+def undefined(cpu: Cpu) -> NoReturn:
+    """UNDEFINED: the exception of class 0."""
+    raise Synchronous(EC.UNKNOWN)
+
+
+def read_system(cpu: Cpu, key: int, rt: int) -> int:
+    """MRS of the register `key` (see `syndrome.system_key`); `rt` (0-31) is for the syndrome of a trap."""
+    register = _allowed(cpu, key, rt, read=True)
+    view = _READS.get(register.name)
+    return view(cpu) if view else cpu.sys.get(register.name)
+
+
+def write_system(cpu: Cpu, key: int, value: int, rt: int) -> None:
+    """MSR (register); parameters as for `read_system`, `value` 64 bits."""
+    register = _allowed(cpu, key, rt, read=False)
+    view = _WRITES.get(register.name)
+    if view:
+        view(cpu, value)
+    else:
+        cpu.sys.set(register.name, value)
+    cpu.memory.forget_caches()  # SCTLR_EL1 or MDSCR_EL1 may have changed what accesses must look at
+
+
+def _allowed(cpu: Cpu, key: int, rt: int, *, read: bool) -> sysregs.SystemRegister:
+    """The register's row, if the current level may access it and nothing traps."""
+    register = sysregs.BY_KEY.get(key)
+    el = cpu.pstate.el
+    if register is None:
+        _trap_implementation_defined(cpu, key, rt, read)
+        undefined(cpu)
+    if el < (register.read_el if read else register.write_el) or (
+        (register.read_el if read else register.write_el) == sysregs.NEVER
+    ):
+        undefined(cpu)
+    iss = system_access(key, rt, read=read)
+    for condition in register.conditions:
+        if condition in sysregs.EL0_ENABLES:
+            control, bits = sysregs.EL0_ENABLES[condition]
+            if el == 0 and not cpu.sys.get(control) & bits:
+                raise Synchronous(EC.SYSTEM, iss)
+    for condition in register.conditions:
+        if condition in sysregs.TRAPS and el < 2:
+            control, bit, directions = sysregs.TRAPS[condition]
+            # Debug exceptions that go to EL2 take the debug registers with them (D24, MDCR_EL2.TDE and HCR_EL2.TGE).
+            forced = condition in ("tda", "tdosa") and cpu.debug_target_el() == 2
+            trapped = cpu.sys.get(control) >> bit & 1 and ("r" if read else "w") in directions
+            if forced or trapped:
+                raise Synchronous(EC.SYSTEM, iss, target_el=2)
+    if register.name in ("fpcr", "fpsr"):
+        cpu.check_fp()
+    return register
+
+
+def _trap_implementation_defined(cpu: Cpu, key: int, rt: int, read: bool) -> None:
+    """HCR_EL2.TIDCP: accesses to the IMPLEMENTATION DEFINED space go to EL2."""
+    op0, _, crn, _, _ = system_fields(key)
+    implementation_defined = op0 in (1, 3) and crn in (11, 15)
+    if implementation_defined and cpu.pstate.el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TIDCP:
+        raise Synchronous(EC.SYSTEM, system_access(key, rt, read=read), target_el=2)
+
+
+# --- registers that are views -------------------------------------------------------------------------------------
+
+
+def _read_nzcv(cpu: Cpu) -> int:
+    p = cpu.pstate
+    return p.n << 31 | p.z << 30 | p.c << 29 | p.v << 28
+
+
+def _write_nzcv(cpu: Cpu, value: int) -> None:
+    p = cpu.pstate
+    p.n, p.z, p.c, p.v = value >> 31 & 1, value >> 30 & 1, value >> 29 & 1, value >> 28 & 1
+
+
+def _read_daif(cpu: Cpu) -> int:
+    p = cpu.pstate
+    return p.d << 9 | p.a << 8 | p.i << 7 | p.f << 6
+
+
+def _write_daif(cpu: Cpu, value: int) -> None:
+    p = cpu.pstate
+    p.d, p.a, p.i, p.f = value >> 9 & 1, value >> 8 & 1, value >> 7 & 1, value >> 6 & 1
+
+
+def _read_sp_el0(cpu: Cpu) -> int:
+    if cpu.pstate.sp == 0:
+        undefined(cpu)  # SP_EL0 is not accessible by name while it is the current SP
+    return cpu.get_sp(0)
+
+
+def _write_sp_el0(cpu: Cpu, value: int) -> None:
+    if cpu.pstate.sp == 0:
+        undefined(cpu)
+    cpu.set_sp(0, value)
+
+
+def _write_spsel(cpu: Cpu, value: int) -> None:
+    cpu.select_sp(cpu.pstate.el, value & 1)
+
+
+def _set_pan(cpu: Cpu, value: int) -> None:
+    cpu.pstate.pan = value >> 22 & 1
+
+
+def _set_uao(cpu: Cpu, value: int) -> None:
+    cpu.pstate.uao = value >> 23 & 1
+
+
+def _set_dit(cpu: Cpu, value: int) -> None:
+    cpu.pstate.dit = value >> 24 & 1
+
+
+def _read_isr(cpu: Cpu) -> int:
+    hcr = cpu.sys.hcr_el2
+    return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
+
+
+_READS: dict[str, Callable[[Cpu], int]] = {
+    "nzcv": _read_nzcv,
+    "daif": _read_daif,
+    "currentel": lambda cpu: cpu.pstate.el << 2,
+    "spsel": lambda cpu: cpu.pstate.sp,
+    "pan": lambda cpu: cpu.pstate.pan << 22,
+    "uao": lambda cpu: cpu.pstate.uao << 23,
+    "dit": lambda cpu: cpu.pstate.dit << 24,
+    "sp_el0": _read_sp_el0,
+    "sp_el1": lambda cpu: cpu.get_sp(1),
+    "isr_el1": _read_isr,
+    # Time is counted in instructions, so that runs repeat exactly.
+    "cntvct_el0": lambda cpu: cpu.instruction_count(),
+    "cntpct_el0": lambda cpu: cpu.instruction_count(),
+}
+
+_WRITES: dict[str, Callable[[Cpu, int], None]] = {
+    "nzcv": _write_nzcv,
+    "daif": _write_daif,
+    "spsel": _write_spsel,
+    "pan": _set_pan,
+    "uao": _set_uao,
+    "dit": _set_dit,
+    "sp_el0": _write_sp_el0,
+    "sp_el1": lambda cpu, value: cpu.set_sp(1, value),
+    "oslar_el1": lambda cpu, value: cpu.set_os_lock(value & 1),
+}
+
+
+def write_pstate_field(cpu: Cpu, op1: int, op2: int, crm: int) -> None:
+    """MSR (immediate): SPSel, DAIFSet, DAIFClr, PAN, UAO, DIT, SSBS; anything else is UNDEFINED."""
+    p = cpu.pstate
+    field = (op1, op2)
+    if p.el == 0 and field in ((3, 6), (3, 7)) and not cpu.sys.sctlr_el1 >> 9 & 1:
+        raise Synchronous(EC.SYSTEM, system_access(system_key(0, op1, 4, crm, op2), 31, read=False))
+    if p.el == 0 and op1 == 0:
+        undefined(cpu)
+    if field == (3, 6):
+        _write_daif(cpu, _read_daif(cpu) | crm << 6)
+    elif field == (3, 7):
+        _write_daif(cpu, _read_daif(cpu) & ~(crm << 6))
+    elif field == (0, 5):
+        cpu.select_sp(p.el, crm & 1)
+    elif field == (0, 4):
+        p.pan = crm & 1
+    elif field == (0, 3):
+        p.uao = crm & 1
+    elif field == (3, 2):
+        p.dit = crm & 1
+    elif field == (3, 1):
+        p.ssbs = crm & 1
+    else:
+        undefined(cpu)
+
+
+# --- SYS, WFI, WFE ------------------------------------------------------------------------------------------------
+
+_DC_BY_SET_WAY = {(0, 6, 2), (0, 10, 2), (0, 14, 2)}  # op1 CRm op2 of DC ISW, CSW, CISW
+_EL0_CACHE_OPERATIONS = {(3, 10, 1), (3, 11, 1), (3, 12, 1), (3, 14, 1), (3, 5, 1)}
+
+
+def system_instruction(cpu: Cpu, key: int, value: int, rt: int) -> None:
+    """SYS: cache, address-translation and TLB maintenance, as far as a CPU without caches and stage 1 needs it.
+
+    DC ZVA writes. Maintenance by address does nothing, also for unbacked addresses (as in the recordings). AT gives
+    the flat translation in PAR_EL1. Everything that is not allocated is UNDEFINED.
+    """
+    _, op1, crn, crm, op2 = system_fields(key)
+    iss = system_access(key, rt, read=False)
+    el = cpu.pstate.el
+    if crn == 7 and (op1, crm, op2) == (3, 4, 1):
+        if el == 0 and not cpu.sys.sctlr_el1 >> 14 & 1:
+            raise Synchronous(EC.SYSTEM, iss)
+        access.zero_block(cpu, value)
+    elif crn == 7 and (op1, crm, op2) in _EL0_CACHE_OPERATIONS:
+        if el == 0 and not cpu.sys.sctlr_el1 >> 26 & 1:
+            raise Synchronous(EC.SYSTEM, iss)
+    elif crn == 7 and (op1, crm, op2) in _DC_BY_SET_WAY and el:
+        if el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TSW:
+            raise Synchronous(EC.SYSTEM, iss, target_el=2)
+    elif crn == 7 and (op1, crm, op2) in ((0, 1, 0), (0, 5, 0), (0, 6, 1)) and el:
+        pass  # IC IALLUIS, IC IALLU, DC IVAC: what is decoded is always what memory holds
+    elif crn == 7 and crm == 8 and el and op1 == 0 and op2 < 4:
+        cpu.sys.set("par_el1", value & 0x000F_FFFF_FFFF_F000)
+    elif crn == 8 and op1 == 0 and crm in (3, 7) and op2 in (0, 1, 2, 3, 5, 7) and el:
+        pass  # TLBI: there is no stage 1 to forget
+    else:
+        _trap_implementation_defined(cpu, key, rt, read=False)
+        undefined(cpu)
+
+
+def wait_for_interrupt(cpu: Cpu, next_pc: int) -> int:
+    """WFI: traps if EL1 (from EL0) or the hypervisor asks for it and nothing is pending; otherwise completes."""
+    waking = cpu.sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
+    stepped = cpu.stepping() and not cpu.choices.stepped_wfi_traps
+    if not waking and not stepped:
+        _trap_wait(cpu, 0, sysregs.SCTLR_NTWI, sysregs.HCR_TWI)
+    return cpu.leave(next_pc)
+
+
+def wait_for_event(cpu: Cpu, next_pc: int) -> int:
+    """WFE: completes when the event register is set, and clears it; else like WFI with the TWE controls."""
+    if cpu.event_register:
+        cpu.event_register = False
+    elif cpu.choices.wfe_traps:
+        _trap_wait(cpu, 1, sysregs.SCTLR_NTWE, sysregs.HCR_TWE)
+    return cpu.leave(next_pc)
+
+
+def _trap_wait(cpu: Cpu, kind: int, el1_control: int, el2_control: int) -> None:
+    if cpu.pstate.el == 0 and not cpu.sys.sctlr_el1 & el1_control:
+        raise Synchronous(EC.WFX, WFX_ISS | kind)
+    if cpu.pstate.el < 2 and cpu.sys.hcr_el2 & el2_control:
+        raise Synchronous(EC.WFX, WFX_ISS | kind, target_el=2)

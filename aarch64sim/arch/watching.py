@@ -1,0 +1,43 @@
+"""What the guest lane of the log says: an instruction retired, an exception was taken.
+
+Invariant: called only while somebody watches, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import access
+from aarch64sim.arch.exceptions import Taken
+from aarch64sim.arch.registers import SP
+from aarch64sim.arch.step import StepState
+from aarch64sim.arch.syndrome import EC
+from aarch64sim.events import Change, Event, Lane
+
+if TYPE_CHECKING:
+    from aarch64sim.arch.cpu import Cpu
+
+
+def log_retired(cpu: Cpu, pc: int, before: StepState, saved: list[int], saved_pstate: int) -> None:
+    changes = [
+        Change("sp" if n == SP else f"x{n}", old, new)
+        for n, (old, new) in enumerate(zip(saved[:32], cpu.r, strict=False))
+        if old != new
+    ]
+    if (pstate := cpu.pstate.to_spsr()) != saved_pstate:
+        changes.append(Change("pstate", saved_pstate, pstate))
+    for address, size, old in cpu.written:
+        changes.append(Change(f"[{address:#x}]", old, access.peek(cpu, address, size)))
+    text = f"the instruction at {pc:#x} retired"
+    cpu.log.write(Event(Lane.GUEST, "retire", pc, before, cpu.step_state(), tuple(changes), text))
+
+
+def log_taken(
+    cpu: Cpu, taken: Taken, what: str, pc: int, before: StepState, pstate_ss: int
+) -> None:
+    """An exception was taken with PSTATE.SS = `pstate_ss`; the change says what became of it in SPSR_ELx."""
+    saved = f"spsr_el{taken.target_el}.ss"
+    changes = (Change(saved, pstate_ss, taken.spsr >> 21 & 1),)
+    name = "an interrupt" if taken.esr is None else f"the exception {EC(taken.ec or 0).name}"
+    text = f"{name} was taken to EL{taken.target_el} at {pc:#x}"
+    cpu.log.write(Event(Lane.GUEST, what, pc, before, cpu.step_state(), changes, text))

@@ -1,0 +1,19 @@
+"""Text to words and back: the assembler and disassembler on the A64 table.
+
+Invariant: nothing here executes anything; what a word means is the business of `arch`.
+"""
+
+from aarch64sim.asm.assembler import assemble
+from aarch64sim.asm.disassembler import disassemble, display_text
+from aarch64sim.asm.program import Program, ProgramError, Segment
+from aarch64sim.asm.source import AssemblyError
+
+__all__ = [
+    "AssemblyError",
+    "Program",
+    "ProgramError",
+    "Segment",
+    "assemble",
+    "disassemble",
+    "display_text",
+]

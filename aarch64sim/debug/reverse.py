@@ -1,0 +1,143 @@
+"""Looking back: which step of the history met a breakpoint, or changed a register or memory.
+
+Invariant: the history is only lived through again, silently, interval by interval from the last; nothing in it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aarch64sim.debug.locations import address_of
+from aarch64sim.debug.points import Points, Watchpoint
+from aarch64sim.debug.stops import HistoryError
+
+if TYPE_CHECKING:
+    from aarch64sim.debug.debugger import Debugger
+
+WRITTEN = 8  # bytes at an address that a write is looked for in
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Step `step` changed `name` from `old` to `new`; `pc` is where the guest stood before that step."""
+
+    step: int
+    pc: int
+    name: str
+    old: int
+    new: int
+
+    def __str__(self) -> str:
+        return f"step {self.step}, from {self.pc:#x}: {self.name} {self.old:#x} -> {self.new:#x}"
+
+
+def _last_step(
+    debugger: Debugger,
+    last: int,
+    met: Callable[[int], bool],
+    begin: Callable[[], None] = lambda: None,
+    worth: Callable[[int, int], bool] = lambda first, end: True,
+) -> int:
+    """The last of the steps 1 to `last` for which `met(step)` holds right after it; 0 if none does.
+
+    `begin()` is called where an interval starts; `worth(first, end)` says whether one may hold such a step at all.
+    """
+    here, end, found = debugger.position, last, 0
+    try:
+        while end > 0 and not found:
+            first = debugger.checkpoint_before(end)
+            if worth(first, end):
+                debugger.travel(first)
+                begin()
+                for step in debugger.passing(first, end):
+                    if met(step):
+                        found = step
+            end = first
+    finally:
+        debugger.travel(here)
+    return found
+
+
+def find_stop(debugger: Debugger, points: Points) -> int:
+    """The last step before `position` at whose end the guest stood at a breakpoint, or which changed a watched range or
+    made a watched device access; 0, the start, if there is none.
+
+    Where two instructions went by in one step, the second is seen only if its breakpoint was planted at that time.
+    """
+    ranges = [w for w in points.watchpoints if not w.mmio]
+    seen: list[bytes] = []
+
+    def look() -> list[bytes]:
+        return [_bytes(debugger, w) for w in ranges]
+
+    def begin() -> None:
+        seen[:] = look()
+
+    def met(step: int) -> bool:
+        if ranges:
+            before = list(seen)
+            begin()
+            if before != seen:
+                return True
+        return debugger.machine.vcpu.pc in points.addresses or debugger.met_watchpoint
+
+    return _last_step(debugger, debugger.position - 1, met, begin)
+
+
+def find_write(debugger: Debugger, what: int | str, last: int) -> Write:
+    """The last of the steps 1 to `last` that changed `what`; HistoryError if none did."""
+    name, read, page = _thing(debugger, what)
+    now = 0
+    history: dict[int, tuple[int, int]] = {}
+
+    def begin() -> None:
+        nonlocal now
+        now = read()
+
+    def met(step: int) -> bool:
+        nonlocal now
+        old, now = now, read()
+        if old != now:
+            history[step] = old, now
+            return True
+        return False
+
+    def worth(first: int, end: int) -> bool:
+        return page is None or debugger.may_have_written(page, first, end)
+
+    step = _last_step(debugger, last, met, begin, worth)
+    if not step:
+        raise HistoryError(f"no step from 1 to {last} has changed {name}")
+    old, new = history[step]
+    return Write(step, debugger.stop_at(step - 1).pc, name, old, new)
+
+
+def _thing(debugger: Debugger, what: int | str) -> tuple[str, Callable[[], int], int | None]:
+    """Its name, how to read it, and the page that it is in if it is memory; ValueError if there is no such thing."""
+    vcpu = debugger.machine.vcpu
+    name = what.strip().lower() if isinstance(what, str) else ""
+    if name.startswith("x") and name[1:].isdigit() and int(name[1:]) < 31:
+        registers, number = vcpu.cpu.r, int(name[1:])
+        return name, lambda: registers[number], None
+    if name in debugger.registers:
+        return name, lambda: debugger.registers[name], None
+    address = address_of(debugger.program, what)
+    slot = debugger.machine.vm.slot_at(address)
+    if slot is None:
+        raise ValueError(f"{address:#x} is no memory")
+    data, offset = slot.data, address - slot.base
+    text = what if isinstance(what, str) else f"[{what:#x}]"
+    return (
+        text,
+        lambda: int.from_bytes(data[offset : offset + WRITTEN], "little"),
+        address >> 12,
+    )
+
+
+def _bytes(debugger: Debugger, watchpoint: Watchpoint) -> bytes:
+    try:
+        return debugger.read_memory(watchpoint.address, watchpoint.size)
+    except OSError:
+        return b""

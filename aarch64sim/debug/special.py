@@ -1,0 +1,100 @@
+"""Stops that are more than a step: in front of a watched access, behind it, at the guest's own BRK.
+
+Invariant: what is said and done follows from the machine's state at the stop, so that a replay does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aarch64sim.arch import sysregs
+from aarch64sim.debug.points import Points, Watchpoint
+from aarch64sim.events import Change, Event, Lane
+from aarch64sim.kvm.run_page import ExitReason
+from aarch64sim.vmm.machine import ExitRecord, Machine
+
+Note = tuple[str, str]  # the reason of a stop, and the sentence about it
+
+_KEPT = 0xF << 28 | 1 << 24 | 1 << 22  # PSTATE: NZCV, DIT, PAN
+_VECTOR = 0x3C5  # PSTATE: DAIF, EL1h
+
+
+def before_watched_access(machine: Machine, points: Points) -> Note:
+    """KVM_EXIT_DEBUG came from a watchpoint: the access is still to be made."""
+    watchpoint, is_write = hit(machine, points)
+    what = "store to" if is_write else "load from"
+    return (
+        "watchpoint",
+        f"Stopped at {machine.vcpu.pc:#x}, in front of a {what} {watchpoint.address:#x}.",
+    )
+
+
+def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | None]:
+    """In front of a watched access: what says old and new value once it was made, if it is still watched."""
+    watchpoint, is_write = hit(machine, points)
+    if watchpoint not in points.watchpoints:
+        return lambda: None
+    old, pc = _value(machine, watchpoint), machine.vcpu.pc
+
+    def say() -> Note:
+        new = _value(machine, watchpoint)
+        if is_write:
+            text = f"The instruction at {pc:#x} stored to {watchpoint.address:#x}: {old:#x} -> {new:#x}."
+        else:
+            text = f"The instruction at {pc:#x} loaded from {watchpoint.address:#x}: {new:#x}."
+        return "watchpoint", text
+
+    return say
+
+
+def hit(machine: Machine, points: Points) -> tuple[Watchpoint, bool]:
+    """Which watchpoint KVM_EXIT_DEBUG is about, and whether the access is a store (ESR_EL2.WnR)."""
+    debug = machine.vcpu.kvm_run.debug
+    far, is_write = debug.far, bool(debug.hsr >> 6 & 1)
+    for reach in (1, 64, 1 << 64):  # FAR is where the access starts, which may be before the range
+        for watchpoint in points.watchpoints:
+            if not watchpoint.mmio and watchpoint.meets(far, reach, is_write=is_write):
+                return watchpoint, is_write
+    return Watchpoint(far, 1), is_write
+
+
+def _value(machine: Machine, watchpoint: Watchpoint) -> int:
+    """What is in the watched range (little-endian); of a long one the first 8 bytes."""
+    try:
+        data = machine.vm.read_memory(watchpoint.address, min(8, watchpoint.size))
+    except OSError:
+        return 0
+    return int.from_bytes(data, "little")
+
+
+def watched_mmio(
+    machine: Machine, watchpoints: Sequence[Watchpoint], exit_: ExitRecord
+) -> Note | None:
+    """After KVM_EXIT_MMIO was answered: what to say if the access is watched."""
+    mmio = machine.vcpu.kvm_run.mmio
+    if any(w.meets(mmio.phys_addr, mmio.len, is_write=mmio.is_write) for w in watchpoints):
+        return "watchpoint", f"Watched device access: {exit_.text}."
+    return None
+
+
+def reinject_brk(machine: Machine) -> None:
+    """The guest's own BRK: give it the exception that KVM took away, through KVM_SET_ONE_REG, as QEMU does."""
+    vcpu = machine.vcpu
+    pc, pstate = vcpu.pc, vcpu.get_one_reg("pstate")
+    offset = 0x400 if not pstate >> 2 & 3 else 0x200 if pstate & 1 else 0
+    pan = 0 if vcpu.get_one_reg("sctlr_el1") & sysregs.SCTLR_SPAN else 1 << 22
+    values = {
+        "elr_el1": pc,
+        "spsr_el1": pstate,
+        "esr_el1": vcpu.kvm_run.debug.hsr,
+        "pstate": pstate & _KEPT | pan | _VECTOR,
+        "pc": vcpu.get_one_reg("vbar_el1") + offset & 0xFFFF_FFFF_FFFF_FFFF,
+    }
+    changes = tuple(Change(name, vcpu.get_one_reg(name), value) for name, value in values.items())
+    for name, value in values.items():
+        vcpu.set_one_reg(name, value)
+    vcpu.kvm_run.exit_reason = ExitReason.UNKNOWN
+    if machine.log.watching:
+        state = vcpu.cpu.step_state()
+        text = f"the BRK at {pc:#x} is the guest's own: the debugger puts the guest at its vector"
+        machine.log.write(Event(Lane.DEBUGGER, "inject", pc, state, state, changes, text))

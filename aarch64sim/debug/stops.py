@@ -1,0 +1,81 @@
+"""What there is to say about a step: where and why it stopped, its events, the registers that changed.
+
+Invariant: a stop follows from the exits of its step and what was set at the time, so that living through the step
+again gives the same stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aarch64sim.arch.syndrome import EC, exception_class
+from aarch64sim.events import Event
+from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
+from aarch64sim.vmm.machine import ExitRecord, Machine
+
+EXITS_LIMIT = 10_000  # returns of KVM_RUN after which it is: a kernel that never skips an access makes no other end
+STEP_LIMIT = 100_000  # guest instructions after which a step that does not end is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where and why the guest stopped.
+
+    `reason` is start, step, breakpoint, watchpoint, exit (the guest has ended), error or limit; `hsr` the syndrome that
+    KVM_EXIT_DEBUG gave (32 bits); `exits` every return of KVM_RUN on the way.
+    """
+
+    number: int
+    pc: int
+    reason: str
+    text: str
+    hsr: int | None = None
+    exits: tuple[ExitRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step: its stop, what happened on the way, and the registers that changed (old, new)."""
+
+    stop: Stop
+    events: tuple[Event, ...]
+    changes: dict[str, tuple[int, int]]
+
+
+class HistoryError(ValueError):
+    """There is no such step, or nothing of the kind in the history."""
+
+
+def make_stop(
+    number: int,
+    machine: Machine,
+    exits: Sequence[ExitRecord],
+    *,
+    at_breakpoint: bool = False,
+    note: tuple[str, str] | None = None,
+) -> Stop:
+    """The stop of step `number`, at whose end the machine stands; `note` is a reason and a sentence to prefer."""
+    pc = machine.vcpu.pc
+    last = exits[-1] if exits else None
+    hsr = last.hsr if last else None
+    if machine.ended:
+        asked = machine.exit_device.value is not None or (last and last.reason == "SYSTEM_EVENT")
+        reason = "exit" if asked else "error"
+        text = f"The guest has ended at {pc:#x}: {machine.ended}."
+    elif note:
+        reason, text = note
+    elif last and last.reason != "DEBUG":
+        reason = "limit"
+        text = f"The step has not ended after {STEP_LIMIT} instructions or {EXITS_LIMIT} exits; PC is {pc:#x}."
+    elif at_breakpoint:
+        reason, text = "breakpoint", f"Stopped at {pc:#x} by a breakpoint."
+    elif hsr is not None and exception_class(hsr) == EC.BRK:
+        reason = "breakpoint"
+        text = f"Stopped at {pc:#x} by the guest's own BRK #{hsr & 0xFFFF:#x}."
+    elif hsr == FAKE_STEP_HSR:
+        reason = "step"
+        text = f"Stopped at {pc:#x}; the kernel pretended this step (hsr {hsr:#x})."
+    else:
+        reason, text = "step", f"Stopped at {pc:#x}."
+    return Stop(number, pc, reason, text, hsr, tuple(exits))

@@ -1,0 +1,21 @@
+"""The host kernel: KVM_RUN, guest debug, MMIO, and the eras of Linux as named fields."""
+
+from aarch64sim.kvm.guest_debug import GuestDebug
+from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, kernels, preset_for
+from aarch64sim.kvm.run_page import ExitReason, KvmRun
+from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.vm import VM, Host, SmcCall
+
+__all__ = [
+    "VM",
+    "ExitReason",
+    "GuestDebug",
+    "Host",
+    "Kernel",
+    "KvmRun",
+    "SmcCall",
+    "UnknownKernelError",
+    "Vcpu",
+    "kernels",
+    "preset_for",
+]

@@ -1,0 +1,97 @@
+"""Moving the guest's PC in software: the skip of an emulated instruction, and injected exceptions
+(arch/arm64/kvm/hyp/include/hyp/adjust_pc.h, hyp/exception.c).
+
+Invariant: nobody else changes the guest's PC. A skip does all that completing an instruction does, as far as the era
+knows it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import pstate, sysregs
+from aarch64sim.arch.syndrome import EC, IL
+from aarch64sim.events import Change
+from aarch64sim.kvm.guest_debug import ss_change
+from aarch64sim.kvm.kernels import SkipApplied
+
+if TYPE_CHECKING:
+    from aarch64sim.kvm.vcpu import Vcpu
+
+SKIP_COMMIT = (
+    "bd7d95cafb49"  # clear PSTATE.SS wherever an instruction is skipped: Maydell's proposal of 2014
+)
+
+
+def adjust_pc(vcpu: Vcpu) -> None:
+    """Enter an injected exception, or apply a deferred skip (__kvm_adjust_pc)."""
+    if vcpu.pending_exception:
+        _enter_exception(vcpu)
+    elif vcpu.increment_pc:
+        _advance_pc(vcpu)
+    vcpu.pending_exception = vcpu.increment_pc = False
+
+
+def skip_instruction(vcpu: Vcpu) -> None:
+    """The instruction at PC has been emulated: move on (kvm_skip_instr, from 5.11 kvm_incr_pc)."""
+    if vcpu.vm.kernel.skip_applied is SkipApplied.AT_ONCE:
+        _advance_pc(vcpu)
+    elif vcpu.pending_exception:
+        # The flag of the skip falls into the field of the pending exception, and spoils it (5.11 to 6.0).
+        vcpu.pending_exception = False
+    else:
+        vcpu.increment_pc = True
+
+
+def _advance_pc(vcpu: Vcpu) -> None:
+    """PC += 4 and what else completion means: BTYPE:=0, and SS:=0 (bd7d95cafb49)."""
+    state, old_pc = vcpu.cpu.pstate, vcpu.pc
+    old_ss = state.ss
+    vcpu.pc = old_pc + 4 & 0xFFFF_FFFF_FFFF_FFFF
+    state.btype = 0
+    if vcpu.vm.kernel.skip_clears_ss:
+        state.ss = 0
+    if vcpu.vm.log.watching:
+        kept = " and SS is kept" if state.ss else ""
+        changes = (Change("pc", old_pc, vcpu.pc), *ss_change(old_ss, state.ss))
+        vcpu.note(
+            "skip",
+            f"the emulated instruction is skipped{kept}",
+            changes,
+            commit=SKIP_COMMIT,
+            at=old_pc,
+        )
+
+
+def inject_undefined(vcpu: Vcpu) -> None:
+    """Make the guest take the UNDEFINED exception at PC (kvm_inject_undefined)."""
+    inject(vcpu, EC.UNKNOWN << 26 | IL, None)
+
+
+def inject(vcpu: Vcpu, esr: int, far: int | None) -> None:
+    """Make the guest take an exception to EL1 at PC: ESR_EL1 and an abort's FAR_EL1 at once, the rest as the era."""
+    sys, kernel = vcpu.cpu.sys, vcpu.vm.kernel
+    if kernel.injected_esr_sign_extended and esr >> 31 & 1:
+        esr |= 0xFFFF_FFFF << 32
+    sys.esr_el1 = esr
+    if far is not None:
+        sys.far_el1 = far
+    if kernel.skip_applied is SkipApplied.AT_ONCE:
+        _enter_exception(vcpu)
+    elif vcpu.increment_pc and vcpu.loses_exceptions:
+        vcpu.increment_pc = False  # the other way round as in `skip_instruction`: both are lost
+    else:
+        vcpu.pending_exception = True
+
+
+def _enter_exception(vcpu: Vcpu) -> None:
+    """What the CPU would do on an exception to EL1, done in software (enter_exception64)."""
+    sys, old, pc = vcpu.cpu.sys, vcpu.pstate, vcpu.pc
+    sys.spsr_el1, sys.elr_el1 = old, pc
+    offset = 0x400 if old >> 2 & 3 == 0 else 0x200 if old & 1 else 0
+    pan = 0 if sys.sctlr_el1 & sysregs.SCTLR_SPAN else 1 << 22
+    kept = old & (0xF << 28 | 1 << 24 | 1 << 22)  # NZCV, DIT, PAN
+    vcpu.pstate = kept | pan | pstate.DAIF | 5
+    vcpu.pc = sys.vbar_el1 + offset & 0xFFFF_FFFF_FFFF_FFFF
+    changes = (Change("pc", pc, vcpu.pc), *ss_change(old >> 21 & 1, 0))
+    vcpu.note("inject", "the guest is put at its exception vector", changes)

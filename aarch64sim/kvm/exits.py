@@ -1,0 +1,81 @@
+"""Why the guest was left, and what KVM does about it (arch/arm64/kvm/handle_exit.c, mmu.c).
+
+Invariant: a handler says 1 to enter the guest again, 0 to return to userspace with kvm_run filled in, or -errno.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch.exceptions import Taken
+from aarch64sim.arch.syndrome import EC, FSC, IL, esr, is_cache_maintenance, is_write, software_step
+from aarch64sim.kvm import emulate, mmio
+from aarch64sim.kvm.adjust_pc import inject
+from aarch64sim.kvm.run_page import ExitReason
+
+if TYPE_CHECKING:
+    from aarch64sim.kvm.vcpu import Vcpu
+
+
+# A step exception from a lower level behind one instruction that was no load-exclusive.
+ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=False))
+
+
+def handle_exit(vcpu: Vcpu, taken: Taken) -> int:
+    """Dispatch on the exception class (handle_exit)."""
+    return _HANDLERS.get(taken.ec or 0, _handle_unknown)(vcpu, taken)
+
+
+def _handle_unknown(vcpu: Vcpu, taken: Taken) -> int:
+    vcpu.inject_undefined()
+    return 1
+
+
+def _handle_guest_debug(vcpu: Vcpu, taken: Taken) -> int:
+    """A debug exception of the host's (kvm_handle_guest_debug)."""
+    run = vcpu.kvm_run
+    run.exit_reason = ExitReason.DEBUG
+    run.debug.hsr = taken.esr or 0
+    if taken.ec == EC.WATCHPOINT:
+        run.debug.far = taken.far or 0
+    elif taken.ec == EC.SOFTWARE_STEP:
+        vcpu.step_pending = False
+        if taken.esr == ORDINARY_STEP and vcpu.nothing_to_look_at:
+            vcpu.quick = vcpu.cpu.plain
+    return 0
+
+
+def _handle_guest_abort(vcpu: Vcpu, taken: Taken) -> int:
+    """A stage-2 fault: fill in a page of a slot, or make an access outside the slots MMIO (kvm_handle_guest_abort)."""
+    syndrome, far = taken.esr or 0, taken.far or 0
+    ipa = (taken.hpfar or 0) << 8 | far & 0xFFF
+    fetch = taken.ec == EC.INSTRUCTION_ABORT
+    slot = vcpu.vm.slot_at(ipa)
+    if slot and not (slot.readonly and is_write(syndrome) and not fetch):
+        vcpu.note(
+            "fault_in", f"the page at {ipa & ~0xFFF:#x} is filled in; the instruction runs again"
+        )
+        vcpu.vm.map_page(ipa >> 12, slot)
+        return 1
+    if fetch:
+        inject(vcpu, (EC.INSTRUCTION_ABORT + (vcpu.el == 1)) << 26 | IL | FSC.EXTERNAL, far)
+        return 1
+    if is_cache_maintenance(syndrome) and slot is None:
+        vcpu.skip_instruction()
+        return 1
+    return mmio.io_mem_abort(vcpu, syndrome, ipa)
+
+
+_HANDLERS: dict[int, Callable[[Vcpu, Taken], int]] = {
+    EC.WFX: emulate.handle_wfx,
+    EC.HVC: emulate.handle_hvc,
+    EC.SMC: emulate.handle_smc,
+    EC.SYSTEM: emulate.handle_system_register,
+    EC.INSTRUCTION_ABORT: _handle_guest_abort,
+    EC.DATA_ABORT: _handle_guest_abort,
+    EC.SOFTWARE_STEP: _handle_guest_debug,
+    EC.WATCHPOINT: _handle_guest_debug,
+    EC.BREAKPOINT: _handle_guest_debug,
+    EC.BRK: _handle_guest_debug,
+}

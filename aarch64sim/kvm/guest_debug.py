@@ -1,0 +1,119 @@
+"""Guest debug: whose step bits and breakpoints are in the registers, and when (arch/arm64/kvm/debug.c).
+
+Invariant: `arm_step` and `disarm_step` stand around every guest entry; between them the guest runs with the host's
+debug state, outside them everybody sees the guest's own.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import sysregs
+from aarch64sim.events import Change
+from aarch64sim.kvm.kernels import Arming
+
+if TYPE_CHECKING:
+    from aarch64sim.kvm.vcpu import Vcpu
+
+
+class GuestDebug(IntFlag):
+    """KVM_GUESTDBG_*: the control bits that arm64 accepts."""
+
+    ENABLE = 1
+    SINGLESTEP = 2
+    USE_SW_BP = 1 << 16
+    USE_HW = 1 << 17
+
+
+MDCR = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
+_WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
+_BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
+
+
+def set_guest_debug(
+    vcpu: Vcpu,
+    control: int,
+    *,
+    hwbp: Sequence[int] = (),
+    hwwp: Sequence[int | tuple[int, int]] = (),
+) -> None:
+    """KVM_SET_GUEST_DEBUG: `control` is GuestDebug bits (EINVAL for others), with addresses of hardware
+    breakpoints and watchpoints for USE_HW (at most 16 each, EINVAL). Without ENABLE debugging is off.
+
+    A watchpoint is an address (four bytes there, loads and stores), or the values of DBGWVR and DBGWCR.
+    """
+    known = GuestDebug.ENABLE | GuestDebug.SINGLESTEP | GuestDebug.USE_SW_BP | GuestDebug.USE_HW
+    if unknown := control & ~int(known):  # the complement of an IntFlag is not that of its number
+        raise OSError(errno.EINVAL, f"arm64 has no KVM_GUESTDBG flags {unknown:#x}")
+    if len(hwbp) > 16 or len(hwwp) > 16:
+        raise OSError(errno.EINVAL, "there are at most 16 hardware breakpoints and watchpoints")
+    vcpu.look_again()
+    vcpu.guest_debug = GuestDebug(control) if control & GuestDebug.ENABLE else GuestDebug(0)
+    if not vcpu.guest_debug:
+        vcpu.step_pending = False
+    vcpu.hw_registers = {}
+    for n, address in enumerate(hwbp):
+        vcpu.hw_registers[f"dbgbvr{n}_el1"] = address
+        vcpu.hw_registers[f"dbgbcr{n}_el1"] = _BREAKPOINT_CONTROL
+    for n, entry in enumerate(hwwp):
+        address, wcr = entry if isinstance(entry, tuple) else (entry, _WATCHPOINT_CONTROL)
+        vcpu.hw_registers[f"dbgwvr{n}_el1"] = address
+        vcpu.hw_registers[f"dbgwcr{n}_el1"] = wcr
+
+
+def arm_step(vcpu: Vcpu) -> None:
+    """Put the host's debug state in place of the guest's (kvm_arm_setup_debug, kvm_vcpu_load_debug)."""
+    sys = vcpu.cpu.sys
+    if not vcpu.guest_debug:
+        own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
+        sys.mdcr_el2 = MDCR | (0 if own else sysregs.MDCR_TDA)
+        return
+    state = vcpu.cpu.pstate
+    old = state.ss
+    vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} | {n: sys.get(n) for n in vcpu.hw_registers}
+    vcpu.guest_ss = old
+    sys.mdcr_el2 = MDCR | sysregs.MDCR_TDA | sysregs.MDCR_TDE
+    mdscr = sys.mdscr_el1 & ~(sysregs.MDSCR_SS | sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
+    if vcpu.single_stepping:
+        mdscr |= sysregs.MDSCR_SS
+        if vcpu.step_pending and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
+            state.ss = 0
+        else:
+            state.ss = 1
+    if vcpu.guest_debug & GuestDebug.USE_HW and vcpu.hw_registers:
+        mdscr |= sysregs.MDSCR_MDE
+        for name, value in vcpu.hw_registers.items():
+            sys.set(name, value)
+        vcpu.cpu.memory.forget_caches()
+    sys.mdscr_el1 = mdscr
+    if vcpu.vm.log.watching and vcpu.single_stepping:
+        spent = "" if state.ss else ", but not SPSR_EL2.SS: a step is pending"
+        vcpu.note(
+            "arm",
+            f"MDSCR_EL1.SS is set{spent}",
+            ss_change(old, state.ss),
+            commit="370531d1e95b" if spent else "337b99bf7edf",
+        )
+
+
+def disarm_step(vcpu: Vcpu) -> None:
+    """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
+    if not vcpu.guest_debug:
+        return
+    sys = vcpu.cpu.sys
+    for name, value in vcpu.guest_registers.items():
+        sys.set(name, value)
+    if vcpu.hw_registers:
+        vcpu.cpu.memory.forget_caches()
+    if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
+        vcpu.remember_step()
+    if vcpu.vm.kernel.guest_ss_preserved:
+        vcpu.cpu.pstate.ss = vcpu.guest_ss
+
+
+def ss_change(old: int, new: int) -> tuple[Change, ...]:
+    """The change of SPSR_EL2.SS, for an event."""
+    return (Change("spsr_el2.ss", old, new),) if old != new else ()

@@ -1,0 +1,67 @@
+"""KVM_GET_ONE_REG and KVM_SET_ONE_REG: the guest's registers by name (arch/arm64/kvm/guest.c).
+
+Invariant: what is read is what the guest would find if it ran on now; the host's own debug state never shows, but where
+the era lets it.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from aarch64sim.arch import sysregs
+
+if TYPE_CHECKING:
+    from aarch64sim.kvm.vcpu import Vcpu
+
+
+def get_one_reg(vcpu: Vcpu, name: str) -> int:
+    """KVM_GET_ONE_REG: x0-x30, pc, pstate, sp_el0, sp_el1 or a system register; ENOENT for an unknown name."""
+    kind, number = _register(name)
+    if kind == "x":
+        return vcpu.cpu.r[number]
+    if kind == "sp":
+        return vcpu.cpu.get_sp(number)
+    if kind in ("pc", "pstate"):
+        return int(getattr(vcpu, kind))
+    return vcpu.cpu.sys.get(kind)
+
+
+def set_one_reg(vcpu: Vcpu, name: str, value: int) -> None:
+    """KVM_SET_ONE_REG: 64 bits; ENOENT for an unknown name, EINVAL for a value that the register cannot hold."""
+    kind, number = _register(name)
+    if not isinstance(value, int) or not 0 <= value < 1 << 64:
+        raise OSError(errno.EINVAL, f"{name} takes an unsigned 64-bit number, not {value!r}")
+    vcpu.look_again()
+    if kind == "x":
+        vcpu.cpu.r[number] = value
+    elif kind == "sp":
+        vcpu.cpu.set_sp(number, value)
+    elif kind == "pc":
+        vcpu.pc = value
+    elif kind == "pstate":
+        if value & 0x1F not in (0x0, 0x4, 0x5):
+            raise OSError(errno.EINVAL, f"PSTATE {value:#x} is not of EL0t, EL1t or EL1h")
+        vcpu.pstate = value
+    else:
+        vcpu.cpu.sys.set(kind, value)
+        vcpu.cpu.memory.forget_caches()
+
+
+def _register(name: str) -> tuple[str, int]:
+    if name in ("pc", "pstate"):
+        return name, 0
+    if name in ("sp_el0", "sp_el1"):
+        return "sp", int(name[-1])
+    if (
+        name[:1] == "x"
+        and name[1:].isdigit()
+        and str(int(name[1:])) == name[1:]
+        and int(name[1:]) < 31
+    ):
+        return "x", int(name[1:])
+    if name in sysregs.KEYS and not name.endswith("_el2"):
+        return name, 0
+    raise OSError(
+        errno.ENOENT, f"there is no register {name!r}: x0-x30, pc, pstate, sp_el0, mdscr_el1 ..."
+    )

@@ -1,0 +1,183 @@
+"""The VM: memory slots, interrupt line, in-kernel devices, capabilities: the ioctls of a KVM VM file descriptor.
+
+Invariant: slots never overlap and are whole pages; stage 2 maps a page only after the guest touched it.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from enum import Enum
+
+from aarch64sim.arch.cpu import Choices
+from aarch64sim.arch.memory import PAGE, PAGE_BITS, Stage2Page
+from aarch64sim.arch.sysregs import HCR_VI
+from aarch64sim.events import EventLog
+from aarch64sim.kvm.kernels import FIXED, AbortInjection, Kernel
+from aarch64sim.kvm.vcpu import Vcpu
+
+MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
+IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
+
+
+class SmcCall(Enum):
+    """What an SMC of the guest does."""
+
+    UNDEFINED = "undefined"
+    NEVER_SKIPPED = "never skipped"
+    REFUSED = "refused, -1"
+    PSCI = "served as PSCI"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a kernel and its CPU *are*, apart from how they step; `recordings/kernels.json` says it per recording."""
+
+    psci_version: int = 0x1_0003
+    smc: SmcCall = SmcCall.PSCI
+    id_registers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MemorySlot:
+    """A slot of guest-physical memory: `data` at `base` (bytes, page-aligned)."""
+
+    base: int
+    data: bytearray
+    readonly: bool
+
+    @property
+    def end(self) -> int:
+        """The first address behind the slot."""
+        return self.base + len(self.data)
+
+    def page(self, number: int) -> memoryview:
+        """The bytes of page number `number` (address >> 12), which must lie in the slot."""
+        start = (number << PAGE_BITS) - self.base
+        return memoryview(self.data)[start : start + PAGE]
+
+
+class VM:
+    """A virtual machine with one vCPU on a host kernel of the given era."""
+
+    kernel: Kernel
+    host: Host
+
+    def __init__(
+        self,
+        kernel: Kernel = FIXED,
+        *,
+        host: Host | None = None,
+        choices: Choices | None = None,
+        log: EventLog | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.host = host or Host()
+        self.choices = choices or Choices()
+        self.log = log or EventLog()
+        self.slots: dict[int, MemorySlot] = {}
+        self.ioeventfds: set[tuple[int, int]] = set()
+        self.nisv_to_user = False
+        self.irq_when_waiting: int | None = (
+            None  # the line's level as soon as the vCPU waits in WFI
+        )
+        self.vcpu: Vcpu | None = None
+
+    def create_vcpu(self, *, init: bool = True) -> Vcpu:
+        """KVM_CREATE_VCPU, and KVM_ARM_VCPU_INIT unless `init` is false; EEXIST for a second one."""
+        if self.vcpu:
+            raise OSError(errno.EEXIST, "this VM has its one vCPU already")
+        self.vcpu = Vcpu(self)
+        if init:
+            self.vcpu.init()
+        return self.vcpu
+
+    def set_user_memory_region(
+        self, slot: int, guest_phys_addr: int, memory_size: int, *, readonly: bool = False
+    ) -> None:
+        """KVM_SET_USER_MEMORY_REGION: `memory_size` bytes (0 deletes the slot); EINVAL, EEXIST as the ioctl."""
+        if guest_phys_addr % PAGE or memory_size % PAGE or min(guest_phys_addr, memory_size) < 0:
+            raise OSError(errno.EINVAL, f"a slot starts and ends at a multiple of {PAGE:#x} bytes")
+        if not 0 <= slot < MOST_SLOTS:
+            raise OSError(errno.EINVAL, f"slots have the numbers 0 to {MOST_SLOTS - 1}, not {slot}")
+        if guest_phys_addr + memory_size > 1 << IPA_BITS:
+            raise OSError(errno.EFAULT, f"guest-physical addresses have {IPA_BITS} bits")
+        old = self.slots.get(slot)
+        if memory_size == 0:
+            if old is None:
+                raise OSError(errno.EINVAL, f"there is no slot {slot} to delete")
+            del self.slots[slot]
+            self._unmap(old)
+            return
+        for number, other in self.slots.items():
+            overlaps = guest_phys_addr < other.end and other.base < guest_phys_addr + memory_size
+            if number != slot and overlaps:
+                raise OSError(errno.EEXIST, f"the region overlaps slot {number}")
+        if old is not None:
+            if len(old.data) != memory_size:
+                raise OSError(errno.EINVAL, "a slot's size cannot change; delete it first")
+            self._unmap(old)
+        self.slots[slot] = MemorySlot(guest_phys_addr, bytearray(memory_size), readonly)
+
+    def _unmap(self, slot: MemorySlot) -> None:
+        if self.vcpu:
+            for page in range(slot.base >> PAGE_BITS, slot.end >> PAGE_BITS):
+                self.vcpu.cpu.forget_page(page)
+
+    def slot_at(self, address: int) -> MemorySlot | None:
+        """The slot that holds guest-physical `address`, or None."""
+        for slot in self.slots.values():
+            if slot.base <= address < slot.end:
+                return slot
+        return None
+
+    def map_page(self, page: int, slot: MemorySlot) -> None:
+        """Fill stage 2 for page number `page` (user_mem_abort)."""
+        assert self.vcpu
+        self.vcpu.cpu.memory.map(page, Stage2Page(slot.page(page), writable=not slot.readonly))
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """`size` bytes of guest memory as userspace sees its own mapping; EFAULT outside the slots."""
+        slot = self._userspace_range(address, size)
+        return bytes(slot.data[address - slot.base : address - slot.base + size])
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Userspace writes into the guest's memory; EFAULT outside the slots."""
+        slot = self._userspace_range(address, len(data))
+        if self.vcpu and data:
+            memory = self.vcpu.cpu.memory
+            for page in range(address >> PAGE_BITS, (address + len(data) - 1 >> PAGE_BITS) + 1):
+                memory.before_write(page, slot.page(page))
+                if page in memory.code:
+                    self.vcpu.cpu.forget_code(address, len(data))
+        slot.data[address - slot.base : address - slot.base + len(data)] = data
+
+    def _userspace_range(self, address: int, size: int) -> MemorySlot:
+        slot = self.slot_at(address)
+        if slot is None or size < 0 or address + size > slot.end:
+            raise OSError(errno.EFAULT, f"{size} bytes at {address:#x} are not in one memory slot")
+        return slot
+
+    def irq_line(self, level: int, *, when_waiting: bool = False) -> None:
+        """KVM_IRQ_LINE of the vCPU's IRQ input; `when_waiting`: as soon as the vCPU waits in WFI."""
+        if when_waiting:
+            self.irq_when_waiting = level
+            return
+        if self.vcpu is None:
+            raise OSError(errno.EINVAL, "there is no vCPU yet")
+        self.vcpu.look_again()
+        sys = self.vcpu.cpu.sys
+        sys.hcr_el2 = sys.hcr_el2 & ~HCR_VI | (HCR_VI if level else 0)
+
+    def ioeventfd(self, addr: int, length: int) -> None:
+        """KVM_IOEVENTFD: stores of `length` bytes (1, 2, 4, 8) at `addr` are handled in the kernel."""
+        if length not in (1, 2, 4, 8):
+            raise OSError(errno.EINVAL, "an ioeventfd is 1, 2, 4 or 8 bytes long")
+        self.ioeventfds.add((addr, length))
+
+    def enable_cap(self, cap: str) -> None:
+        """KVM_ENABLE_CAP; the one that there is: KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""
+        supported = self.kernel.abort_injection is not AbortInjection.UNSUPPORTED
+        if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not supported:
+            raise OSError(errno.EINVAL, f"{self.kernel.title} has no capability {cap}")
+        self.nisv_to_user = True

@@ -1,0 +1,166 @@
+"""Devices behind MMIO, and the bus that finds them.
+
+Invariant: ranges on the bus are disjoint, and an access reaches a device only if it lies wholly inside its range.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Device(Protocol):
+    """What the bus asks of a device; offsets and sizes in bytes."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, length: int) -> int:
+        """The answer to a load of `length` (1, 2, 4, 8) bytes at `offset`."""
+
+    def write(self, offset: int, length: int, value: int) -> None:
+        """Take a store."""
+
+    def save(self) -> Any:
+        """The state, as an immutable value."""
+
+    def restore(self, state: Any) -> None:
+        """Put back what `save` gave."""
+
+
+class BusError(ValueError):
+    """The range is empty or overlaps another; the text is a lower-case fact."""
+
+
+class Bus:
+    """Disjoint ranges of addresses, each with its device."""
+
+    def __init__(self) -> None:
+        self._bases: list[int] = []
+        self._devices: list[Device] = []
+
+    def add(self, base: int, device: Device) -> None:
+        """Put `device` at `base`; BusError if the range is empty or taken."""
+        if device.size <= 0:
+            raise BusError(f"the range of {device.name} is empty")
+        if not 0 <= base <= (1 << 64) - device.size:
+            raise BusError(f"the range of {device.name} leaves the 64-bit addresses")
+        index = bisect_right(self._bases, base)
+        before = index and self._bases[index - 1] + self._devices[index - 1].size > base
+        after = index < len(self._bases) and base + device.size > self._bases[index]
+        if before or after:
+            other = self._devices[index - 1 if before else index]
+            raise BusError(f"the range of {device.name} overlaps that of {other.name}")
+        self._bases.insert(index, base)
+        self._devices.insert(index, device)
+
+    def find(self, address: int, length: int) -> tuple[Device, int] | None:
+        """The device that holds all `length` bytes at `address`, and the offset in it; None if there is none."""
+        index = bisect_right(self._bases, address) - 1
+        if index < 0:
+            return None
+        offset = address - self._bases[index]
+        device = self._devices[index]
+        return (device, offset) if 0 < length <= device.size - offset else None
+
+    def __iter__(self) -> Any:
+        return iter(zip(self._bases, self._devices, strict=True))
+
+
+class Uart:
+    """A serial port with the data and flag registers of an Arm PL011, a scripted input, and an interrupt clear.
+
+    DR (0x00): a store sends its low byte, a load takes the next byte of the input (0 if there is none). FR (0x18):
+    bit 4 RXFE: no input waits; bit 5 TXFF is never set; bit 7 TXFE is always set. A store to 0x40 lowers the
+    interrupt line.
+    """
+
+    name = "uart"
+    size = 0x1000
+    DR, FR, INTERRUPT_CLEAR = 0x00, 0x18, 0x40
+    RXFE, TXFE = 1 << 4, 1 << 7
+
+    def __init__(self, data: bytes = b"", lower_irq: Callable[[], None] | None = None) -> None:
+        self.input = data
+        self.output = b""
+        self._lower_irq = lower_irq
+
+    def read(self, offset: int, length: int) -> int:
+        """DR takes a byte of input, FR shows the flags, the rest reads as zero."""
+        if offset == self.DR and self.input:
+            value, self.input = self.input[0], self.input[1:]
+            return value
+        if offset == self.FR:
+            return self.TXFE | (0 if self.input else self.RXFE)
+        return 0
+
+    def write(self, offset: int, length: int, value: int) -> None:
+        """DR sends a byte; the rest is ignored."""
+        if offset == self.DR:
+            self.output += bytes([value & 0xFF])
+        elif offset == self.INTERRUPT_CLEAR and self._lower_irq:
+            self._lower_irq()
+
+    @property
+    def text(self) -> str:
+        """What was sent, as text; bytes that are no printable ASCII or newline as escapes."""
+        return "".join(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in self.output)
+
+    def save(self) -> Any:
+        return self.input, self.output
+
+    def restore(self, state: Any) -> None:
+        self.input, self.output = state
+
+
+class ExitDevice:
+    """A store to it ends the guest; `value` is what was stored."""
+
+    name = "exit"
+    size = 0x1000
+
+    def __init__(self) -> None:
+        self.value: int | None = None
+
+    def read(self, offset: int, length: int) -> int:
+        """Reads as zero."""
+        return 0
+
+    def write(self, offset: int, length: int, value: int) -> None:
+        """Ask for the end."""
+        self.value = value
+
+    def save(self) -> Any:
+        return self.value
+
+    def restore(self, state: Any) -> None:
+        self.value = state
+
+
+class Counter:
+    """A device whose loads have an effect: offset 0 counts its loads, a store sets the count."""
+
+    name = "counter"
+    size = 0x1000
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def read(self, offset: int, length: int) -> int:
+        """The number of loads so far, this one included; other offsets read as zero."""
+        if offset:
+            return 0
+        self.count += 1
+        return self.count & (1 << 8 * length) - 1
+
+    def write(self, offset: int, length: int, value: int) -> None:
+        """Set the count at offset 0."""
+        if offset == 0:
+            self.count = value
+
+    def save(self) -> Any:
+        return self.count
+
+    def restore(self, state: Any) -> None:
+        self.count = state

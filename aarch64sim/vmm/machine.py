@@ -1,0 +1,173 @@
+"""Userspace: a machine with devices, and the exit loop around KVM_RUN (the shape of kvmtool's kvm_cpu__start).
+
+Invariant: every return of KVM_RUN is answered before the next call, and said in the log.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aarch64sim.arch.cpu import Choices
+from aarch64sim.arch.syndrome import EC
+from aarch64sim.asm import Program
+from aarch64sim.events import Event, EventLog, Lane
+from aarch64sim.kvm.kernels import Kernel
+from aarch64sim.kvm.run_page import ExitReason, KvmRun
+from aarch64sim.kvm.vm import VM, Host
+from aarch64sim.vmm.devices import Bus, Counter, Device, ExitDevice, Uart
+from aarch64sim.vmm.start import StartState, default_start
+
+UART_BASE, EXIT_BASE, COUNTER_BASE = 0x0900_0000, 0x0901_0000, 0x0902_0000
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """One return of KVM_RUN: reason without KVM_EXIT_ (or the errno's name), PC as GET_ONE_REG gives it, a sentence."""
+
+    reason: str
+    pc: int
+    text: str
+    hsr: int | None = None
+
+
+class Machine:
+    """A guest program, its VM, and the devices UART, exit and counter (and more at addresses of your choice)."""
+
+    def __init__(
+        self,
+        program: Program,
+        kernel: Kernel,
+        *,
+        devices: Sequence[tuple[int, Device]] = (),
+        uart_input: bytes = b"",
+        start: StartState | None = None,
+        host: Host | None = None,
+        choices: Choices | None = None,
+    ) -> None:
+        self.log = EventLog()
+        self.vm = VM(kernel, host=host, choices=choices, log=self.log)
+        self.vcpu = (start or default_start()).create(self.vm)
+        self.uart = Uart(uart_input, lambda: self.vm.irq_line(0))
+        self.exit_device = ExitDevice()
+        self.bus = Bus()
+        self.bus.add(UART_BASE, self.uart)
+        self.bus.add(EXIT_BASE, self.exit_device)
+        self.bus.add(COUNTER_BASE, Counter())
+        for base, device in devices:
+            self.bus.add(base, device)
+        self.ended = ""
+        self.load(program)
+
+    def load(self, program: Program) -> None:
+        """Write the program's segments into guest memory and set PC to its entry."""
+        self.vcpu.load(program)
+
+    def run_once(self, limit: int) -> ExitRecord:
+        """One KVM_RUN of about `limit` guest instructions at most, and the answer to its exit.
+
+        When the guest can't go on, `ended` says why. An interrupted run (EINTR) just needs the next call.
+        """
+        before = self.vcpu.cpu.retired
+        try:
+            run = self.vcpu.run(limit=limit)
+        except OSError as error:
+            return self._failed(error, before)
+        return self._serve(run)
+
+    def run_plain(self, count: int, limit: int) -> tuple[int, int, ExitRecord | None]:
+        """Up to `count` KVM_RUNs, as long as each ends a step: KVM_EXIT_DEBUG of a Software Step exception.
+
+        Returns how many were made, how many of them took the long way through the kernel, and the exit that ended no
+        step, if there was one (it is counted, and answered).
+        """
+        vcpu, debug, step = self.vcpu, ExitReason.DEBUG, EC.SOFTWARE_STEP
+        run = vcpu.run
+        made = slow = last_slow = 0
+        retired = vcpu.cpu.retired
+        try:
+            for made in range(1, count + 1):
+                result = run(limit=limit)
+                if not vcpu.quick:
+                    slow, last_slow, retired = slow + 1, made, vcpu.cpu.retired
+                    if result.exit_reason is not debug or result.debug.hsr >> 26 != step:
+                        return made, slow, self._serve(result)
+        except OSError as error:
+            return made, slow + 1, self._failed(error, retired + made - 1 - last_slow)
+        return made, slow, None
+
+    def _failed(self, error: OSError, before: int) -> ExitRecord:
+        """KVM_RUN came back with an errno; `before` is how many instructions had retired when it was called."""
+        vcpu = self.vcpu
+        name = errno.errorcode.get(error.errno or 0, "?")
+        if error.errno != errno.EINTR:
+            self.ended = f"KVM_RUN failed with {name} at {vcpu.pc:#x}: {error.strerror}"
+        elif vcpu.waiting:
+            self.ended = f"the guest waits at {vcpu.pc:#x} for an interrupt that never comes"
+        elif vcpu.cpu.retired == before:
+            self.ended = (
+                f"the guest is caught in exceptions at its vector {vcpu.pc:#x}: no handler there"
+            )
+        return ExitRecord(name, vcpu.pc, error.strerror or name)
+
+    def _serve(self, run: KvmRun) -> ExitRecord:
+        pc = self.vcpu.pc
+        if run.exit_reason is ExitReason.MMIO:
+            return ExitRecord("MMIO", pc, self._mmio(run))
+        if run.exit_reason is ExitReason.DEBUG:
+            return ExitRecord("DEBUG", pc, f"hsr {run.debug.hsr:#x}", run.debug.hsr)
+        if run.exit_reason is ExitReason.SYSTEM_EVENT:
+            kind = {1: "shut down", 2: "reset"}.get(run.system_event.type, "?")
+            self.ended = f"the guest asked to be {kind}"
+            return ExitRecord("SYSTEM_EVENT", pc, self.ended)
+        self.ended = f"KVM_EXIT_{run.exit_reason.name} at {pc:#x} has no answer here"
+        return ExitRecord(run.exit_reason.name, pc, self.ended)
+
+    def _mmio(self, run: KvmRun) -> str:
+        """Emulate the access: find the device, let it act, answer a load."""
+        mmio = run.mmio
+        found = self.bus.find(mmio.phys_addr, mmio.len)
+        name = found[0].name if found else "nobody"
+        if mmio.is_write:
+            if found:
+                found[0].write(found[1], mmio.len, mmio.data)
+            text = f"{mmio.len}-byte store of {mmio.data:#x} to {mmio.phys_addr:#x}: {name}"
+        else:
+            value = found[0].read(found[1], mmio.len) if found else 0
+            if not isinstance(value, int):
+                raise TypeError(
+                    f"the device {name} answers a load with {value!r}, not with a number"
+                )
+            mmio.data = value & (1 << 8 * mmio.len) - 1
+            text = f"{mmio.len}-byte load from {mmio.phys_addr:#x}: {name} answers {mmio.data:#x}"
+        if self.log.watching:
+            what = "mmio_write" if mmio.is_write else "mmio_read"
+            state = self.vcpu.cpu.step_state()
+            self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text))
+        if self.exit_device.value is not None:
+            self.ended = "the guest ended with a store to the exit device"
+        return text
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def save(self) -> tuple[object, ...]:
+        """Everything but memory, as plain values for `restore`."""
+        stage2 = frozenset(self.vcpu.cpu.memory.stage2)
+        devices = tuple(device.save() for _, device in self.bus)
+        irq = self.vm.irq_when_waiting
+        return self.vcpu.save(), devices, stage2, self.ended, irq
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Put back what `save` gave; memory contents are put back by the caller."""
+        vcpu, devices, stage2, self.ended, self.vm.irq_when_waiting = saved
+        self.vcpu.restore(vcpu)
+        for (_, device), state in zip(self.bus, devices, strict=True):
+            device.restore(state)
+        cpu = self.vcpu.cpu
+        for page in set(cpu.memory.stage2) - stage2:
+            cpu.forget_page(page)
+        for page in stage2 - set(cpu.memory.stage2):
+            if slot := self.vm.slot_at(page << 12):
+                self.vm.map_page(page, slot)

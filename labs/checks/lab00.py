@@ -1,0 +1,181 @@
+"""Questions and checks of lab 00.
+
+Invariant: a task is judged by running the answer, never by comparing it with a text.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
+
+from aarch64sim import AssemblyError, Debugger, kernels
+from aarch64sim.events import Event, Lane
+from widgets import Question
+
+STORE = Path(__file__).resolve().parents[1] / "programs" / "store.s"
+MOST_CLICKS = 50
+
+
+def completed(events: tuple[Event, ...]) -> int:
+    """How many instructions were done with in a step: retired by the CPU, or skipped by the kernel."""
+    return sum((e.lane, e.what) in ((Lane.GUEST, "retire"), (Lane.KVM, "skip")) for e in events)
+
+
+def most_in_one_click(source: str, kernel: str) -> int:
+    """The largest number of instructions that one click on Step takes."""
+    debugger, most = Debugger(source, kernel), 0
+    while not debugger.ended and debugger.position < MOST_CLICKS:
+        debugger.step()
+        most = max(most, completed(debugger.events_of(debugger.position)))
+    return most
+
+
+def _late_kernel(name: Any) -> str:
+    expect_type(name, str, "the name of a kernel, such as 'v5.11'")
+    if name not in kernels:
+        raise Wrong(f"there is no kernel {name!r}; the names are {', '.join(kernels)}")
+    if not name.startswith("v5."):
+        raise Wrong(
+            f"{name} is not of the 5.x series; kernels of that series are named v5.something"
+        )
+    most = most_in_one_click(STORE.read_text(encoding="utf-8"), name)
+    if most < 2:
+        raise Wrong(
+            f"under {name} every click takes one instruction, as it should; try an older one of the series"
+        )
+    return f"under {name} one click takes {most} instructions. The bug was mended in 5.0, and came back with it."
+
+
+def _three_in_one(source: Any) -> str:
+    expect_type(source, str, "the text of a program")
+    if not source.strip():
+        raise NotAnswered("put your program into three_in_one")
+    try:
+        most = most_in_one_click(source, "v4.3")
+    except AssemblyError as error:
+        raise Wrong(f"your program does not assemble: {error}") from None
+    if most >= 3:
+        return f"one click takes {most} instructions. Every emulated access leaves the step owed once more."
+    debugger = Debugger(source, "v4.3")
+    debugger.run(MOST_CLICKS)
+    if not any(e.lane is Lane.KVM and e.what == "skip" for e in debugger.events):
+        raise Wrong(
+            "nothing in your program is emulated: memory answers by itself; store to the UART, at [x19]"
+        )
+    if most == 2:
+        raise Wrong(
+            "one click takes two instructions; what happens if the instruction that runs unseen is emulated, too?",
+            misconception="skip-is-pc",
+        )
+    raise Wrong(
+        "every click takes one instruction; let something follow the store before the program ends"
+    )
+
+
+def _nothing_stepped(pc: Any) -> str:
+    expect_type(pc, int, "an address, such as 0x40000004")
+    debugger = Debugger(STORE.read_text(encoding="utf-8"), "fixed")
+    debugger.run(MOST_CLICKS)
+    stops = {stop.pc: stop.hsr for stop in debugger.stops if stop.reason == "step" and stop.hsr}
+    if pc in stops.values():
+        raise Wrong(
+            f"{pc:#x} is a syndrome; the task asks for the PC at which the guest stopped with it"
+        )
+    if pc not in stops:
+        places = ", ".join(f"{stop:#x}" for stop in stops)
+        raise Wrong(f"the guest never stops at {pc:#x}; it stops at {places}")
+    if stops[pc] >> 24 & 1:
+        raise Wrong(
+            f"at {pc:#x} the syndrome is {stops[pc]:#x}: the CPU has stepped the instruction before",
+            misconception="reports-stepped",
+        )
+    return (
+        f"at {pc:#x} the syndrome is {stops[pc]:#x}. The kernel did the store, so the CPU stepped nothing:"
+        " it stopped because a step was pending."
+    )
+
+
+LAB = Lab(
+    "00",
+    [
+        Task(
+            "late_kernel",
+            "Name a kernel of the 5.x series that still loses an instruction.",
+            _late_kernel,
+            "give late_kernel the name of a kernel, for example 'v5.11'",
+            (
+                "The list of kernels in the panel says of each what it does.",
+                "Try v5.0, and step twice.",
+            ),
+            "5.0 to 5.10 clear SS when they skip the instruction, and set it again before the guest is entered.",
+        ),
+        Task(
+            "three_in_one",
+            "Write a program of which one click on Step takes three instructions under v4.3.",
+            _three_in_one,
+            "put your program into three_in_one",
+            (
+                "The instruction that runs unseen is granted one step of its own.",
+                "What if that instruction is emulated, too?",
+            ),
+            "Two stores to the UART in a row: each leaves the step owed, and a third instruction runs.",
+            misconceptions=("skip-is-pc",),
+        ),
+        Task(
+            "nothing_stepped",
+            "Give the PC of the stop before which the CPU stepped nothing.",
+            _nothing_stepped,
+            "give nothing_stepped the PC of a stop of store.s under fixed",
+            (
+                "Look at hsr, the syndrome, at each stop under fixed.",
+                "Bit 24, ISV, says that the CPU has stepped an instruction.",
+            ),
+            "The stop behind the store: the kernel did it, so the syndrome has ISV = 0.",
+            misconceptions=("reports-stepped",),
+        ),
+    ],
+)
+
+
+def where_does_it_stop() -> Question:
+    """The prediction before the panel."""
+    return Question(
+        "The debugger stands at 0x40000004, before the store. Where does it stop after one click on Step?",
+        {
+            "at 0x40000004 again": "The store is emulated, so it is done when the guest goes on. Now watch.",
+            "at 0x40000008": "So it should be: one click, one instruction. Now watch what Linux 4.3 did.",
+            "at 0x4000000c": "You suspect something. Under Linux 4.3 you are right: watch.",
+        },
+        right="at 0x4000000c",
+    )
+
+
+def what_does_ss_0_mean() -> Question:
+    """Check yourself, the first."""
+    return Question(
+        "MDSCR_EL1.SS is 1 and PSTATE.SS is 0 in the guest. What happens next?",
+        {
+            "the guest runs freely": "SS = 0 does not switch stepping off: it says that the step has already"
+            " been spent.",
+            "one instruction runs, then the CPU stops": "That is SS = 1. With SS = 0 the instruction has run"
+            " already.",
+            "the CPU stops before the next instruction": "SS = 0 means that a stop is pending: active-pending.",
+        },
+        right="the CPU stops before the next instruction",
+    )
+
+
+def what_does_a_skip_take() -> Question:
+    """Check yourself, the second."""
+    return Question(
+        "A kernel has emulated an instruction for the guest. What must it do before the guest goes on?",
+        {
+            "PC += 4": "That alone is the bug. Completing an instruction is more than moving the PC.",
+            "PC += 4, and SS := 0": "Whoever completes an instruction for the CPU must do all that its"
+            " completion does.",
+            "PC += 4, and SS := 1": "That grants another instruction, which is what the bug did.",
+        },
+        right="PC += 4, and SS := 0",
+    )

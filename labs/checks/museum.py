@@ -1,0 +1,253 @@
+"""The museum of lab 06: what sixteen real kernels did, as data for its figures and checks.
+
+Invariant: whatever is said of a real kernel is read from its recording, whatever is said of a preset is run now.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from aarch64sim.debug import matrix, recording
+from aarch64sim.debug.matrix import ROWS, Row
+from aarch64sim.debug.recording import Folder, Recording
+from aarch64sim.kvm import kernels
+from aarch64sim.kvm.kernels import behaviours, preset_for
+from aarch64sim.vmm import recordings_folder
+from aarch64sim.vmm.machine import EXIT_BASE
+
+NOT_RECORDED = matrix.NOT_RECORDED
+
+# When Linus Torvalds released them: year and month. Only releases that the fields of Kernel name.
+RELEASED = {
+    "3.14": (2014, 3),
+    "4.3": (2015, 11),
+    "4.6": (2016, 5),
+    "4.15": (2018, 1),
+    "4.16": (2018, 4),
+    "5.0": (2019, 3),
+    "5.3": (2019, 9),
+    "5.5": (2020, 1),
+    "5.11": (2021, 2),
+    "5.13": (2021, 6),
+    "6.1": (2022, 12),
+    "6.3": (2023, 4),
+    "6.13": (2025, 1),
+    "6.14": (2025, 3),
+    "6.18": (2025, 11),
+}
+
+
+@cache
+def _folder() -> Folder:
+    return recording.load(recordings_folder())
+
+
+@cache
+def real_kernels() -> tuple[str, ...]:
+    """The recorded kernels that nobody has changed, oldest first."""
+    return tuple(name for name in _folder().kernels if name.startswith("linux-"))
+
+
+def era_of(kernel: str) -> str:
+    """The era of a recorded kernel, "A" to "F": the first letter of what kernels.json says."""
+    return str(_folder().kernels[kernel]["era"][0])
+
+
+@cache
+def _recorded(kernel: str, scenario: str) -> Recording:
+    found = next(iter(_folder().recordings(kernel, scenario)), None)
+    if found is None:
+        raise ValueError(f"there is no recording of {scenario!r} on {kernel!r}")
+    return found
+
+
+def recorded(kernel: str, scenario: str) -> Recording:
+    """One recording, the caller's to change; ValueError if there is none."""
+    found = _recorded(kernel, scenario)
+    return replace(found, events=copy.deepcopy(found.events))
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """One return of KVM_RUN. `pc` and `pstate` are what GET_ONE_REG gives then, also where they did not change."""
+
+    reason: str  # "DEBUG", "MMIO" ... or the errno's name: "EINTR", "ENOSYS"
+    pc: int
+    pstate: int
+    hsr: int | None = None  # the syndrome that comes with KVM_EXIT_DEBUG
+    last: bool = False  # the store to the exit device
+
+
+def returns(made: Recording) -> list[Return]:
+    """The returns of KVM_RUN in a recording, in order."""
+    found: list[Return] = []
+    now = {"pc": made.start.registers["pc"], "pstate": made.start.registers["pstate"]}
+    for event in made.events:
+        if event["op"] != "KVM_RUN":
+            continue
+        now |= {name: int(value, 16) for name, value in event["registers"].items()}
+        errno = {0: "", 4: "EINTR", 38: "ENOSYS"}[event["errno"]]
+        reason = errno or event["exit_reason"]
+        hsr = int(event["debug"]["hsr"], 16) if reason == "DEBUG" else None
+        last = reason == "MMIO" and int(event["mmio"]["phys_addr"], 16) == EXIT_BASE
+        found.append(Return(reason, now["pc"], now["pstate"], hsr, last))
+    return found
+
+
+def guest_log(made: Recording) -> list[int]:
+    """Where a guest that steps itself was told of a stop: the log that its handler has written.
+
+    Each entry is three doublewords: ESR_EL1, ELR_EL1, SPSR_EL1.
+    """
+    final = next(event for event in made.events if event["op"] == "final")
+    words = [int(word, 16) for word in final["memory"]["0x40005000"]]
+    return [words[n + 1] for n in range(0, len(words) - 2, 3) if words[n]]
+
+
+# --- the matrix ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def recorded_cells() -> dict[tuple[str, str], str]:
+    """(row's title, recorded kernel) -> the answer, from the recordings alone."""
+    return {
+        key: cell
+        for key, cell in matrix.recorded_cells(_folder().recordings()).items()
+        if key[1].startswith("linux-")
+    }
+
+
+@cache
+def simulated_cells() -> dict[tuple[str, str], str]:
+    """The same from the simulator: each preset runs each scenario now. Cells that were not recorded are left out."""
+    return {
+        (row.title, name): matrix.simulated_cell(
+            row, preset_for(name), recording.host_of(_folder().kernels[name])
+        )
+        for row in ROWS
+        for name in real_kernels()
+        if (row.title, name) in recorded_cells()
+    }
+
+
+@cache
+def right_cell(row: Row) -> str:
+    """What a kernel should do: the answer of the preset "fixed"."""
+    return matrix.simulated_cell(row, kernels["fixed"])
+
+
+def is_right(title: str, kernel: str) -> bool | None:
+    """Whether a recorded kernel does what it should in a row; None where it was not recorded."""
+    cell = recorded_cells().get((title, kernel))
+    return None if cell is None else cell == right_cell(row_named(title))
+
+
+def row_named(title: str) -> Row:
+    """The row of that title; KeyError if there is none."""
+    return {row.title: row for row in ROWS}[title]
+
+
+def changes(title: str) -> list[str]:
+    """The recorded kernels in which a row became right or wrong: each is the first after a change."""
+    known = [(name, is_right(title, name)) for name in real_kernels()]
+    seen = [(name, right) for name, right in known if right is not None]
+    return [name for (_, before), (name, right) in pairwise(seen) if before is not right]
+
+
+# --- the fields of Kernel, as history --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A commit, or what is known of it, and the release that brought it ("" if none is named)."""
+
+    commit: str
+    release: str
+    year: float
+
+    @property
+    def when(self) -> str:
+        """Year and month of the release, or the year alone."""
+        year, month = RELEASED.get(self.release, (int(self.year), 0))
+        return f"{year}-{month:02}" if month else f"{year}"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A wrong behaviour: the field of Kernel that names it, when it came and went, and came again, if it did."""
+
+    field: str
+    story: str
+    came: Moment
+    went: Moment
+    again: Moment | None = None
+
+
+def moments(text: str) -> list[Moment]:
+    """The commits and releases in a text like "bd7d95cafb49 (5.0)", "6.18" or "85f56708a443 (2026)".
+
+    >>> [m.when for m in moments("bd7d95cafb49 (5.0), by clearing SS too early")]
+    ['2019-03']
+    """
+    found: list[Moment] = []
+    commit = ""
+    for word in re.findall(r"(?<![\w.])(?:[0-9a-f]{12}|\d\.\d+|20\d\d)(?![\w.])", text):
+        if len(word) == 12:
+            commit = word
+        elif word in RELEASED:
+            year, month = RELEASED[word]
+            found.append(Moment(commit, word, year + (month - 1) / 12))
+            commit = ""
+        elif word.startswith("20"):
+            found.append(Moment(commit, "", float(word)))
+    return found
+
+
+@cache
+def lives() -> tuple[Life, ...]:
+    """The fields of Kernel that have a beginning and an end in history and show in the matrix, in order of coming."""
+    found = []
+    for field in behaviours():
+        came, went = (moments(field.metadata[key]) for key in ("wrong_in", "fixed_by"))
+        if came and went and _shows(field):
+            again = next((m for m in came if m.year > went[0].year), None)
+            found.append(Life(field.name, field.metadata["doc"], came[0], went[0], again))
+    return tuple(sorted(found, key=lambda life: (life.came.year, life.went.year, life.field)))
+
+
+def _shows(field: Any) -> bool:
+    """Some row of the matrix notices when only this field is not as it should be."""
+    kind = type(field.default)
+    others = [not field.default] if kind is bool else [v for v in kind if v is not field.default]
+    return any(
+        matrix.simulated_cell(row, replace(kernels["fixed"], **{field.name: value}))
+        != right_cell(row)
+        for value in others
+        for row in ROWS
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit (or a release, where no commit is named): the fields that it set right, and those that it made wrong."""
+
+    moment: Moment
+    mended: tuple[str, ...]
+    broke: tuple[str, ...]
+
+
+def commits() -> list[Commit]:
+    """All of them, oldest first."""
+    table: dict[tuple[str, str], tuple[Moment, list[str], list[str]]] = {}
+    for life in lives():
+        for when, column in ((life.went, 1), (life.came, 2), (life.again, 2)):
+            if when:
+                entry = table.setdefault((when.commit, when.release), (when, [], []))
+                (entry[1] if column == 1 else entry[2]).append(life.field)
+    rows = sorted(table.values(), key=lambda entry: (entry[0].year, entry[0].commit))
+    return [Commit(when, tuple(mended), tuple(broke)) for when, mended, broke in rows]

@@ -1,0 +1,237 @@
+"""The other figures of the museum: the matrix, each cell twice, and the lives of the bugs.
+
+Invariant: picture, table and sentence are made from the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checks import museum
+from checks.museum_strips import text_at
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MplFigure
+from matplotlib.patches import Rectangle
+
+from aarch64sim.debug.matrix import ROWS
+from widgets.figure import Figure
+from widgets.render import canvas
+from widgets.theme import LIGHT
+
+# --- the matrix ------------------------------------------------------------------------------------------------------
+
+_CODES = {
+    "insn": ("+0", "PC of the instruction"),
+    "insn+4": ("+4", "PC of the next one"),
+    "0 (spurious)": ("0", ""),
+    "1 (run returns 0/DEBUG, not EINTR)": ("1?", "KVM_RUN says DEBUG, not EINTR"),
+    "2 and one insn lost": ("2!", "late, and an instruction is lost"),
+    "UNDEF injected": ("U", "the guest gets an exception"),
+    "lost": ("L", "the next instruction is lost"),
+    "late": ("2", ""),
+    "right": ("1", ""),
+    "0x2003c5": ("SS1", "the host's SS shows"),
+    "0x3c5": ("SS0", "the guest's own SS"),
+    "0x80": ("80", "zero-extended"),
+    "taken": ("ok", "the abort is taken, once, and nothing else happens"),
+    "taken, but 1st handler insn skipped": ("S", "the handler's first instruction is skipped"),
+    "lost, MMIO re-executed": ("G", "the abort is lost"),
+    "x10=0x0 x2=0x99": ("B", "abort and access are both done"),
+    "x10=0x1 x2=0x77": ("ok", ""),
+}
+
+
+def code(cell: str) -> str:
+    """A cell of the matrix in at most three characters."""
+    return _CODES.get(cell, (cell, ""))[0]
+
+
+@dataclass(frozen=True, repr=False)
+class Matrix(Figure):
+    """Which kernels step correctly? In every cell the recording's answer, and the simulator's."""
+
+    name = "matrix"
+
+    @property
+    def sentence(self) -> str:
+        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        equal = sum(recorded[key] == simulated[key] for key in recorded)
+        wrong = sum(museum.is_right(*key) is False for key in recorded)
+        return (
+            f"{len(ROWS)} cases on {len(museum.real_kernels())} real kernels. In {equal} of {len(recorded)}"
+            f" recorded cells the simulator gives the same answer. {wrong} cells are not as they should be."
+        )
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return ("case", *museum.real_kernels())
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        table = []
+        for row in ROWS:
+            cells = []
+            for name in museum.real_kernels():
+                real, ours = (found.get((row.title, name), "-") for found in (recorded, simulated))
+                cells.append(real if real == ours else f"{real}; simulated {ours}")
+            table.append((row.title, *cells))
+        return table
+
+    def draw(self) -> MplFigure:
+        kernels = museum.real_kernels()
+        left, column, line = 212.0, 36.5, 22.0
+        legend = [(short, words) for short, words in _CODES.values() if words]
+        bottom = 15.0 * ((len(legend) + 2) // 3) + 42
+        height = bottom + line * len(ROWS) + 62
+        figure, axes = canvas((800, height))
+        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        for n, name in enumerate(kernels):
+            x = left + column * (n + 0.5)
+            text_at(
+                axes,
+                x,
+                height - 30,
+                name.removeprefix("linux-"),
+                size=8.5,
+                rotation=90,
+                align="center",
+            )
+            if n == 0 or museum.era_of(name) != museum.era_of(kernels[n - 1]):
+                axes.plot(
+                    [x - column / 2] * 2,
+                    [bottom - 10, height - 58],
+                    color=LIGHT["ink"],
+                    linewidth=1.1,
+                    zorder=4,
+                )
+                text_at(
+                    axes, x - column / 2 + 4, bottom - 4, museum.era_of(name), size=9, weight="bold"
+                )
+        for r, row in enumerate(ROWS):
+            y = height - 70 - line * r
+            text_at(axes, 4, y, row.title, size=8.5)
+            for n, name in enumerate(kernels):
+                real, ours = (found.get((row.title, name)) for found in (recorded, simulated))
+                if real is None or ours is None:
+                    continue
+                _cell(axes, (left + column * n, y), (column, line), (row.title, name), (real, ours))
+        text_at(
+            axes,
+            4,
+            bottom - 22,
+            "In each cell: recorded, then simulated, = or \u2260. Shaded: not as it should be. Empty: not recorded."
+            " 1: right, 2: one late, 0: a stop for nothing.",
+            size=8.5,
+        )
+        for n, (short, words) in enumerate(legend):
+            x, y = 4 + 266 * (n % 3), bottom - 38 - 15 * (n // 3)
+            text_at(axes, x, y, short, size=8.5, weight="bold")
+            text_at(axes, x + 30, y, words, size=8.5)
+        return figure
+
+
+def _cell(
+    axes: Axes,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    key: tuple[str, str],
+    cells: tuple[str, str],
+) -> None:
+    (x, y), (width, line), (real, ours) = at, size, cells
+    if not museum.is_right(*key):
+        box = Rectangle((x + 1, y - line / 2 + 1), width - 2, line - 2)
+        box.set(facecolor=LIGHT["stop-fill"], edgecolor=LIGHT["stop"], linewidth=0.7, zorder=2)
+        axes.add_patch(box)
+    same = real == ours
+    sizes = 8.5 if len(code(real)) < 3 else 6.2
+    text_at(
+        axes,
+        x + width / 2,
+        y,
+        f"{code(real)}{'=' if same else chr(0x2260)}{code(ours)}",
+        size=sizes,
+        align="center",
+        colour="ink" if same else "bug",
+    )
+
+
+# --- the lives of the bugs -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, repr=False)
+class Lives(Figure):
+    """Each wrong behaviour as a bar from the release that brought it to the one that mended it."""
+
+    name = "lives"
+
+    @property
+    def sentence(self) -> str:
+        born = [c for c in museum.commits() if c.mended and c.broke and c.moment.commit]
+        return (
+            f"The lives of {len(museum.lives())} wrong behaviours from {museum.commits()[0].moment.when} on."
+            f" {len(born)} commits end one bar and begin another: "
+            + ", ".join(f"{c.moment.commit} ({c.moment.release})" for c in born)
+            + "."
+        )
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return ("field", "came", "went", "again")
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                life.field,
+                life.came.release or life.came.when,
+                life.went.release or life.went.when,
+                life.again.release if life.again else "",
+            )
+            for life in museum.lives()
+        ]
+
+    def draw(self) -> MplFigure:
+        lives = museum.lives()
+        left, right, line = 172.0, 760.0, 26.0
+        height = line * len(lives) + 56
+        figure, axes = canvas((800, height))
+
+        def x(year: float) -> float:
+            return left + (right - left) * (year - 2014) / (2027 - 2014)
+
+        top, y = height - 34, {}
+        for year in range(2014, 2027):
+            axes.plot([x(year)] * 2, [12, top], color=LIGHT["rule"], linewidth=0.8, zorder=0)
+            text_at(axes, x(year), height - 14, str(year), size=8.5, colour="muted", align="center")
+        for n, life in enumerate(lives):
+            y[life.field] = top - line * (n + 0.5)
+            text_at(axes, 4, y[life.field], life.field, size=9)
+            spans = [(life.came, life.went)]
+            if life.again:
+                spans.append((life.again, museum.Moment("", "", 2027.0)))
+            for start, end in spans:
+                bar = Rectangle((x(start.year), y[life.field] - 7), x(end.year) - x(start.year), 14)
+                bar.set(facecolor=LIGHT["stop-fill"], edgecolor=LIGHT["stop"], zorder=3)
+                axes.add_patch(bar)
+                text_at(
+                    axes,
+                    x(start.year) + 3,
+                    y[life.field],
+                    start.release or start.when,
+                    size=7.5,
+                )
+                if end.year < 2027:
+                    text_at(axes, x(end.year) + 4, y[life.field], end.release or end.when, size=7.5)
+        for commit in museum.commits():
+            if commit.mended and commit.broke and commit.moment.commit:
+                ends = [y[field] for field in (*commit.mended, *commit.broke)]
+                axes.plot(
+                    [x(commit.moment.year)] * 2,
+                    [min(ends), max(ends)],
+                    color=LIGHT["bug"],
+                    linewidth=2.2,
+                    linestyle=(0, (3, 1.5)),
+                    zorder=4,
+                )
+        return figure

@@ -1,0 +1,66 @@
+"""Fixtures of the browser tests: a server and a browser for each file, a window for each test.
+
+They end with the file: playwright keeps an event loop running in this thread, which other tests
+must not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.browser.harness import (
+    CHROMIUM_ARGUMENTS,
+    LabPage,
+    Server,
+    find_chromium,
+    jupyter_server,
+    lab_page,
+)
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@contextmanager
+def started_playwright() -> Iterator[Playwright]:
+    manager = sync_playwright()
+    try:
+        playwright = manager.start()
+    except Exception as error:  # noqa: BLE001  # it raises this very class
+        pytest.skip(f"playwright's driver does not start here (Debian: libatomic1): {error}")
+    yield playwright
+    playwright.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium here to open the labs with (Debian: apt install chromium)")
+    with started_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with jupyter_server(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(browser: Browser, server: Server) -> Iterator[LabPage]:
+    """A window on a JupyterLab with a copy of labs/: `lab.open_notebook("labs/00-...")`."""
+    with lab_page(browser, server) as page:
+        yield page

@@ -1,0 +1,73 @@
+"""The harness itself, on a notebook of its own; and what TCP_NODELAY is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.harness import LabPage, Server, jupyter_server, lab_page, write_notebook
+
+COUNTER = """
+import ipywidgets as widgets
+button = widgets.Button(description="Count")
+label = widgets.HTML("<b class='count'>0</b>")
+clicks = 0
+def count(_):
+    global clicks
+    clicks += 1
+    label.value = f"<b class='count'>{clicks}</b>"
+button.on_click(count)
+panel = widgets.VBox([button, label])
+panel.add_class("counter-panel")
+panel
+"""
+
+
+@pytest.fixture
+def counter(lab: LabPage) -> LabPage:
+    write_notebook(lab.server.folder / "counter.ipynb", "1 + 1", COUNTER)
+    lab.open_notebook("counter.ipynb")
+    lab.run_all()
+    return lab
+
+
+def test_a_click_reaches_the_kernel_and_comes_back(counter: LabPage) -> None:
+    counter.page.get_by_role("button", name="Count").click()
+    counter.page.wait_for_selector(".counter-panel .count:text-is('1')")
+    assert counter.count_cells() == 2
+    assert not counter.problems
+    assert counter.screenshot("harness").stat().st_size > 1000
+
+
+def test_no_news_question_covers_the_page(counter: LabPage) -> None:
+    counter.page.wait_for_timeout(1000)
+    assert "news" not in counter.page.inner_text("body").lower()
+
+
+def test_a_cell_that_raises_is_reported(lab: LabPage) -> None:
+    write_notebook(lab.server.folder / "raises.ipynb", "1 / 0")
+    lab.open_notebook("raises.ipynb")
+    with pytest.raises(AssertionError, match="ZeroDivisionError: division by zero"):
+        lab.run_all()
+
+
+def test_the_server_extension_shortens_click_to_paint(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    medians = {}
+    with jupyter_server(tmp_path, nodelay=False) as stock:
+        for name, each in (("with", server), ("without", stock)):
+            write_notebook(each.folder / "counter.ipynb", COUNTER)
+            with lab_page(browser, each) as lab:
+                lab.open_notebook("counter.ipynb")
+                lab.run_all()
+                latency = lab.click_to_paint(
+                    lab.page.get_by_role("button", name="Count"),
+                    lab.page.locator(".counter-panel"),
+                    clicks=20,
+                )
+                medians[name] = latency.median
+                print(f"{name} TCP_NODELAY: {latency}")
+    assert medians["with"] > 0

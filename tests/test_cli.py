@@ -1,0 +1,158 @@
+"""The command line: what it prints, and what it says about bad input.
+
+Invariant: bad input is one sentence on standard error and exit status 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aarch64sim.__main__ import main
+from aarch64sim.kvm.kernels import behaviours, kernels
+from aarch64sim.vmm.start import recordings_folder
+
+STORE = "mov x0, #0x41\nstr w0, [x19]\nadd x1, x1, #1\nadd x2, x2, #1\nstr w20, [x20]\n"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "store.s"
+    path.write_text(STORE, "utf-8")
+    return path
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def told(capsys: Capture, *arguments: object, status: int = 2) -> str:
+    """What a failing command says: one sentence on standard error, no traceback."""
+    assert main([str(a) for a in arguments]) == status
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stops"),
+    [
+        ("fixed", "+4 +8 +c +10"),
+        ("v4.3", "+4 +c +10"),
+        ("v4.15", "+0 +4 +8 +c +10"),
+        ("v5.3", "+4 +c +10"),
+    ],
+)
+def test_step_prints_a_line_for_every_exit_and_the_stops(
+    program: Path, capsys: Capture, kernel: str, stops: str
+) -> None:
+    assert main(["step", str(program), "--kernel", kernel]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{program} under {kernels[kernel].title}: {kernels[kernel].summary}")
+    assert "4-byte store of 0x41 to 0x9000000: uart" in out
+    assert f"Stops: {stops}." in out
+    assert "UART: 'A'" in out
+    assert "the guest ended with a store to the exit device" in out
+
+
+def test_step_stops_at_its_limit(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "loop.s"
+    path.write_text("again: b again\n", "utf-8")
+    assert main(["step", str(path), "--limit", "3"]) == 0
+    assert "Stops: +0 +0 +0." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nop\nstrr w0, [x19]\n", ["line 2, column 1", "'strr'", "did you mean 'str'"]),
+        ("  add x0, x1\n", ["line 1", "column"]),
+        ("mov x0, #1\nb nowhere\n", ["line 2", "nowhere"]),
+        ("ldr x0, [x99]\n", ["line 1", "x99"]),
+    ],
+)
+def test_a_mistake_in_the_program_is_named_with_line_column_and_word(
+    tmp_path: Path, capsys: Capture, source: str, words: list[str]
+) -> None:
+    path = tmp_path / "typo.s"
+    path.write_text(source, "utf-8")
+    error = told(capsys, "step", path)
+    assert error.startswith(f"{path}: ")
+    for word in words:
+        assert word in error
+    assert "^" in error
+
+
+def test_an_unknown_kernel_lists_the_known_ones(program: Path, capsys: Capture) -> None:
+    error = told(capsys, "step", program, "--kernel", "v3.14")
+    assert error.startswith("no kernel 'v3.14'; known are v4.3, ")
+    assert all(name in error for name in kernels)
+    assert told(capsys, "kernels", "windows") == error.replace("v3.14", "windows")
+
+
+def test_a_missing_file_is_named(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "nowhere.s"
+    assert told(capsys, "step", path) == f"{path}: No such file or directory\n"
+
+
+def test_a_folder_is_no_program(tmp_path: Path, capsys: Capture) -> None:
+    assert told(capsys, "step", tmp_path) == f"{tmp_path}: Is a directory\n"
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "binary.s"
+    path.write_bytes(b"\xff\xfe\x00mov")
+    assert told(capsys, "step", path) == f"{path}: this is not text\n"
+
+
+def test_a_damaged_elf_file_is_named(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "broken.elf"
+    path.write_bytes(b"\x7fELF" + bytes(20))
+    error = told(capsys, "step", path)
+    assert error.startswith(f"{path}: ")
+    assert error.count("\n") == 1
+
+
+def test_a_program_outside_memory_is_told(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "far.s"
+    path.write_text(".org 0x300000\nnop\n", "utf-8")
+    assert "not in one memory slot" in told(capsys, "step", path)
+
+
+def test_kernels_lists_every_preset_and_every_field(capsys: Capture) -> None:
+    assert main(["kernels"]) == 0
+    out = capsys.readouterr().out
+    for name, kernel in kernels.items():
+        assert f"{name:<38} {kernel.title}: {kernel.summary}" in out
+    for behaviour in behaviours():
+        assert f"\n{behaviour.name} = " in out
+    assert "fixed by: bd7d95cafb49 (5.0)" in out
+
+
+def test_kernels_of_one_name_says_what_it_does_not_do_as_it_should(capsys: Capture) -> None:
+    assert main(["kernels", "v4.3"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("v4.3: Linux 4.3 - 4.14; ")
+    assert "  skip_clears_ss = False   (right: True)" in out
+    assert main(["kernels", "fixed"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["step"], ["replay"], ["step", "x", "--limit", "many"]]
+)
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_module_runs_as_a_program() -> None:
+    folder = str(recordings_folder())
+    command = [sys.executable, "-m", "aarch64sim", "replay", folder, "--scenario", "a_alu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "21 of 21 recordings agree" in done.stdout

@@ -1,0 +1,24 @@
+"""What the tests of the views share: the little program of all labs, and debuggers at its steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aarch64sim import Debugger
+
+STORE = Path(__file__).resolve().parents[2] / "labs" / "programs" / "store.s"
+
+
+@pytest.fixture
+def store() -> str:
+    return STORE.read_text(encoding="utf-8")
+
+
+def at_step(kernel: str, step: int, source: str | None = None) -> Debugger:
+    """A debugger that has made so many steps."""
+    debugger = Debugger(source or STORE.read_text(encoding="utf-8"), kernel)
+    for _ in range(step):
+        debugger.step()
+    return debugger

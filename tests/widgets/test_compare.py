@@ -1,0 +1,100 @@
+"""Two kernels beside each other, and a recording beside the simulation."""
+
+from __future__ import annotations
+
+import pytest
+
+from aarch64sim.debug import Stop
+from widgets import CompareLab, Question, RecordedRun
+from widgets.alignment import aligned
+
+
+def stops(*pcs: int) -> list[Stop]:
+    return [Stop(n, pc, "step", "") for n, pc in enumerate(pcs)]
+
+
+def test_a_stop_that_one_side_passed_is_missed() -> None:
+    pairs = aligned(stops(0, 4, 12), stops(0, 4, 8, 12))
+    assert [(p.pc, p.missed) for p in pairs] == [(0, ""), (4, ""), (8, "left"), (12, "")]
+
+
+def test_a_stop_that_is_still_to_come_is_not_missed() -> None:
+    pairs = aligned(stops(0, 4), stops(0, 4, 8))
+    assert [p.missed for p in pairs] == ["", "", ""]
+
+
+def test_a_spurious_stop_is_one_that_the_other_side_does_not_have() -> None:
+    pairs = aligned(stops(0, 0, 4), stops(0, 4))
+    assert [p.missed for p in pairs] == ["", "right", ""] or [p.missed for p in pairs] == [
+        "right",
+        "",
+        "",
+    ]
+
+
+def test_after_two_clicks_one_stop_is_missing(store: str) -> None:
+    lab = CompareLab(store, left="v4.3", right="fixed")
+    lab.step()
+    lab.step()
+    assert repr(lab) == (
+        "CompareLab(v4.3 at 0x4000000c, fixed at 0x40000008, after 2 clicks, 1 stop missing)"
+    )
+    assert "no stop: should have stopped here" in lab.shown["stops"]
+    assert "sl-ghostcell" in lab.shown["stops"]
+    assert "should have stopped here" in lab.shown["time-left"]
+    assert "should have stopped here" not in lab.shown["time-right"]
+
+
+def test_both_can_go_back_and_run_to_the_end(store: str) -> None:
+    lab = CompareLab(store)
+    lab.run()
+    assert all(debugger.ended for debugger in lab.debuggers)
+    assert lab.stops().rows[-1] == ("the end", "ended, step 6", "ended, step 7")
+    lab.goto(2)
+    assert [debugger.position for debugger in lab.debuggers] == [2, 2]
+    lab.back()
+    assert lab.clicks == 1
+
+
+def test_two_right_kernels_miss_nothing(store: str) -> None:
+    lab = CompareLab(store, left="v6.14", right="fixed")
+    lab.run()
+    assert not lab.stops().missed
+
+
+def test_the_picture_of_a_comparison_is_drawn_at_every_click(store: str) -> None:
+    lab = CompareLab(store)
+    for _ in range(3):
+        assert lab.png().startswith(b"\x89PNG")
+        lab.step()
+
+
+@pytest.mark.parametrize("recorded", ["linux-4.4.60", "linux-6.14", "linux-7.1.5"])
+def test_the_recording_of_store_agrees_with_the_simulation(recorded: str) -> None:
+    run = RecordedRun(recorded, "b_str")
+    assert run.agrees
+    assert "every exit and register agrees" in run.sentence
+
+
+def test_a_recording_beside_the_wrong_kernel_says_where_it_differs() -> None:
+    run = RecordedRun("linux-4.4.60", "b_str", "fixed")
+    assert not run.agrees
+    assert run.rows[-1][3].startswith("differs: pc")
+    data, _ = run._repr_mimebundle_()
+    assert "differs" in data["text/html"]
+
+
+def test_a_recording_that_is_not_there_lists_those_that_are() -> None:
+    with pytest.raises(ValueError, match=r"there are those of .*linux-4\.4\.60"):
+        _ = RecordedRun("linux-9.9", "b_str").rows
+
+
+def test_a_wrong_answer_says_what_it_overlooks_and_can_be_mended() -> None:
+    question = Question("Which?", {"one": "No: it is two.", "two": "Yes."}, right="two")
+    assert "not answered yet" in repr(question)
+    assert question.choose("one") == "No: it is two."
+    assert "Not quite. No: it is two." in question.shown["response.text"]
+    question._receive(question, {"do": "answer", "value": "1"}, [])
+    assert "answered rightly" in repr(question)
+    with pytest.raises(ValueError, match="not one of"):
+        question.choose("three")

@@ -1,0 +1,131 @@
+"""The life cycle of KVM_RUN and the ESR ruler."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from aarch64sim.arch import syndrome
+from aarch64sim.arch.syndrome import EC, FSC
+from aarch64sim.kvm import kernels
+from tests.widgets.conftest import at_step
+from tests.widgets.test_panel import press
+from widgets import EsrLab, EsrRuler, LifeCycle
+from widgets.figure import Figure
+from widgets.syndromes import fields_of, word_of
+
+
+def no_text_touches(figure: Figure) -> None:
+    drawn = figure.draw()
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    width, height = drawn.get_size_inches() * drawn.dpi
+    texts = [t for axes in drawn.axes for t in axes.texts if t.get_text()]
+    boxes = [(t.get_text(), t.get_window_extent(renderer).padded(-0.5)) for t in texts]
+    for text, box in boxes:
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.overlaps(b), f"{one!r} touches {other!r}"
+
+
+# The life cycle
+
+
+@pytest.mark.parametrize(
+    ("kernel", "place", "late"),
+    [
+        ("v4.3", "handle", True),
+        ("v5.3", "complete", True),
+        ("v5.11", "adjust", False),
+        ("fixed", "adjust", False),
+    ],
+)
+def test_the_flag_stands_where_the_kernel_moves_the_pc(kernel: str, place: str, late: bool) -> None:
+    cycle = LifeCycle.of(kernel)
+    assert cycle.skip_at == place
+    assert cycle.late == late
+    assert ("second instruction" in cycle.sentence) == late
+
+
+@pytest.mark.parametrize("kernel", list(kernels))
+def test_no_text_of_the_life_cycle_touches_another(kernel: str) -> None:
+    no_text_touches(LifeCycle.of(kernel, at_step(kernel, 2).events_of(2)))
+
+
+def test_the_way_through_the_life_cycle_is_closed() -> None:
+    cycle = LifeCycle.of("fixed", at_step("fixed", 2).events_of(2))
+    assert ("arm", "adjust") in cycle.path
+    assert ("enter", "guest") in cycle.path
+    assert ("answer", "call") in cycle.path
+    assert ("handle", "arm") not in cycle.path
+
+
+# The ruler
+
+
+@given(st.integers(0, (1 << 32) - 1))
+def test_fields_and_word_are_inverse(word: int) -> None:
+    assert word_of(fields_of(word)) == word
+
+
+@given(st.integers(0, (1 << 32) - 1))
+def test_the_fields_cover_every_bit_once(word: int) -> None:
+    bits = [bit for f, _ in fields_of(word) for bit in range(f.high, f.low - 1, -1)]
+    assert bits == list(range(31, -1, -1))
+
+
+def test_the_ruler_reads_what_the_machine_writes() -> None:
+    iss = (
+        syndrome.access(4, 7, sign_extend=True, sixty_four=True)
+        | syndrome.WNR
+        | FSC.TRANSLATION
+        | 3
+    )
+    values = {f.name: v for f, v in fields_of(syndrome.esr(EC.DATA_ABORT, iss))}
+    assert (values["SAS"], values["SRT"], values["SF"], values["SSE"], values["WnR"]) == (
+        2,
+        7,
+        1,
+        1,
+        1,
+    )
+    step = syndrome.esr(EC.SOFTWARE_STEP, syndrome.software_step(stepped=True, exclusive=True))
+    assert {f.name: v for f, v in fields_of(step)}["EX"] == 1
+
+
+@pytest.mark.parametrize(
+    "word", [0x9380_0047, 0xCB00_0022, 0x6200_0300, 0x5600_0001, 0x8200_0007, 0xFFFF_FFFF, 0]
+)
+def test_no_text_of_the_ruler_touches_another(word: int) -> None:
+    no_text_touches(EsrRuler(word))
+
+
+def test_a_field_and_the_word_are_changed_in_both_directions() -> None:
+    lab = EsrLab(0x9380_0047)
+    press(lab, "field-3", "3")
+    assert lab.word == 0x93C0_0047
+    assert lab.shown["word@value"] == "0x93c00047"
+    press(lab, "word", "0xcb000022")
+    assert "software step" in lab.shown["status.text"]
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "says"),
+    [
+        ("field-3", "9", "SAS has 2 bits"),
+        ("field-3", "x", "SAS takes a number of 2 bits"),
+        ("word", "zzz", "is no number"),
+        ("word", "0x100000000", "does not fit"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(action: str, value: str, says: str) -> None:
+    lab = EsrLab(0x9380_0047)
+    press(lab, action, value)
+    assert says in lab.shown["status.text"]
+    assert lab.word == 0x9380_0047

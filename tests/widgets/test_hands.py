@@ -1,0 +1,219 @@
+"""What a learner changes by hand: breakpoints, registers, memory, console, speed, session; and views left out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from tests.widgets.test_panel import press
+from widgets import StepLab, memory, sourcelink
+from widgets.runner import PLAY_SECONDS
+from widgets.session import Session, SessionError, decode, encode
+from widgets.views import VIEWS
+
+
+@pytest.fixture
+def lab(store: str) -> StepLab:
+    return StepLab(store, kernel="fixed")
+
+
+# Breakpoints
+
+
+def test_run_stops_at_a_breakpoint_that_was_clicked(lab: StepLab) -> None:
+    press(lab, "breakpoint", str(0x4000_0010))
+    assert lab.shown["bp-40000010@aria-pressed"] == "true"
+    assert "Breakpoint at 0x40000010 set" in lab.shown["status.text"]
+    lab.run()
+    assert lab.state()["pc"] == 0x4000_0010
+    assert lab.state()["stop"] == "breakpoint"
+    press(lab, "breakpoint", str(0x4000_0010))
+    assert lab.shown["bp-40000010@aria-pressed"] == "false"
+    lab.run()
+    assert lab.debugger.ended
+
+
+def test_a_breakpoint_where_there_is_no_instruction_is_refused(lab: StepLab) -> None:
+    press(lab, "breakpoint", "3")
+    assert lab.shown["status.text"].startswith("No breakpoint:")
+
+
+def test_breakpoints_stay_under_another_kernel(lab: StepLab) -> None:
+    press(lab, "breakpoint", str(0x4000_0010))
+    lab.use_kernel("v4.3")
+    assert lab.debugger.breakpoints == {0x4000_0010}
+
+
+# Registers, memory, console
+
+
+def test_a_register_is_changed_and_the_guest_goes_on_with_it(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "register", "x0 = 0x42")
+    assert lab.shown["v-x0"].endswith("0x42") or "0x42" in lab.shown["v-x0"]
+    lab.step()
+    assert lab.state()["console"] == "B"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "write a register and its value"),
+        ("x1", "write a register and its value"),
+        ("x1 = seven", "is no number"),
+        ("x77 = 1", "there is no register 'x77'"),
+        ("x1 = 0x10000000000000000", "does not fit into 64 bits"),
+        ("pstate = 0x1f", ""),
+        ("<b>x</b> = 1", "write a register and its value"),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(lab: StepLab, text: str, says: str) -> None:
+    before = lab.debugger.registers
+    press(lab, "register", text)
+    assert lab.shown["status.text"].startswith("Not done:")
+    assert says in lab.shown["status.text"]
+    assert lab.debugger.registers == before
+
+
+def test_memory_is_shown_where_asked_and_what_a_step_wrote_is_marked() -> None:
+    lab = StepLab("mov w0, #0x41\nstrb w0, [x21]\nnop", kernel="fixed")
+    lab.step()
+    lab.step()
+    assert "<b>41</b>" in lab.shown["memory"]
+    assert lab.shown["memory"].count("<b>") == 1
+    press(lab, "address", "0x10000000")
+    assert "no memory" in lab.shown["memory"]
+    press(lab, "address", "here")
+    assert "is no number" in lab.shown["status.text"]
+    assert memory.html(lab.debugger, (1 << 64) - 8)
+
+
+def test_the_uart_takes_input() -> None:
+    lab = StepLab("ldr w0, [x19]\nnop", kernel="fixed")
+    press(lab, "type", "<h>")
+    lab.step()
+    assert lab.debugger.registers["x0"] == ord("<")
+
+
+# Play
+
+
+def test_play_steps_at_its_speed_and_can_be_paused(
+    lab: StepLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLAY_SECONDS, "fast", 0.01)
+    press(lab, "speed", "fast")
+
+    async def play() -> None:
+        press(lab, "play")
+        while lab.debugger.position < 3:
+            await asyncio.sleep(0.005)
+        press(lab, "stop")
+        while lab.running:
+            await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(play(), 20))
+    assert 3 <= lab.debugger.position <= 5
+    assert lab.shown["status.text"] == "Paused by you."
+    assert "step 3" in lab.shown["position.text"] or lab.debugger.position > 3
+
+
+def test_moving_while_a_run_is_under_way_does_not_disturb_it() -> None:
+    lab = StepLab("loop: b loop", kernel="fixed")
+
+    async def run() -> None:
+        press(lab, "run")
+        await asyncio.sleep(0.01)
+        press(lab, "back")
+        press(lab, "goto", "0")
+        press(lab, "run")
+        press(lab, "play")
+        assert lab.running
+        press(lab, "stop")
+        while lab.running:
+            await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert lab.debugger.position > 10
+
+
+# Events
+
+
+def test_comma_and_dot_go_from_event_to_event(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "later")
+    assert lab.moment == 0
+    press(lab, "later")
+    assert lab.moment == 1
+    press(lab, "earlier")
+    press(lab, "earlier")
+    assert lab.moment is None
+    press(lab, "earlier")
+    assert lab.moment == len(lab.step_events) - 1
+
+
+def test_an_event_of_the_kernel_opens_the_line_that_made_it(lab: StepLab) -> None:
+    lab.step()
+    at = next(n for n, e in enumerate(lab.step_events) if e.what == "enter")
+    press(lab, "event", str(at))
+    assert "aarch64sim/kvm/" in lab.shown["event"]
+    assert "ERET into the guest" in lab.shown["event"]
+    place = sourcelink.find(lab.step_events[at].source)
+    assert place is not None
+    assert "ERET into the guest" in "".join(place.lines)
+
+
+@pytest.mark.parametrize("source", ["", "os:path:1", "aarch64sim.kvm.vcpu:f:999999", "nonsense"])
+def test_a_source_that_is_none_opens_nothing(source: str) -> None:
+    assert sourcelink.html(source) == ""
+
+
+# Sessions
+
+
+def test_a_session_is_taken_up_again_from_its_code(store: str) -> None:
+    lab = StepLab(store, kernel="v4.3")
+    lab.step()
+    lab.step()
+    again = StepLab.from_code(lab.code())
+    assert repr(again) == repr(lab)
+    assert again.state() == lab.state()
+
+
+def test_a_code_that_is_damaged_is_refused(store: str) -> None:
+    code = encode(Session(store, "v4.3", 2))
+    for wrong in ("", "hello", code[:-9], code.replace("step1.", "step1.!!"), "step1.AAAA"):
+        with pytest.raises(SessionError):
+            decode(wrong)
+    assert decode(f" {code[:20]}\n{code[20:]} ").step == 2
+
+
+# Views
+
+
+@pytest.mark.parametrize("left_out", list(VIEWS))
+def test_without_any_one_view_the_others_work(store: str, left_out: str) -> None:
+    rest = [name for name in VIEWS if name != left_out]
+    lab = StepLab(store, kernel="v4.3", views=rest)
+    lab.step()
+    lab.step()
+    assert "ran without a stop" in lab.shown["status.text"]
+    assert f"sl-view-{left_out}" not in lab.skeleton
+    for name in rest:
+        assert re.search(rf"sl-view-{name}\b", lab.skeleton)
+
+
+def test_an_unknown_view_lists_the_known_ones(store: str) -> None:
+    with pytest.raises(ValueError, match="there is no view 'diagram'; there are program"):
+        StepLab(store, views=["diagram"])
+
+
+def test_two_panels_on_one_debugger_show_the_same(store: str) -> None:
+    first = StepLab(store)
+    second = StepLab(debugger=first.debugger)
+    first.step()
+    second.step()
+    assert repr(first) == repr(second)

@@ -1,0 +1,296 @@
+"""The panel without a browser: what it shows after each move, and what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from typing import Any
+
+import pytest
+
+from aarch64sim import AssemblyError
+from aarch64sim.debug import HistoryError
+from widgets import StepLab, registerfile
+from widgets.board import Board
+from widgets.listing import Listing
+
+LOOP = "loop: add x0, x0, #1\n b loop"
+
+
+@pytest.fixture
+def lab(store: str) -> StepLab:
+    return StepLab(store, kernel="v4.3")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What boards send after the page is ready."""
+    messages: list[dict[str, Any]] = []
+    monkeypatch.setattr(Board, "send", lambda self, content, buffers=None: messages.append(content))
+    return messages
+
+
+def press(lab: Board, action: str, value: object = None) -> None:
+    """What the page sends for a click."""
+    lab._receive(lab, {"do": action} | ({} if value is None else {"value": value}), [])
+
+
+def test_one_click_takes_two_instructions_under_v43(lab: StepLab) -> None:
+    press(lab, "step")
+    press(lab, "step")
+    assert repr(lab) == "StepLab(v4.3, step 2, pc=0x4000000c, inactive)"
+    assert "0x40000008 (add x1, x1, #0x1) ran without a stop" in lab.shown["status.text"]
+    assert lab.shown["row-40000008@class"] == "sl-unseen"
+    assert lab.shown["row-4000000c@class"] == "sl-now"
+    assert lab.shown["row-4000000c@aria-current"] == "step"
+    assert lab.shown["row-40000000@class"] is None
+    assert "should have stopped here" in lab.shown["timeline"]
+    assert lab.shown["console.text"] == "A"
+
+
+def test_one_click_takes_one_instruction_under_fixed(store: str) -> None:
+    lab = StepLab(store, kernel="fixed")
+    lab.step()
+    lab.step()
+    assert lab.state()["pc"] == 0x4000_0008
+    assert "ran without" not in lab.shown["status.text"]
+    assert "nothing was stepped" in lab.shown["exits"]
+
+
+def test_registers_are_shown_old_and_new(lab: StepLab) -> None:
+    lab.goto(0)
+    lab.step()
+    assert html.unescape(re.sub("<.*?>", "", lab.shown["v-x0"])) == "0 → 0x41"
+    assert "sl-changed" in lab.shown["r-x0@class"]
+    lab.step()
+    assert lab.shown["v-x0"] == "0x41"
+    assert "sl-changed" not in lab.shown["r-x0@class"]
+
+
+def test_every_slot_that_is_filled_is_in_the_page(lab: StepLab) -> None:
+    lab.step()
+    made = lab.skeleton + "".join(str(v) for k, v in lab.shown.items() if "@" not in k)
+    slots = set(re.findall(r'data-slot="([^"]+)"', made))
+    for key in lab.shown:
+        if key.startswith("#"):
+            assert f'id="{key[1:]}"' in lab.skeleton
+        else:
+            assert key.removesuffix(".text").partition("@")[0] in slots, key
+
+
+def test_a_step_is_one_message_with_only_the_differences(
+    lab: StepLab, sent: list[dict[str, Any]]
+) -> None:
+    press(lab, "ready")
+    press(lab, "step")
+    sent.clear()
+    press(lab, "step")
+    assert len(sent) == 1
+    changes = sent[0]["show"]
+    assert "listing" not in changes
+    assert "editor@value" not in changes
+    assert "v-x19" not in changes
+    assert len(str(changes)) < 20_000
+
+
+def test_before_the_page_is_ready_everything_is_in_the_state(lab: StepLab) -> None:
+    lab.step()
+    assert lab.get_state("shown")["shown"]["position.text"] == "step 1"
+
+
+def test_back_and_the_slider_go_through_the_history(lab: StepLab) -> None:
+    for _ in range(3):
+        press(lab, "step")
+    press(lab, "back")
+    assert repr(lab) == "StepLab(v4.3, step 2 of 3, pc=0x4000000c, inactive)"
+    press(lab, "goto", 1)
+    assert lab.state()["step"] == 1
+    press(lab, "start")
+    assert lab.shown["status.text"].startswith("Not started.")
+    assert lab.shown["do-back@aria-disabled"] == "true"
+
+
+def test_a_goto_beyond_the_history_says_so_and_moves_nothing(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "goto", 17)
+    assert "no step 17" in lab.shown["status.text"]
+    assert lab.state()["step"] == 1
+    with pytest.raises(HistoryError):
+        lab.goto(17)
+
+
+def test_the_end_is_said_and_step_does_nothing_more(lab: StepLab) -> None:
+    lab.run()
+    assert repr(lab) == "StepLab(v4.3, step 6 of 6, pc=0x4000001c, ended: exit)"
+    assert lab.shown["do-step@aria-disabled"] == "true"
+    press(lab, "step")
+    assert lab.state()["step"] == 6
+
+
+def test_another_kernel_starts_over(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "kernel", "fixed")
+    assert repr(lab) == "StepLab(fixed, step 0, pc=0x40000000, inactive)"
+    assert lab.shown["kernel@value"] == "fixed"
+
+
+def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:
+    with pytest.raises(KeyError, match=r"no kernel 'v9\.9'; known are v4\.3"):
+        StepLab(store, kernel="v9.9")
+
+
+# The editor
+
+
+def test_a_typo_is_shown_with_place_word_and_a_proposal_and_the_old_program_stays(
+    lab: StepLab,
+) -> None:
+    lab.step()
+    press(lab, "assemble", "mov x0, #1\n  addd x1, x1, #1\n")
+    errors = re.sub("<.*?>", "", html.unescape(lab.shown["errors"]))
+    assert "line 2, column 3" in errors
+    assert "addd" in errors
+    assert "did you mean" in errors
+    assert "Not assembled" in lab.shown["status.text"]
+    assert lab.state()["step"] == 1
+    press(lab, "step")
+    assert lab.state()["step"] == 2
+    assert lab.shown["errors"] == ""
+
+
+def test_a_right_program_replaces_the_old_one(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "assemble", "add x5, x5, #7\n")
+    assert "add x5, x5, #0x7" in lab.shown["listing"]
+    assert lab.shown["row-40000000@class"] == "sl-now"
+    lab.step()
+    assert lab.debugger.registers["x5"] == 7
+
+
+def test_from_code_a_wrong_program_raises(lab: StepLab) -> None:
+    with pytest.raises(AssemblyError):
+        lab.load("nonsense x0")
+    assert lab.state()["step"] == 0
+
+
+def test_markup_in_a_program_is_escaped() -> None:
+    evil = '// <img src=x onerror="alert(1)"> <script>alert(2)</script> & \U0001f600\nnop\n'
+    lab = StepLab(evil)
+    press(lab, "assemble", evil + "<b>bold</b>")
+    for key, value in lab.shown.items():
+        if "@" not in key and not key.endswith(".text") and isinstance(value, str):
+            assert "<img" not in value
+            assert "<script" not in value
+            assert "<b>bold" not in value
+
+
+def test_a_program_of_ten_thousand_lines_is_shown_in_part() -> None:
+    lab = StepLab("nop\n" * 10_000, kernel="fixed")
+    assert lab.shown["listing"].count("<tr") < 500
+    lab.debugger.run(1_000)
+    lab._show()
+    assert "row-40000fa0" in lab.shown["listing"]
+    assert lab.shown["row-40000fa0@class"] == "sl-now"
+
+
+# Runs
+
+
+def test_a_run_goes_in_slices_and_stop_ends_it() -> None:
+    lab = StepLab(LOOP, kernel="fixed")
+
+    async def run_and_stop() -> None:
+        press(lab, "run")
+        await asyncio.sleep(0.05)
+        assert lab.running
+        assert "Running" in lab.shown["status.text"]
+        press(lab, "stop")
+        while lab.running:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run_and_stop(), 20))
+    assert "Stopped by you after" in lab.shown["status.text"]
+    assert lab.shown["do-stop@aria-disabled"] == "true"
+    press(lab, "step")
+    assert lab.shown["status.text"].startswith("Stopped at")
+
+
+def test_a_run_ends_with_the_guest(lab: StepLab) -> None:
+    async def run() -> None:
+        press(lab, "run")
+        while lab.running:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert repr(lab).endswith("ended: exit)")
+
+
+def test_another_kernel_in_the_middle_of_a_run_ends_the_run() -> None:
+    lab = StepLab(LOOP, kernel="fixed")
+
+    async def run() -> None:
+        press(lab, "run")
+        await asyncio.sleep(0.02)
+        press(lab, "kernel", "v4.3")
+        while lab.running:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert repr(lab) == "StepLab(v4.3, step 0, pc=0x40000000, inactive)"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("mov x0, #0\nbr x0", ""),
+        (".word 0x00000000", ""),
+        ("udf #0", ""),
+        ("wfi", "never comes"),
+        ("ldr q0, [x19]", ""),
+    ],
+)
+def test_a_guest_that_cannot_go_on_ends_in_a_state_that_is_said(source: str, says: str) -> None:
+    lab = StepLab(source, kernel="fixed")
+    lab.run(50)
+    assert says in lab.shown["status.text"]
+    assert lab.shown["status.text"]
+    lab.png()
+
+
+# Looking
+
+
+def test_an_event_of_the_step_can_be_looked_at(lab: StepLab) -> None:
+    lab.step()
+    lab.step()
+    press(lab, "event", 3)
+    assert "skipped" in lab.shown["event"]
+    assert "pc 0x40000004 → 0x40000008" in lab.shown["event"]
+    assert [leg.edge for leg in lab.diagram().legs] == ["enter-granted", "exception", "skip"]
+    press(lab, "event", 1)
+    assert str(lab.diagram().state) == "active-not-pending"
+    press(lab, "event", 1)
+    assert lab.moment is None
+
+
+def test_the_bundle_has_widget_picture_and_one_line(lab: StepLab) -> None:
+    data, _ = lab._repr_mimebundle_()
+    assert data["text/plain"] == "StepLab(v4.3, step 0, pc=0x40000000, inactive)"
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_bits_have_names_places_and_meanings() -> None:
+    for fields in registerfile.BITS.values():
+        for name, low, width, meaning in fields:
+            assert name
+            assert meaning
+            assert low + width <= 64
+
+
+def test_the_listing_sets_source_beside_disassembly(lab: StepLab) -> None:
+    rows = Listing(lab.debugger.program).rows
+    row = next(row for row in rows if row.address == 0x4000_0004)
+    assert row.text.split() == ["str", "w0,", "[x19]"]
+    assert "str" in row.source

@@ -1,0 +1,119 @@
+"""The timeline: a column an event, ghosts where a stop is missing, the same in table, page and picture."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from aarch64sim import Debugger
+from aarch64sim.events import Lane
+from tests.widgets.conftest import at_step
+from widgets import StepLab, TimelineFigure, timelinepage
+from widgets.timeline import MISSED, Timeline, first_divergence, timeline
+
+
+def lines(debugger: Debugger, step: int) -> Timeline:
+    return timeline("title", [(step, debugger.events_of(step))], lambda pc: "add")
+
+
+def test_there_is_one_column_for_each_event_and_one_for_each_ghost() -> None:
+    debugger = at_step("v4.3", 2)
+    columns = lines(debugger, 2).columns
+    assert [c.event for c in columns if c.event] == list(debugger.events_of(2))
+    assert [c.ghost for c in columns if c.ghost] == ["stop", "ran"]
+
+
+def test_the_ghost_stands_before_the_instruction_that_ran_unseen() -> None:
+    columns = lines(at_step("v4.3", 2), 2).columns
+    at = next(n for n, c in enumerate(columns) if c.ghost == "stop")
+    assert columns[at].lane is Lane.DEBUGGER
+    assert columns[at].text == MISSED
+    assert columns[at + 1].ghost == "ran"
+    assert columns[at + 1].pc == 0x4000_0008
+
+
+@pytest.mark.parametrize("kernel", ["fixed", "v4.15", "v6.14"])
+def test_a_right_step_has_no_ghost(kernel: str) -> None:
+    assert not lines(at_step(kernel, 2), 2).ghosts
+
+
+def test_two_accesses_in_a_row_leave_two_ghosts() -> None:
+    source = "str w0, [x19]\nstr w0, [x19]\nadd x1, x1, #1\nadd x2, x2, #1"
+    debugger = at_step("v4.3", 1, source)
+    assert [c.ghost for c in lines(debugger, 1).columns if c.ghost][-2:] == ["stop", "ran"]
+    assert debugger.last.pc == 0x4000_000C
+
+
+def test_ss_is_one_until_the_granted_instruction_has_run() -> None:
+    columns = lines(at_step("v4.3", 3), 3).columns
+    by_label = {c.label: c.ss for c in columns}
+    assert by_label["ERET"] == "1"
+    assert by_label["add"] == "0"
+
+
+def test_the_sentence_counts_and_names_what_nobody_was_told() -> None:
+    assert "add at 0x40000008" in lines(at_step("v4.3", 2), 2).sentence
+    assert lines(at_step("fixed", 2), 2).sentence.count(MISSED) == 0
+
+
+def test_first_divergence() -> None:
+    assert first_divergence([0, 4, 12], [0, 4, 8]) == 2
+    assert first_divergence([0, 4], [0, 4, 8]) is None
+
+
+def test_the_page_shows_the_same_columns_in_the_same_lanes() -> None:
+    line = lines(at_step("v4.3", 2), 2)
+    page = timelinepage.html(line)
+    assert page.count("<button") == len([c for c in line.columns if c.event])
+    assert page.count("sl-ghost") == 1
+    assert page.count('tabindex="0"') == 1
+    assert page.index("guest</th>") < page.index("kernel</th>") < page.index("userspace</th>")
+
+
+def test_a_long_step_is_cut_at_its_beginning_and_says_so() -> None:
+    source = "str w0, [x19]\n" * 12 + "add x1, x1, #1"
+    line = lines(at_step("v4.3", 1, source), 1)
+    page = timelinepage.html(line)
+    assert f"of {len(line.columns)} events" in page
+
+
+@pytest.mark.parametrize(("kernel", "step"), [("v4.3", 2), ("fixed", 1), ("v5.3", 2)])
+def test_no_text_of_the_drawing_touches_another_or_is_clipped(kernel: str, step: int) -> None:
+    debugger = at_step(kernel, step)
+    drawn = TimelineFigure((lines(debugger, step), lines(debugger, step))).draw()
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    boxes = [
+        (t.get_text(), t.get_window_extent(renderer).padded(-0.5))
+        for axes in drawn.axes
+        for t in axes.texts
+        if t.get_text()
+    ]
+    width, height = drawn.get_size_inches() * drawn.dpi
+    for text, box in boxes:
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.overlaps(b), f"{one!r} touches {other!r}"
+
+
+def test_export_writes_what_the_name_ends_in(tmp_path: Path, store: str) -> None:
+    lab = StepLab(store)
+    lab.step()
+    lab.step()
+    for figure in (lab.diagram(), lab.timeline()):
+        for kind in ("svg", "png", "csv", "json"):
+            path = figure.export(tmp_path / f"{figure.name}.{kind}")
+            assert path.stat().st_size > 100
+        assert "<title>" in (tmp_path / f"{figure.name}.svg").read_text(encoding="utf-8")
+        with (tmp_path / f"{figure.name}.csv").open(encoding="utf-8") as file:
+            assert len(list(csv.reader(file))) == len(figure.rows) + 1
+        assert json.loads((tmp_path / f"{figure.name}.json").read_text())["rows"]
+        with pytest.raises(ValueError, match=r"\.svg, \.png, \.csv, \.json"):
+            figure.export(tmp_path / "figure.gif")

@@ -1,0 +1,49 @@
+"""Where the labs keep their programs and checks, from any notebook of theirs.
+
+Invariant: a name that is not there is answered with those that are.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+
+class NoSuchFileError(LookupError):
+    """The labs have no program or check of that name."""
+
+
+@cache
+def labs_folder() -> Path:
+    """The folder labs/: the one that the notebook lies in, or the one beside this package."""
+    here = Path.cwd()
+    beside = Path(__file__).resolve().parents[1] / "labs"
+    for folder in (here, *here.parents, here / "labs", beside):
+        if (folder / "programs").is_dir() and (folder / "checks").is_dir():
+            return folder
+    raise NoSuchFileError(f"there are no labs in {here} or above it")
+
+
+def program(name: str) -> str:
+    """The source text of labs/programs/NAME.s."""
+    return _find("programs", name, ".s").read_text(encoding="utf-8")
+
+
+def checks(name: str) -> ModuleType:
+    """The checks in labs/checks/NAME.py."""
+    folder = str(_find("checks", name, ".py").parents[1])
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return import_module(f"checks.{name}")
+
+
+def _find(kind: str, name: str, suffix: str) -> Path:
+    folder = labs_folder() / kind
+    path = folder / f"{name}{suffix}"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob(f"*{suffix}") if p.stem != "__init__"))
+        raise NoSuchFileError(f"there is no {path.name} in labs/{kind}; there are {known}")
+    return path

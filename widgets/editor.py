@@ -1,0 +1,38 @@
+"""The program editor: text in, a program out, or the places where the text is wrong.
+
+Invariant: a text with a fault never replaces the program that runs.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from aarch64sim.asm import AssemblyError
+
+
+def skeleton(slot: str = "editor") -> str:
+    """A text area, a button, and a place for errors."""
+    return (
+        '<details class="sl-editor"><summary>Edit the program</summary>'
+        f'<textarea data-field="{slot}" data-slot="{slot}" rows="12" spellcheck="false" autocapitalize="off"'
+        ' aria-label="program, A64 assembly"></textarea>'
+        f'<p><button type="button" class="sl-button" data-do="assemble" data-from="{slot}">Assemble</button>'
+        '<span class="sl-note">The old program stays until this one is right.</span></p></details>'
+        '<div class="sl-errors" role="alert" data-slot="errors"></div>'
+    )
+
+
+def errors_html(error: AssemblyError, most: int = 8) -> str:
+    """Every fault with line, column, word and a mark below it."""
+    items = "".join(
+        f"<li>line {e.line}, column {e.column}: {escape(e.message)}<pre>{escape(e.caret)}</pre></li>"
+        for e in error.errors[:most]
+    )
+    more = len(error.errors) - most
+    rest = f"<p>And {more} more.</p>" if more > 0 else ""
+    return f"<p><strong>Not assembled.</strong> The old program is still there.</p><ul>{items}</ul>{rest}"
+
+
+def message_html(text: str) -> str:
+    """One sentence about what went wrong."""
+    return f"<p><strong>{escape(text)}</strong></p>" if text else ""

@@ -1,0 +1,180 @@
+// One panel: HTML with named slots, filled by messages from the kernel, and controls that answer with messages.
+// Keys stay in the panel: JupyterLab's one-letter shortcuts edit cells, so they are switched off for what has the focus.
+
+const FOCUSABLE = "button, input, select, textarea, summary, a[href], [tabindex]";
+
+function guard(root) {
+  for (const element of root.querySelectorAll(FOCUSABLE)) {
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+}
+
+function findSlots(root) {
+  const slots = new Map();
+  for (const element of root.querySelectorAll("[data-slot]")) {
+    slots.set(element.dataset.slot, element);
+  }
+  return slots;
+}
+
+function setAttribute(element, name, value) {
+  if (name === "value") {
+    if (element.value !== String(value)) element.value = value;
+  } else if (value === null) {
+    element.removeAttribute(name);
+  } else {
+    element.setAttribute(name, value);
+  }
+}
+
+class View {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    root.innerHTML = model.get("skeleton");
+    guard(root);
+    this.slots = findSlots(root);
+    this.show(model.get("shown"));
+  }
+
+  // Several messages before one frame are shown at once. Not across a new listing: it makes its slots anew.
+  showSoon(values) {
+    if (this.waiting && "listing" in values) this.flush();
+    if (this.waiting) {
+      Object.assign(this.waiting, values);
+      return;
+    }
+    this.waiting = { ...values };
+    if (document.hidden) this.flush();
+    else requestAnimationFrame(() => this.flush());
+  }
+
+  flush() {
+    const values = this.waiting;
+    this.waiting = null;
+    if (values) this.show(values);
+  }
+
+  show(values) {
+    const entries = Object.entries(values);
+    let remade = false;
+    // Content first: it may bring the slots that the rest is about.
+    for (const [key, value] of entries) {
+      if (key.startsWith("#") || key.includes("@") || key.endsWith(".text")) continue;
+      const element = this.slots.get(key);
+      if (!element) continue;
+      if (element.tagName === "STYLE") element.textContent = value;
+      else {
+        element.innerHTML = value;
+        if (/data-slot|<button|<input|<summary|tabindex/.test(value)) {
+          guard(element);
+          remade = true;
+        }
+      }
+    }
+    if (remade) this.slots = findSlots(this.root);
+    for (const [key, value] of entries) {
+      if (key.startsWith("#")) {
+        const text = this.root.querySelector(`#${CSS.escape(key.slice(1))} text`);
+        if (text) text.textContent = value;
+      } else if (key.endsWith(".text")) {
+        const element = this.slots.get(key.slice(0, -5));
+        if (element) element.textContent = value;
+      } else if (key.includes("@")) {
+        const [slot, name] = key.split("@");
+        const element = this.slots.get(slot);
+        if (element) setAttribute(element, name, value);
+      }
+    }
+    const now = this.root.querySelector("[data-follow] .sl-now");
+    if (now) follow(now);
+  }
+}
+
+// Scroll the listing, not the page, so that the current line is to be seen.
+function follow(line) {
+  const box = line.closest("[data-follow]");
+  const top = line.offsetTop - box.offsetTop;
+  if (top < box.scrollTop + 20) box.scrollTop = Math.max(0, top - 40);
+  else if (top + line.offsetHeight > box.scrollTop + box.clientHeight - 20) {
+    box.scrollTop = top + line.offsetHeight - box.clientHeight + 40;
+  }
+}
+
+function connect(model, root) {
+  const send = (element, extra) => {
+    const message = { do: element.dataset.do || element.dataset.set, ...extra };
+    if (element.dataset.value !== undefined) message.value = element.dataset.value;
+    if (element.dataset.from) {
+      message.value = root.querySelector(`[data-field="${element.dataset.from}"]`).value;
+    }
+    model.send(message);
+  };
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-do]");
+    if (button && button.getAttribute("aria-disabled") !== "true") send(button, {});
+  });
+  root.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.dataset.set && field.type !== "range") send(field, { value: field.value });
+  });
+  let waiting = false;
+  root.addEventListener("input", (event) => {
+    const field = event.target;
+    if (field.type !== "range" || !field.dataset.set || waiting) return;
+    waiting = true; // the kernel need not see more positions than are painted
+    setTimeout(() => { waiting = false; send(field, { value: Number(field.value) }); }, 25);
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const target = event.target;
+    if (moveInGroup(event)) return;
+    if (target.matches("textarea, select, input:not([type=range])")) {
+      const enter = target.dataset.enter && event.key === "Enter";
+      if (enter) root.querySelector(`[data-do="${target.dataset.enter}"]`).click();
+      return;
+    }
+    const button = root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (button) {
+      event.preventDefault();
+      button.click();
+    }
+  });
+}
+
+// A group of buttons is one stop for Tab; the arrow keys move inside it.
+function moveInGroup(event) {
+  const group = event.target.closest("[data-group]");
+  const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!group || !by || event.target.tagName !== "BUTTON") return false;
+  const buttons = [...group.querySelectorAll("button")];
+  const next = buttons[buttons.indexOf(event.target) + by];
+  if (next) {
+    event.preventDefault();
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  }
+  return true;
+}
+
+export default {
+  initialize({ model }) {
+    model.on("msg:custom", (message) => {
+      // In place: a change event would make every view show everything again.
+      if (message.show) Object.assign(model.get("shown"), message.show);
+    });
+    model.send({ do: "ready" });
+  },
+  render({ model, el }) {
+    const root = document.createElement("div");
+    root.className = "sl-board";
+    el.append(root);
+    const view = new View(model, root);
+    connect(model, root);
+    const onMessage = (message) => { if (message.show) view.showSoon(message.show); };
+    const onChange = () => view.show(model.get("shown"));
+    model.on("msg:custom", onMessage);
+    model.on("change:shown", onChange);
+    return () => { model.off("msg:custom", onMessage); model.off("change:shown", onChange); };
+  },
+};

@@ -1,0 +1,69 @@
+"""The colours of every figure and panel, named by what they say, for light and dark pages.
+
+Invariant: no two roles share a colour, so a drawing made in light colours can be re-themed by replacing each colour
+with the CSS variable of its role.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Blue, orange and magenta keep apart under every colour vision; their lightness differs, too.
+LIGHT = {
+    "page": "#ffffff",
+    "surface": "#f6f8fa",
+    "ink": "#1b1f24",
+    "muted": "#57606a",
+    "line": "#8c959f",
+    "rule": "#d0d7de",
+    "here": "#24292f",  # borders of the current state: inactive
+    "here-fill": "#dde2e8",
+    "run": "#0b5cad",  # active-not-pending: one instruction may run
+    "run-fill": "#d3e7fb",
+    "stop": "#a04a00",  # active-pending: stop before the next instruction
+    "stop-fill": "#ffe2b8",
+    "bug": "#a3155e",  # what should not be, or is missing
+    "bug-fill": "#fde7f1",
+    "badge": "#1b1f25",
+    "badge-ink": "#fffffe",
+}
+DARK = {
+    "page": "#111111",
+    "surface": "#1c2128",
+    "ink": "#e6edf3",
+    "muted": "#a3adb8",
+    "line": "#7d8794",
+    "rule": "#3d444d",
+    "here": "#d5dce4",
+    "here-fill": "#3a424d",
+    "run": "#7cc0ff",
+    "run-fill": "#0f3a63",
+    "stop": "#ffb861",
+    "stop-fill": "#5a3500",
+    "bug": "#ff8ec2",
+    "bug-fill": "#4d1130",
+    "badge": "#e6edf4",
+    "badge-ink": "#111112",
+}
+
+
+def css_variables(colours: dict[str, str]) -> str:
+    """The declarations that give every role its colour.
+
+    >>> css_variables({"ink": "#1b1f24"})
+    '--sl-ink:#1b1f24'
+    """
+    return ";".join(f"--sl-{role}:{colour}" for role, colour in colours.items())
+
+
+_ROLES = {colour: role for role, colour in LIGHT.items()}
+_COLOUR = re.compile("|".join(_ROLES))
+
+
+def themed(svg: str) -> str:
+    """A drawing in light colours, with each colour behind the variable of its role.
+
+    >>> themed("fill: #1b1f24")
+    'fill: var(--sl-ink, #1b1f24)'
+    """
+    return _COLOUR.sub(lambda match: f"var(--sl-{_ROLES[match[0]]}, {match[0]})", svg)

@@ -1,0 +1,183 @@
+"""The four-lane timeline as data: one column per event, with the ghosts of stops that never came.
+
+Invariant: a column exists because an event does; the only exceptions are ghosts, and they say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from aarch64sim.arch.step import StepState
+from aarch64sim.events import Event, Lane
+
+LANES = (Lane.GUEST, Lane.KVM, Lane.VMM, Lane.DEBUGGER)
+LANE_TITLES = {
+    Lane.GUEST: "guest",
+    Lane.KVM: "kernel",
+    Lane.VMM: "userspace",
+    Lane.DEBUGGER: "debugger",
+}
+MISSED = "should have stopped here"
+
+# What an event is called where there is room for one word or two.
+_LABELS = {
+    "step_exception": "step exc.",
+    "interrupt": "irq",
+    "arm": "set SS",
+    "enter": "ERET",
+    "skip": "PC += 4",
+    "complete_mmio": "load done",
+    "userspace_exit": "exit",
+    "fault_in": "map page",
+    "mmio_read": "answer",
+    "mmio_write": "device",
+    "fake_debug_exit": "fake stop",
+    "emulate": "emulate",
+    "inject": "inject",
+    "in_kernel_device": "in-kernel",
+    "no_syndrome": "no ISS",
+}
+_EXCEPTIONS = {
+    "ABORT": "abort",
+    "SVC": "SVC",
+    "HVC": "HVC",
+    "SMC": "SMC",
+    "BRK": "BRK",
+    "SYSTEM": "trap",
+    "WFX": "WFI",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One event: where it stands, one or two words for it, its sentence; `ss` is "1", "0" or "" (does not count).
+
+    `ghost`: "" for what happened and was told; "ran" for an instruction that nobody was told of; "stop" for a stop
+    that never came.
+    """
+
+    step: int
+    lane: Lane
+    label: str
+    text: str
+    pc: int
+    ss: str
+    event: Event | None = None
+    ghost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The columns of some consecutive steps under one kernel."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+    @property
+    def ghosts(self) -> tuple[Column, ...]:
+        """The stops that never came."""
+        return tuple(column for column in self.columns if column.ghost == "stop")
+
+    @property
+    def sentence(self) -> str:
+        """The timeline in words."""
+        if not self.columns:
+            return f"{self.title}: nothing has happened yet."
+        lanes = ", ".join(
+            f"{sum(c.lane is lane and c.event is not None for c in self.columns)} {LANE_TITLES[lane]}"
+            for lane in LANES
+        )
+        ran = [f"{c.label} at {c.pc:#x}" for c in self.columns if c.ghost == "ran"]
+        missed = f" Nobody was told that {' and '.join(ran)} ran: {MISSED}." if ran else ""
+        return (
+            f"{self.title}: {len([c for c in self.columns if c.event])} events ({lanes}).{missed}"
+        )
+
+    def spans(self, of: Callable[[Column], object]) -> list[tuple[int, int]]:
+        """Runs of columns for which `of` gives the same: (first, count)."""
+        runs: list[tuple[int, int]] = []
+        for index, column in enumerate(self.columns):
+            if runs and of(self.columns[index - 1]) == of(column):
+                runs[-1] = runs[-1][0], runs[-1][1] + 1
+            else:
+                runs.append((index, 1))
+        return runs
+
+
+def timeline(
+    title: str, steps: Iterable[tuple[int, Sequence[Event]]], mnemonic: Callable[[int], str]
+) -> Timeline:
+    """The timeline of steps (number, events); `mnemonic` names the instruction at an address."""
+    columns: list[Column] = []
+    for number, events in steps:
+        columns += _with_ghosts(list(_columns(number, events, mnemonic)))
+    return Timeline(title, tuple(columns))
+
+
+def _columns(
+    number: int, events: Sequence[Event], mnemonic: Callable[[int], str]
+) -> Iterable[Column]:
+    saved = ""
+    for event in events:
+        saved = _saved_ss(event, saved)
+        if event.after is StepState.INACTIVE:
+            ss = saved if event.lane in (Lane.GUEST, Lane.KVM) else ""
+        else:
+            ss = "1" if event.after is StepState.ACTIVE_NOT_PENDING else "0"
+        yield Column(number, event.lane, _label(event, mnemonic), event.text, event.pc, ss, event)
+
+
+def _saved_ss(event: Event, saved: str) -> str:
+    """SPSR_EL2.SS after the event, as far as the log says it."""
+    for change in event.changes:
+        if change.name == "spsr_el2.ss":
+            return str(change.new)
+    return saved
+
+
+def _label(event: Event, mnemonic: Callable[[int], str]) -> str:
+    if event.what == "retire":
+        return mnemonic(event.pc) or "retire"
+    if event.what == "exception":
+        kind = next(
+            (short for name, short in _EXCEPTIONS.items() if name in event.text), "exception"
+        )
+        return f"{mnemonic(event.pc)}: {kind}" if kind == "abort" and mnemonic(event.pc) else kind
+    if event.what == "userspace_exit":
+        return f"exit {event.text.rpartition('KVM_EXIT_')[2]}".strip()
+    return _LABELS.get(event.what, event.what.replace("_", " "))
+
+
+def _completes(column: Column) -> bool:
+    """An instruction is done with: the CPU retired it, or the kernel skipped it after emulation."""
+    event = column.event
+    return event is not None and (
+        (event.lane is Lane.GUEST and event.what == "retire")
+        or (event.lane is Lane.KVM and event.what == "skip")
+    )
+
+
+def _with_ghosts(columns: list[Column]) -> list[Column]:
+    """Mark what ran beyond one instruction in a step, and put the missing stops where they should have been."""
+    if not any(c.event and c.event.what == "arm" for c in columns):
+        return columns  # nobody stepped
+    result: list[Column] = []
+    done = 0
+    for column in columns:
+        if _completes(column):
+            done += 1
+            if done > 1 and column.lane is Lane.GUEST:
+                result.append(
+                    Column(
+                        column.step, Lane.DEBUGGER, "no stop", MISSED, column.pc, "", None, "stop"
+                    )
+                )
+                column = replace(column, ghost="ran")
+        result.append(column)
+    return result
+
+
+def first_divergence(left: Sequence[int], right: Sequence[int]) -> int | None:
+    """The index of the first stop that differs; None where one list is the beginning of the other."""
+    return next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
