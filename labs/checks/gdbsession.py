@@ -183,4 +183,6 @@ def transcript() -> str:
 if __name__ == "__main__":
     from pathlib import Path
 
-    Path(__file__).parents[1].joinpath("08-attach-gdb.md").write_text(transcript(), encoding="utf-8")
+    Path(__file__).parents[1].joinpath("08-attach-gdb.md").write_text(
+        transcript(), encoding="utf-8"
+    )

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # Start here: one click on Step, two instructions gone
 #
+# *About 15 minutes. All terms are in the [glossary](glossary.md).*
+#
 # In two minutes you will see a debugger lose an instruction. You need to read a little assembly;
 # you need to know nothing about hypervisors.
 #
@@ -131,7 +133,7 @@ RecordedRun("linux-6.14", "b_str")
 # find one of the 5.x series that still loses an instruction. Its name is what `lab` prints, for
 # example `v5.11`.
 
-# %% name="task-1"
+# %% name="task-late-kernel"
 late_kernel = None
 ### BEGIN SOLUTION
 late_kernel = "v5.3"
@@ -148,7 +150,7 @@ tasks.check("late_kernel", late_kernel)
 # `x19` holds the address of the UART, `x20` that of the device that ends the program. You can try
 # it in the panel first: *Edit the program*, then *Assemble*.
 
-# %% name="task-2"
+# %% name="task-three-in-one"
 three_in_one = ""
 ### BEGIN SOLUTION
 three_in_one = """
@@ -171,7 +173,7 @@ tasks.check("three_in_one", three_in_one)
 # CPU had stepped nothing: it stopped because a step was pending. Give its PC. *hsr*, the syndrome
 # of the stop, tells; `tasks.hint("nothing_stepped")` helps.
 
-# %% name="task-3"
+# %% name="task-nothing-stepped"
 nothing_stepped = None
 ### BEGIN SOLUTION
 nothing_stepped = 0x40000008
@@ -195,6 +197,8 @@ check.what_does_a_skip_take()
 # %% [markdown]
 # ## Read on
 #
+# * Keep your work: `from widgets.answers import download; download()` saves your answers of all
+#   labs, also on Binder, which forgets. The [cheat sheet](cheat-sheet.pdf) is one page.
 # * The bug was seen before it was merged. Peter Maydell wrote on 26 November 2014 about the patch
 #   that brought stepping to KVM: "if the debugger tries to single step an insn which is emulated
 #   by the hypervisor [...] then we won't correctly update the single-step state machine (and so

@@ -182,7 +182,9 @@ class Theirs:
 
     def run(self, word: int, state: State) -> Result:
         uc = self.uc
-        if word >> 22 & 0xFF == 0x20 and self.reserved:  # a store-exclusive: no reservation of an earlier word
+        if (
+            word >> 22 & 0xFF == 0x20 and self.reserved
+        ):  # a store-exclusive: no reservation of an earlier word
             self._clear_reservation()
         self.reserved |= word >> 22 & 0xFF == 0x21
         uc.mem_write(PC, word.to_bytes(4, "little"))

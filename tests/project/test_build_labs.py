@@ -197,3 +197,20 @@ def test_asking_for_no_lab_there_is_ends_in_a_sentence(
 ) -> None:
     assert build_labs.main(["--folder", str(labs), "44"]) == 1
     assert "no lab starts with 44" in capsys.readouterr().err
+
+
+def test_a_lab_whose_program_is_not_here_is_left_out_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "labs"
+    (folder / "source").mkdir(parents=True)
+    (folder / "source" / "08-gdb.py").write_text(SECOND)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("NO_SKIPS", raising=False)
+    assert build_labs.main(["--folder", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert said == (
+        "08-gdb.ipynb: left out, there is no gdb-multiarch here (apt install gdb-multiarch)\n"
+    )
+    monkeypatch.setenv("NO_SKIPS", "1")
+    assert build_labs.missing_program(build_labs.find_labs(folder / "source")[0]) == ""

@@ -1,0 +1,322 @@
+"""Checks of lab 09, break the hypervisor: a test must pass on the right hypervisor, and fail on wrong ones.
+
+Invariant: what is right is what `fixed` does, and what is caught is found by running the mutants; a false alarm is told
+before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from checks.lab09_mistakes import passes
+from checks.lab09_scenario import EXPECTED, Observed, Scenario, differences, play
+from checks.lab09_scoreboard import Scoreboard, score
+from checks.mutants import BY_NAME, MUTANTS, Mutant
+from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
+
+from widgets.course import program
+
+MOST_SCENARIOS = 30
+
+
+@cache
+def sample() -> Scenario:
+    """The scenario that the lab starts with: the program of all labs, and only what it prints and computes."""
+    return Scenario("store.s", program("store"), uart="A", registers={"x1": 1, "x4": 1})
+
+
+# --- a mutant that gets away ----------------------------------------------------------------------------------------
+
+
+def _escapes(scenario: Scenario, wanted: Mapping[str, Any], seen: Observed, mutant: Mutant) -> str:
+    """Why a scenario does not catch a mutant: what differs and is not looked at; "" if nothing differs."""
+    other = play(scenario, mutant)
+    unseen = [kind for kind in EXPECTED if getattr(seen, kind) != getattr(other, kind)]
+    if seen.end != other.end:
+        unseen.append("end")
+    if not unseen:
+        return ""
+    kind = unseen[0]
+    looks = "looks at other registers" if kind in wanted else f"says nothing about {kind}"
+    return f"Under the wrong hypervisor {', '.join(unseen)} differ, but your scenario {looks}."
+
+
+@dataclass(frozen=True)
+class _Catch:
+    """The check of a task that asks for one scenario against one mutant (or two)."""
+
+    mutants: tuple[str, ...]
+    advice: Any  # (scenario, what came of it on the right hypervisor) -> (text, misconception)
+
+    def __call__(self, answer: Any) -> str:
+        if isinstance(answer, list | tuple) and len(answer) == 1:
+            (answer,) = answer
+        wanted, seen = passes(answer)
+        for name in self.mutants:
+            mutant = BY_NAME[name]
+            if differences(wanted, play(answer, mutant)):
+                continue
+            text, misconception = self.advice(answer, seen)
+            text = _escapes(answer, wanted, seen, mutant) or text
+            raise Wrong(
+                f"{answer.name!r} passes on the right hypervisor, and on the wrong one, too ({mutant.title})."
+                f" {text}",
+                misconception=misconception,
+            )
+        others = len(MUTANTS) - len(score([answer]).survivors) - len(self.mutants)
+        more = f" It catches {others} other mutants as well." if others > 1 else ""
+        return f"right: it passes where it should, and fails where it should.{more}"
+
+
+def _advice_2014(scenario: Scenario, seen: Observed) -> tuple[str, str]:
+    if not scenario.steps:
+        return "With steps=False nobody steps, and so nobody can be late.", ""
+    if not seen.accesses:
+        return (
+            "No instruction of your program is emulated and skipped. An HVC, an SVC, an access to RAM are completed by"
+            " the CPU itself.",
+            "",
+        )
+    return "Something must be left to run behind the access.", ""
+
+
+def _advice_lost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
+    if scenario.at_mmio == "signal":
+        return (
+            "A pending signal makes exit_reason INTR, and what is no longer MMIO is not completed again. immediate_exit"
+            " leaves it at MMIO.",
+            "",
+        )
+    if scenario.at_mmio != "immediate_exit":
+        return (
+            "Nothing happens between KVM_EXIT_MMIO and the next entry. Let userspace call KVM_RUN with immediate_exit:"
+            ' at_mmio="immediate_exit".',
+            "mmio-is-done",
+        )
+    return "Which instruction is lost? Expect its effect.", ""
+
+
+def _advice_ghost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
+    if not scenario.steps:
+        return "With steps=False nobody steps, and there are no stops to be spurious.", ""
+    if len(seen.pages) <= 1 and seen.accesses:
+        return (
+            "A device is no memory: its access is emulated, and no page is filled in. You need RAM, for example at"
+            " x21.",
+            "",
+        )
+    if len(seen.pages) <= 1:
+        return (
+            "Your program touches no page but its own, and that one was filled in when the first instruction was"
+            " fetched. x21 points to another.",
+            "",
+        )
+    return "The page must be touched by a load or a store.", ""
+
+
+def _advice_isv(scenario: Scenario, seen: Observed) -> tuple[str, str]:
+    if len(seen.pages) > 1 and not seen.accesses:
+        return (
+            "Your access is to RAM. There the kernel fills a page in, and the CPU makes the access itself: nobody needs"
+            " a syndrome. Use an address where there is no memory.",
+            "",
+        )
+    return (
+        "Each access of your program has a valid syndrome: one general register, no writeback. Think of LDP, of"
+        " a post-index, of LDXR.",
+        "all-emulated",
+    )
+
+
+def _advice_view(scenario: Scenario, seen: Observed) -> tuple[str, str]:
+    if not scenario.steps:
+        return (
+            "With steps=False the host sets no SS, so there is none to be shown.",
+            "shows-host-ss",
+        )
+    if not seen.accesses:
+        return "There is no KVM_EXIT_MMIO, so userspace has no occasion to look.", ""
+    return "Look at pc and at pstate in at_exit.", ""
+
+
+# --- the suite -------------------------------------------------------------------------------------------------------
+
+
+def read_suite(answer: Any) -> list[Scenario]:
+    """The scenarios of a suite; Wrong or NotAnswered if it is none."""
+    if isinstance(answer, Scenario):
+        raise Wrong("A suite is a list of scenarios, and this is one scenario: put it into [ ].")
+    expect_type(answer, list | tuple, "a list of scenarios")  # type: ignore[arg-type]
+    if not answer:
+        raise NotAnswered("the suite is empty: it passes everywhere, and catches nothing.")
+    if len(answer) > MOST_SCENARIOS:
+        raise Wrong(f"A suite has at most {MOST_SCENARIOS} scenarios, and this has {len(answer)}.")
+    for entry in answer:
+        if not isinstance(entry, Scenario):
+            raise Wrong(
+                f"A suite is a list of scenarios, and one of its entries is {describe(entry)}."
+            )
+    names = [str(scenario.name) for scenario in answer]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Wrong(
+            f"Two scenarios have the name {twice[0]!r}: the scoreboard could not tell them apart."
+        )
+    return list(answer)
+
+
+def _check_suite(answer: Any) -> str:
+    suite = read_suite(answer)
+    for scenario in suite:
+        passes(scenario)
+    board = score(suite)
+    if suite == [sample()]:
+        raise NotAnswered(f"only the first scenario is there. {board.sentence}")
+    survivors = board.survivors
+    if survivors:
+        caught = len(MUTANTS) - len(survivors)
+        first = survivors[0]
+        raise Wrong(
+            f"No false alarm, and {caught} of {len(MUTANTS)} mutants caught. This one survives: {first.title}. Hint:"
+            f" {first.hint}.",
+            evidence=board,
+        )
+    needed = _needed(board)
+    spare = len(suite) - len(needed)
+    praise = f" {len(needed)} of your {len(suite)} scenarios would do." if spare else ""
+    return f"right: all {len(MUTANTS)} mutants are caught, and there is no false alarm.{praise}"
+
+
+def _needed(board: Scoreboard) -> set[int]:
+    """Few scenarios that catch all: those that alone catch a mutant, then the ones that catch most of the rest."""
+    left, chosen = [set(by) for _, by in board.caught], set[int]()
+    chosen |= {n for by in left if len(by) == 1 for n in by}
+    while left := [by for by in left if not by & chosen]:
+        counts = [sum(n in by for by in left) for n in range(len(board.names))]
+        chosen.add(counts.index(max(counts)))
+    return chosen
+
+
+class Note(str):
+    """A sentence in place of a figure."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def scoreboard(suite: Any) -> Scoreboard | Note:
+    """The scoreboard of a suite; a sentence if it is none."""
+    try:
+        return score(read_suite(suite))
+    except (Wrong, NotAnswered) as problem:
+        return Note(f"No scoreboard yet: {problem.text}")
+
+
+LAB = Lab(
+    "09",
+    [
+        Task(
+            "bug_of_2014",
+            "Write a scenario that catches the bug of the thread.",
+            _Catch(("ss-kept",), _advice_2014),
+            "write a scenario: a program, and where a right hypervisor stops.",
+            (
+                "The bug shows where the kernel completes an instruction in the CPU's place.",
+                "A device access, something behind it, and stops=[...]: one offset for each instruction that has run.",
+                "For str w0, [x19] and two adds: stops=[0x4, 0x8, 0xc].",
+            ),
+            "Any emulated instruction will do, if something follows it and if you expect the stops. Without stops the"
+            " scenario cannot catch it: the bug changes nothing that the guest computes or sends. The guest is right;"
+            " only the debugger is not told.",
+            ("mmio-is-done", "reports-stepped"),
+        ),
+        Task(
+            "lost_instruction",
+            "Write a scenario in which an instruction is lost if an access is completed twice.",
+            _Catch(("completed-twice",), _advice_lost),
+            "write a scenario with at_mmio, and expect what the lost instruction does.",
+            (
+                "Linux 5.0 asked exit_reason whether an access waits for its completion. Who else leaves it at MMIO?",
+                "KVM_RUN with immediate_exit completes the access, enters nothing, and returns.",
+                'at_mmio="immediate_exit", and registers={"x1": 1} for an add behind the access.',
+            ),
+            "KVM_RUN with immediate_exit completes the access and returns with EINTR. In Linux 5.0 exit_reason was"
+            " still MMIO, so the next KVM_RUN completed the access once more, and moved the PC once more: over an"
+            " instruction that nobody had run. A debugger is not needed for it; the registers tell. With a pending"
+            " signal exit_reason becomes INTR, and nothing is lost.",
+            ("mmio-is-done",),
+        ),
+        Task(
+            "ghost_stop",
+            "Write a scenario that catches a stop at which nothing has run.",
+            _Catch(("fault-is-a-step",), _advice_ghost),
+            "write a scenario whose stops are not those of this hypervisor.",
+            (
+                "The guest leaves to EL2 for more than emulation. When does the kernel only prepare something?",
+                "The first access to a page of RAM faults. The page is filled in, and the instruction runs again.",
+                "str x1, [x21] as the first access to x21's page. Expect every stop once.",
+            ),
+            "A page fault is no step: nothing has run, so the step is still owed, and SS stays 1. Linux 4.15 to 4.20"
+            " pretended a stop after every exit that the kernel had handled, also after these. A list of stops that"
+            " must match entry by entry catches a stop too many as well as one too few.",
+        ),
+        Task(
+            "userspace_view",
+            "Write one scenario that catches both: a PC that moves too early, and the host's SS in PSTATE.",
+            _Catch(("early-pc", "host-ss-shown"), _advice_view),
+            "write a scenario with at_exit: what GET_ONE_REG must show at KVM_EXIT_MMIO.",
+            (
+                "Christoffer Dall found the first one strange in 2014: what you see at the exit.",
+                "At KVM_EXIT_MMIO the access is not done. And SS in PSTATE is the guest's own bit.",
+                'at_exit={"pc": offset of the access, "pstate": 0x3c5}, while the debugger steps.',
+            ),
+            "At KVM_EXIT_MMIO the instruction waits for its answer, so PC is its address. PSTATE is 0x3c5, as the guest"
+            " set it: the SS with which the host steps is in SPSR_EL2 only while the guest runs. Both were wrong for"
+            " years, and neither changes what the guest computes.",
+            ("mmio-is-done", "shows-host-ss"),
+        ),
+        Task(
+            "no_emulation",
+            "Write a scenario whose access to a device must not be emulated.",
+            _Catch(("no-syndrome",), _advice_isv),
+            'write a scenario with end="ENOSYS".',
+            (
+                "KVM decodes no instructions. It only knows what the syndrome says.",
+                "ISV is 0 for pairs, for writeback, for exclusives, for atomics.",
+                'ldp w1, w2, [x19] with end="ENOSYS", and no access: accesses=[].',
+            ),
+            "With ISV = 0 the syndrome gives neither size nor register. A kernel that uses those fields all the same"
+            " makes an access that the guest has not asked for. The right answer is a KVM_RUN that fails, or, since"
+            " 5.5, a question to userspace.",
+            ("all-emulated",),
+        ),
+        Task(
+            "suite",
+            "Write a suite that passes on the right hypervisor and catches all mutants.",
+            _check_suite,
+            "give a list of scenarios.",
+            (
+                "Begin with the scenarios of your other tasks: [bug_of_2014, lost_instruction, ...].",
+                "scoreboard(suite) gives a hint for each mutant that survives.",
+                "One scenario with several loads and stores of different kinds, and accesses=[...], catches five.",
+                'at_mmio has five actions. Each of "abort", "interrupt" and "stop_stepping" catches one that nothing'
+                " else does.",
+            ),
+            "Eleven scenarios are enough, and many mutants need one of their own. Three habits find most. Expect"
+            " everything that can be seen, not only the result. Let something happen in the middle of an access, not"
+            " only before and behind it. And for each bit that is shared by host and guest, ask both what they see.",
+            (
+                "interrupts-do-not-matter",
+                "all-emulated",
+                "ss0-is-off",
+                "shows-host-ss",
+                "mmio-is-done",
+            ),
+        ),
+    ],
+)

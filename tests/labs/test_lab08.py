@@ -1,0 +1,212 @@
+"""Lab 08: every wrong answer gets its own message, every right one passes; the transcript is what gdb prints."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checks import gdbsession
+from checks.gdbsession import attach, clean, transcript
+from checks.lab08 import LAB, QUESTIONS, visible
+from checks.task import MISCONCEPTIONS, Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "labs" / "08-attach-gdb.ipynb"
+needs_gdb = pytest.mark.skipif(
+    not gdbsession.gdb_there(), reason="no gdb-multiarch here (apt install gdb-multiarch)"
+)
+
+LATE, RIGHT_STOPS = [0x40000004, 0x4000000C, 0x40000010], [0x40000004, 0x40000008, 0x4000000C]
+STOPS = {"v4.3": LATE, "v5.0": LATE, "fixed": RIGHT_STOPS}
+NUMBERS = dict(zip(QUESTIONS, (0, 1, 1, 2), strict=True))
+GUEST, HOST, X1, BACK = QUESTIONS
+
+
+def gaps(pcs: list[int]) -> list[tuple[int, int]]:
+    return [(a, b) for a, b in pairwise(pcs) if b - a > 4]
+
+
+def by_a_loop(pcs: list[int]) -> tuple[int, ...]:
+    found, pc = [], pcs[0]
+    while pc < pcs[-1]:
+        pc += 4
+        if pc not in pcs:
+            found.append(pc)
+    return tuple(found)
+
+
+WRONG: list[tuple[str, Any, str, str]] = [
+    ("where_stepi_stops", STOPS | {"v4.3": RIGHT_STOPS}, "forgets that a step is", "mmio-is-done"),
+    ("where_stepi_stops", STOPS | {"v5.0": RIGHT_STOPS}, "sets SS again", "clear-anywhere"),
+    ("where_stepi_stops", STOPS | {"fixed": LATE}, "the stops of v4.3", ""),
+    (
+        "where_stepi_stops",
+        STOPS | {"fixed": [0x40000000, 0x40000004, 0x40000008]},
+        "instructions that were stepped",
+        "reports-stepped",
+    ),
+    (
+        "where_stepi_stops",
+        STOPS | {"v4.3": [0x40000004, 0x4000000C, 0x40000014]},
+        "Only the store is emulated",
+        "",
+    ),
+    ("where_stepi_stops", STOPS | {"v4.3": [4, 12, 16]}, "these are offsets", ""),
+    ("where_stepi_stops", STOPS | {"v4.3": LATE[:2]}, "gives three addresses", ""),
+    ("where_stepi_stops", STOPS | {"v4.3": ["4000000c"] * 3}, "as numbers", ""),
+    ("where_stepi_stops", STOPS | {"v4.3": 0x4000000C}, "a list of three", ""),
+    ("where_stepi_stops", LATE, "asks for a dictionary", ""),
+    ("behind_the_store", ["stepi", "stepi"], "this is the late stop", "mmio-is-done"),
+    (
+        "behind_the_store",
+        ["stepi 2", "reverse-stepi"],
+        "v4.3 has none between",
+        "reports-stepped",
+    ),
+    (
+        "behind_the_store",
+        ["break *0x40000004", "continue"],
+        "an instruction at the PC has not run",
+        "reports-stepped",
+    ),
+    ("behind_the_store", ["set $pc = 0x40000008"], "leave the store out", "skip-is-pc"),
+    ("behind_the_store", ["stepi 2", "set $pc = 0x40000008"], "the add has run already", ""),
+    ("behind_the_store", ["monitor kernel fixed", "stepi 2"], "changes the kernel to fixed", ""),
+    ("behind_the_store", ["continue"], "has run to its end", ""),
+    ("behind_the_store", ["stepi 3"], "stands at 0x40000010", ""),
+    ("behind_the_store", ["brake *0x40000008"], "stands at 0x40000000", ""),
+    ("behind_the_store", 0x40000008, "a list of gdb commands", ""),
+    ("behind_the_store", [0x40000008], "each command is a text", ""),
+    ("missing_stops", lambda pcs: [a for a, _ in gaps(pcs)], "stepped last", "reports-stepped"),
+    ("missing_stops", lambda pcs: [b for _, b in gaps(pcs)], "the stop that came, late", ""),
+    ("missing_stops", lambda pcs: [a + 4 for a, _ in gaps(pcs)], "one in each gap", "skip-is-pc"),
+    ("missing_stops", lambda pcs: [], "there is no branch", "mmio-is-done"),
+    ("missing_stops", lambda pcs: pcs[1:], "nothing is missing", ""),
+    ("missing_stops", lambda pcs: list(range(pcs[0], pcs[-1], 2)), "nothing is missing", ""),
+    (
+        "missing_stops",
+        lambda pcs: [pc for a, b in gaps(pcs) for pc in range(a + 2, b, 2)],
+        "An instruction has 4 bytes",
+        "",
+    ),
+    ("missing_stops", lambda pcs: len(pcs), "should return a list", ""),
+    ("missing_stops", [0x40000008], "asks for a function", ""),
+    ("what_gdb_shows", NUMBERS | {GUEST: 1}, "shown the guest's register", "shows-host-ss"),
+    ("what_gdb_shows", NUMBERS | {HOST: 0}, "The host steps the guest", "ss0-is-off"),
+    ("what_gdb_shows", NUMBERS | {X1: 0}, "the second is the add", "mmio-is-done"),
+    ("what_gdb_shows", NUMBERS | {BACK: 1}, "is undone as it was made", ""),
+    ("what_gdb_shows", [0, 1, 1, 2], "a dictionary", ""),
+]
+
+
+@needs_gdb
+@pytest.mark.parametrize(
+    ("task", "answer", "text", "misconception"), WRONG, ids=[f"{w[0]}-{w[2]}" for w in WRONG]
+)
+def test_a_wrong_answer_is_told_its_mistake(
+    task: str, answer: Any, text: str, misconception: str
+) -> None:
+    verdict = LAB.check(task, answer)
+    assert verdict.state == "wrong"
+    assert text in verdict.text
+    assert verdict.misconception == misconception
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("where_stepi_stops", STOPS),
+    ("where_stepi_stops", {name: tuple(map(hex, pcs)) for name, pcs in STOPS.items()}),
+    ("behind_the_store", ["break *0x40000008", "continue"]),
+    ("behind_the_store", ("hbreak *0x40000008", "stepi", "stepi")),
+    ("behind_the_store", ["advance *0x40000008"]),
+    ("behind_the_store", "tbreak *0x40000008\ncontinue\n"),
+    ("missing_stops", by_a_loop),
+    ("missing_stops", lambda pcs: sorted(set(range(pcs[0], pcs[-1], 4)) - set(pcs))),
+    ("what_gdb_shows", NUMBERS),
+    ("what_gdb_shows", {name: NUMBERS[name] for name in reversed(NUMBERS)} | {GUEST: False}),
+]
+
+
+@needs_gdb
+@pytest.mark.parametrize(("task", "answer"), RIGHT)
+def test_a_right_answer_is_accepted_however_it_is_written(task: str, answer: Any) -> None:
+    verdict = LAB.check(task, answer)
+    assert verdict.right, verdict
+
+
+STUBS: list[tuple[str, Any]] = [
+    ("where_stepi_stops", None),
+    ("where_stepi_stops", dict.fromkeys(STOPS)),
+    ("where_stepi_stops", STOPS | {"v5.0": None}),
+    ("behind_the_store", []),
+    ("behind_the_store", ""),
+    ("missing_stops", lambda pcs: None),
+    ("what_gdb_shows", dict.fromkeys(QUESTIONS)),
+]
+
+
+@pytest.mark.parametrize(("task", "answer"), STUBS)
+def test_a_stub_is_told_what_is_missing(task: str, answer: Any) -> None:
+    assert LAB.check(task, answer).state == "open"
+
+
+def test_misconceptions_are_named_where_they_are_claimed() -> None:
+    for task in LAB.tasks:
+        named = {m for name, _, _, m in WRONG if name == task.name} - {""}
+        assert named == set(task.misconceptions) <= set(MISCONCEPTIONS)
+        assert len({text for name, _, text, _ in WRONG if name == task.name}) >= 3
+
+
+def test_the_visible_stops_are_those_of_the_recorded_kernel() -> None:
+    assert visible("mma", "v4.3") == [0x40000000, 0x4000000C]
+    assert visible("mma", "fixed") == [0x40000000, 0x40000004, 0x40000008, 0x4000000C]
+
+
+# --- the session and its transcript ----------------------------------------------------------------------------------
+
+
+@needs_gdb
+def test_the_transcript_is_what_gdb_prints() -> None:
+    committed = (ROOT / "labs" / "08-attach-gdb.md").read_text(encoding="utf-8")
+    assert committed == transcript(), "run python labs/checks/gdbsession.py"
+
+
+@needs_gdb
+def test_stepi_over_the_store_ends_two_instructions_later_under_v4_3_only() -> None:
+    late, right = (attach("stepi", "stepi", kernel=kernel).text for kernel in ("v4.3", "fixed"))
+    assert late.endswith("0x000000004000000c in ?? ()")
+    assert right.endswith("0x0000000040000008 in ?? ()")
+
+
+@needs_gdb
+def test_a_session_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gdbsession, "SECONDS", 0.5)
+    monkeypatch.setattr(gdbsession, "program", lambda name: "again: b again\n")
+    verdict = LAB.check("behind_the_store", ["continue"])
+    assert verdict.state == "wrong"
+    assert "did not come to the end of its commands" in verdict.text
+
+
+def test_without_gdb_a_session_and_a_check_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert attach("stepi").text == gdbsession.NO_GDB
+    assert asyncio.run(gdbsession.beside(1, "stepi")) == gdbsession.NO_GDB
+    fresh = Lab("08", LAB.tasks)
+    verdict = fresh.check("behind_the_store", ["continue"])
+    assert (verdict.state, verdict.text) == ("open", gdbsession.NO_GDB)
+
+
+def test_what_differs_between_two_gdbs_is_left_out() -> None:
+    text = "warning: No executable has been specified and target does not support\n=> 0x4:\tmov\tx0, #0x41   \t// #65\n"
+    assert clean(text) == "=> 0x4: mov     x0, #0x41"
+
+
+@needs_gdb
+def test_with_breakpoints_at_all_instructions_no_stop_is_lost() -> None:
+    places = range(0x40000004, 0x4000001C, 4)
+    breaks = [f"break *{place:#x}" for place in places]
+    text = attach(*breaks, *["continue"] * len(places), kernel="v4.3").text
+    assert [int(pc, 16) for pc in re.findall(r"^Breakpoint \d+, (0x\w+)", text, re.M)] == [*places]
