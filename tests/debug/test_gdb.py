@@ -28,7 +28,18 @@ def printed(output: str) -> list[int]:
 
 
 @pytest.mark.parametrize("scenario", ["a_alu", "b_str", "d_three", "f_mmio_svc", "o_sys_hvc"])
-@pytest.mark.parametrize("kernel", ["linux-4.4.60", "linux-5.0.1", "linux-5.15", "linux-7.1.5"])
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        "linux-4.4.60",
+        "linux-4.15.1",
+        "linux-5.0.1",
+        "linux-5.4",
+        "linux-5.15",
+        "linux-6.12.117",
+        "linux-7.1.5",
+    ],
+)
 def test_stepi_stops_where_the_recorded_kernel_stopped(kernel: str, scenario: str) -> None:
     recording = next(FOLDER.recordings(kernel, scenario))
     recorded = Recorded(recording)
