@@ -182,9 +182,8 @@ class Theirs:
 
     def run(self, word: int, state: State) -> Result:
         uc = self.uc
-        if (
-            word >> 22 & 0xFF == 0x20 and self.reserved
-        ):  # a store-exclusive: no reservation of an earlier word
+        # A store-exclusive must not meet the reservation of an earlier word: ours starts without one.
+        if word >> 22 & 0xFF == 0x20 and self.reserved:
             self._clear_reservation()
         self.reserved |= word >> 22 & 0xFF == 0x21
         uc.mem_write(PC, word.to_bytes(4, "little"))
