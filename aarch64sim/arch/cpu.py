@@ -5,29 +5,18 @@ Invariant: after every call the CPU stands between two instructions, and `step_s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from aarch64sim.arch import (
-    access,
-    decode,
-    entry,
-    raising,
-    step,
-    sysregs,
-    system,
-)
+from aarch64sim.arch import access, banked, entry, raising, step, sysregs, system, translation
 from aarch64sim.arch import watching as watcher
 from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
+from aarch64sim.arch.decode import Op
 from aarch64sim.arch.exceptions import Synchronous, Taken, Uncounted
-from aarch64sim.arch.memory import PAGE_BITS, Memory
+from aarch64sim.arch.memory import Memory
 from aarch64sim.arch.pstate import PState
-from aarch64sim.arch.registers import SP
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.events import EventLog
-
-Op = Callable[[], int]
 
 _CARE_MDSCR = sysregs.MDSCR_SS | sysregs.MDSCR_MDE
 _CARE_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
@@ -69,27 +58,17 @@ class Cpu:
         self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
         self.event_register = False
         self.retired = 0  # instructions completed since reset
-        self.written = []  # stores of this step while watched: address, size, value before
+        # Stores of this step while watched: address, size, value before.
+        self.written: list[tuple[int, int, int]] = []
         self._sp = [0, 0, 0]  # the banked SPs; the current one is in r[SP]
         self._ops: dict[int, Op] = {}
-        self.plain: dict[
-            int, Op
-        ] = {}  # those of `_ops` that do no more than `decode.is_plain` says
+        self.plain: dict[int, Op] = {}  # those of `_ops` that `decode.is_plain` says so of
         self._returned = False  # the instruction was ERET, which sets PSTATE.SS itself
         self._counted = False  # `retired` is exact while the instruction executes
         # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
         self._stepped = self._stepped_exclusive = False
 
-    r: list[int]
-    pc: int
     pstate: PState
-    sys: sysregs.SystemRegisters
-    memory: Memory
-    choices: Choices
-    log: EventLog
-    retired: int
-    event_register: bool
-    written: list[tuple[int, int, int]]
 
     load = access.load
     store = access.store
@@ -109,6 +88,12 @@ class Cpu:
     take_step_exception = entry.take_step_exception
     enter_exception = entry.enter_exception
     exception_return = entry.exception_return
+    select_sp = banked.select_sp
+    set_pstate = banked.set_pstate
+    get_sp = banked.get_sp
+    set_sp = banked.set_sp
+    forget_code = translation.forget_code
+    forget_page = translation.forget_page
 
     # --- the software-step machine, from its bits ----------------------------------------------------------------
 
@@ -172,11 +157,12 @@ class Cpu:
             or self.log.watching
         ):  # `_needs_care`, without the call
             return self._careful_step()
-        ops = self._ops
         try:
-            if self.pc not in ops:
-                self._translate(self.pc)
-            pc = ops[self.pc]()
+            try:
+                op = self._ops[self.pc]
+            except KeyError:
+                op = translation.translate(self, self.pc)
+            pc = op()
         except Synchronous as exception:
             return entry.take_synchronous(self, exception)
         if pc != LEAVE:
@@ -210,7 +196,7 @@ class Cpu:
                         break
                     if pc in ops:
                         raise
-                    self._translate(pc)
+                    translation.translate(self, pc)
         except Synchronous as exception:
             self.pc = pc
             self.retired += limit - left
@@ -230,11 +216,11 @@ class Cpu:
         try:
             if pending:
                 if self.choices.fetch_before_step and self.pc not in self._ops:
-                    self._translate(self.pc)
+                    translation.translate(self, self.pc)
                 return self.take_step_exception()
             if self.pstate.il and not self.pc & 3:  # the PC alignment fault has priority
                 raise Synchronous(EC.ILLEGAL_STATE)
-            op = self._ops.get(self.pc) or self._translate(self.pc)
+            op = self._ops.get(self.pc) or translation.translate(self, self.pc)
             if self.sys.mdscr_el1 & sysregs.MDSCR_MDE:
                 access.check_breakpoints(self)
             self._execute(op, state)
@@ -274,32 +260,6 @@ class Cpu:
         if watching:
             watcher.log_retired(self, pc, before, saved, saved_pstate)
 
-    def _translate(self, pc: int) -> Op:
-        """Fetch and decode the instruction at `pc` and bind its op; raises what the fetch meets."""
-        word = access.fetch(self, pc)
-        page = pc >> PAGE_BITS
-        if page not in self.memory.code:
-            self.memory.code.add(page)
-            self.memory.writable.pop(page, None)
-        op = self._ops[pc] = decode.bind(self, word, pc)
-        if decode.is_plain(word, self.features):
-            self.plain[pc] = op
-        return op
-
-    def forget_code(self, address: int, size: int) -> None:
-        """`size` bytes at `address` changed: what was decoded from them no longer holds."""
-        for pc in range(address & ~3, address + size, 4):
-            self._ops.pop(pc, None)
-            self.plain.pop(pc, None)
-
-    def forget_page(self, page: int) -> None:
-        """Page number `page` was unmapped or changed as a whole."""
-        self.memory.unmap(page)
-        self.memory.code.discard(page)
-        for pc in [pc for pc in self._ops if pc >> PAGE_BITS == page]:
-            del self._ops[pc]
-            self.plain.pop(pc, None)
-
     def leave(self, next_pc: int) -> int:
         """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""
         self.pc = next_pc
@@ -310,35 +270,6 @@ class Cpu:
         if not self._counted:
             raise Uncounted
         return self.retired
-
-    # --- stack pointers, OS Lock ---------------------------------------------------------------------------------
-
-    def select_sp(self, el: int, sp: int) -> None:
-        """Change Exception level and SPSel, and with them which SP is current."""
-        p = self.pstate
-        self._sp[p.el if p.sp else 0] = self.r[SP]
-        p.el, p.sp = el, sp
-        self.r[SP] = self._sp[el if sp else 0]
-
-    def set_pstate(self, spsr: int) -> None:
-        """Make PSTATE what a 32-bit SPSR image says, with the SP that it selects."""
-        p = self.pstate
-        p.set_flags_and_masks(spsr)
-        p.ss, p.il = spsr >> 21 & 1, spsr >> 20 & 1
-        self.select_sp(spsr >> 2 & 3, spsr & 1)
-
-    def get_sp(self, el: int) -> int:
-        """SP_ELx of level `el`, 64 bits, also while it is the current one."""
-        p = self.pstate
-        return self.r[SP] if el == (p.el if p.sp else 0) else self._sp[el]
-
-    def set_sp(self, el: int, value: int) -> None:
-        """Write SP_ELx of level `el`."""
-        p = self.pstate
-        if el == (p.el if p.sp else 0):
-            self.r[SP] = value
-        else:
-            self._sp[el] = value
 
     def set_os_lock(self, locked: int) -> None:
         """OSLAR_EL1.OSLK: lock (1) or unlock (0); OSLSR_EL1.OSLK shows it."""

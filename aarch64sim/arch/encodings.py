@@ -16,24 +16,7 @@ from aarch64sim.arch.vocabulary import bitmask_immediate
 # DCPS and DRPS (no external debugger ever halts us).
 FEATURES = frozenset({"CRC32", "LSE", "LOR", "LRCPC"})
 
-CONDITIONS = [
-    "eq",
-    "ne",
-    "cs",
-    "cc",
-    "mi",
-    "pl",
-    "vs",
-    "vc",
-    "hi",
-    "ls",
-    "ge",
-    "lt",
-    "gt",
-    "le",
-    "al",
-    "nv",
-]
+CONDITIONS = "eq ne cs cc mi pl vs vc hi ls ge lt gt le al nv".split()  # noqa: SIM905
 
 
 # --- reserved values ---------------------------------------------------------------------------------------------------------

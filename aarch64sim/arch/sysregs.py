@@ -150,6 +150,11 @@ class SystemRegister:
     reset: int
     conditions: tuple[str, ...]
 
+    @property
+    def reserved(self) -> bool:
+        """It has no name of its own, only the encoding's."""
+        return self.name.startswith("s3_")
+
 
 def _parse(row: str) -> SystemRegister:
     name, op0, op1, crn, crm, op2, read_el, write_el, reset, *conditions = row.split()
@@ -168,7 +173,15 @@ def _debug_rows() -> list[str]:
     return [f"{name}{n}_el1 2 0 0 {n} {op2} 1 1 0 tda" for n in range(16) for name, op2 in names]
 
 
-REGISTERS = tuple(_parse(row) for row in _ROWS.strip().splitlines() + _debug_rows())
+def _reserved_id_rows(named: list[str]) -> list[str]:
+    """What no row names in the space of the ID registers reads as zero (Arm ARM D19.1.3)."""
+    taken = {tuple(row.split()[1:6]) for row in named}
+    space = [("3", "0", "0", f"{crm}", f"{op2}") for crm in range(1, 8) for op2 in range(8)]
+    return [f"s3_0_c0_c{k[3]}_{k[4]} {' '.join(k)} 1 - 0 tid3" for k in space if k not in taken]
+
+
+_NAMED = _ROWS.strip().splitlines() + _debug_rows()
+REGISTERS = tuple(_parse(row) for row in _NAMED + _reserved_id_rows(_NAMED))
 BY_KEY = {register.key: register for register in REGISTERS}
 KEYS = {register.name: register.key for register in REGISTERS}
 NAMES = {register.key: register.name for register in REGISTERS}

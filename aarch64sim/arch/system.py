@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from aarch64sim.arch import access, sysregs
+from aarch64sim.arch import access, banked, sysregs
 from aarch64sim.arch.exceptions import Synchronous
 from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key
 
@@ -146,7 +146,7 @@ _READS: dict[str, Callable[[Cpu], int]] = {
     "uao": lambda cpu: cpu.pstate.uao << 23,
     "dit": lambda cpu: cpu.pstate.dit << 24,
     "sp_el0": _read_sp_el0,
-    "sp_el1": lambda cpu: cpu.get_sp(1),
+    "sp_el1": lambda cpu: banked.get_sp(cpu, 1),
     "isr_el1": _read_isr,
     # Time is counted in instructions, so that runs repeat exactly.
     "cntvct_el0": lambda cpu: cpu.instruction_count(),
@@ -161,7 +161,7 @@ _WRITES: dict[str, Callable[[Cpu, int], None]] = {
     "uao": _set_uao,
     "dit": _set_dit,
     "sp_el0": _write_sp_el0,
-    "sp_el1": lambda cpu, value: cpu.set_sp(1, value),
+    "sp_el1": lambda cpu, value: banked.set_sp(cpu, 1, value),
     "oslar_el1": lambda cpu, value: cpu.set_os_lock(value & 1),
 }
 

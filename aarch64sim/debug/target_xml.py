@@ -40,7 +40,7 @@ _TYPES = {
 }
 _SYSTEM = tuple(
     Register(name, name, 8, _TYPES.get(name, "int"))
-    for name in (*(r.name for r in sysregs.REGISTERS if r.read_el < 2), "sp_el1")
+    for name in (*(r.name for r in sysregs.REGISTERS if r.read_el < 2 and not r.reserved), "sp_el1")
     if name not in _LEFT_OUT
 )
 REGISTERS = _CORE + _SYSTEM

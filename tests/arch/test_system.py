@@ -25,6 +25,18 @@ from tests.arch.bench import (
     take,
 )
 
+
+def test_what_is_reserved_among_the_id_registers_reads_as_zero() -> None:
+    cpu = inside("mrs x5, s3_0_c0_c4_7")
+    cpu.r[5] = 1
+    assert cpu.step() is None
+    assert cpu.r[5] == 0
+    _, taken = take("mrs x5, s3_0_c0_c4_7", hcr=sysregs.HCR_TID3)
+    assert (taken.target_el, taken.ec) == (2, EC.SYSTEM)
+    _, taken = take("msr s3_0_c0_c4_7, x5")
+    assert taken.ec == EC.UNKNOWN
+
+
 # --- traps of system registers --------------------------------------------------------------------
 
 TRAPPED = [

@@ -226,7 +226,7 @@ Engine = Callable[[Program, int], Measurement]
 ENGINES: dict[str, tuple[Engine, int]] = {  # and by how much to shorten a slow one's run
     "ours run": (ours_run, 1),
     "ours step()": (ours_step, 1),
-    "ours KVM_RUN per step": (ours_kvm_run, 4),
+    "ours KVM_RUN per step": (ours_kvm_run, 1),
     "Unicorn free run": (lambda p, n: unicorn_engine(p, n, "free"), 1),
     "Unicorn hook": (lambda p, n: unicorn_engine(p, n, "hook"), 1),
     "Unicorn hook + reg_read": (lambda p, n: unicorn_engine(p, n, "hook+read"), 1),
