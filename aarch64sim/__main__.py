@@ -16,7 +16,8 @@ from aarch64sim.asm import AssemblyError, ProgramError, assemble
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.debug.gdbserver import serve_forever
-from aarch64sim.debug.recording import RecordingError, Result, load, replay
+from aarch64sim.debug.recording import RecordingError, load
+from aarch64sim.debug.replay import Result, replay
 from aarch64sim.kvm.kernels import UnknownKernelError, behaviours, kernels
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure as MplFigure
 
 from aarch64sim.debug import recording as recordings
+from aarch64sim.debug.replay import Difference, Replay, describe_exit
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.kvm.kernels import preset_for
 from aarch64sim.vmm.start import recordings_folder
@@ -57,12 +58,12 @@ class RecordedRun(Figure):
     @cached_property
     def rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
-        replay = recordings.Replay(self._recording, self._preset)
+        replay = Replay(self._recording, self._preset)
         pc = replay.vcpu.pc
         for _, event, difference in replay.run():
             if event["op"] == "KVM_RUN":
                 pc = int(event["registers"].get("pc", hex(pc)), 16)
-                ours = _simulated(recordings.describe_exit(replay.vcpu.kvm_run), replay.vcpu.pc)
+                ours = _simulated(describe_exit(replay.vcpu.kvm_run), replay.vcpu.pc)
                 same = "differs: " + _what(difference) if difference else "same"
                 rows.append((str(len(rows) + 1), _recorded(event, pc), ours, same))
             if difference:
@@ -119,7 +120,7 @@ class RecordedRun(Figure):
         return {"text/plain": self.sentence, "text/html": html}, {}
 
 
-def _what(difference: recordings.Difference) -> str:
+def _what(difference: Difference) -> str:
     if isinstance(difference.recorded, dict):
         return " ".join(difference.recorded)
     return difference.what

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from aarch64sim.__main__ import main
-from aarch64sim.debug.recording import RecordingError, load, replay
+from aarch64sim.debug.recording import RecordingError, load
+from aarch64sim.debug.replay import replay
 from aarch64sim.kvm.kernels import UnknownKernelError, kernels, preset_for
 from aarch64sim.vmm.start import recordings_folder
 
