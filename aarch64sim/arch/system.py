@@ -28,6 +28,8 @@ def undefined(cpu: Cpu) -> NoReturn:
 def read_system(cpu: Cpu, key: int, rt: int) -> int:
     """MRS of the register `key` (see `syndrome.system_key`); `rt` (0-31) is for the syndrome of a trap."""
     register = _allowed(cpu, key, rt, read=True)
+    if register.name in _PSTATE_BITS:
+        return cpu.pstate.to_spsr() & _PSTATE_BITS[register.name]
     view = _READS.get(register.name)
     return view(cpu) if view else cpu.sys.get(register.name)
 
@@ -36,7 +38,9 @@ def write_system(cpu: Cpu, key: int, value: int, rt: int) -> None:
     """MSR (register); parameters as for `read_system`, `value` 64 bits."""
     register = _allowed(cpu, key, rt, read=False)
     view = _WRITES.get(register.name)
-    if view:
+    if register.name in _PSTATE_BITS:
+        _write_pstate(cpu, _PSTATE_BITS[register.name], value)
+    elif view:
         view(cpu, value)
     else:
         cpu.sys.set(register.name, value)
@@ -84,26 +88,6 @@ def _trap_implementation_defined(cpu: Cpu, key: int, rt: int, read: bool) -> Non
 # --- registers that are views -------------------------------------------------------------------------------------
 
 
-def _read_nzcv(cpu: Cpu) -> int:
-    p = cpu.pstate
-    return p.n << 31 | p.z << 30 | p.c << 29 | p.v << 28
-
-
-def _write_nzcv(cpu: Cpu, value: int) -> None:
-    p = cpu.pstate
-    p.n, p.z, p.c, p.v = value >> 31 & 1, value >> 30 & 1, value >> 29 & 1, value >> 28 & 1
-
-
-def _read_daif(cpu: Cpu) -> int:
-    p = cpu.pstate
-    return p.d << 9 | p.a << 8 | p.i << 7 | p.f << 6
-
-
-def _write_daif(cpu: Cpu, value: int) -> None:
-    p = cpu.pstate
-    p.d, p.a, p.i, p.f = value >> 9 & 1, value >> 8 & 1, value >> 7 & 1, value >> 6 & 1
-
-
 def _read_sp_el0(cpu: Cpu) -> int:
     if cpu.pstate.sp == 0:
         undefined(cpu)  # SP_EL0 is not accessible by name while it is the current SP
@@ -116,35 +100,14 @@ def _write_sp_el0(cpu: Cpu, value: int) -> None:
     cpu.set_sp(0, value)
 
 
-def _write_spsel(cpu: Cpu, value: int) -> None:
-    cpu.select_sp(cpu.pstate.el, value & 1)
-
-
-def _set_pan(cpu: Cpu, value: int) -> None:
-    cpu.pstate.pan = value >> 22 & 1
-
-
-def _set_uao(cpu: Cpu, value: int) -> None:
-    cpu.pstate.uao = value >> 23 & 1
-
-
-def _set_dit(cpu: Cpu, value: int) -> None:
-    cpu.pstate.dit = value >> 24 & 1
-
-
 def _read_isr(cpu: Cpu) -> int:
     hcr = cpu.sys.hcr_el2
     return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
 
 
 _READS: dict[str, Callable[[Cpu], int]] = {
-    "nzcv": _read_nzcv,
-    "daif": _read_daif,
     "currentel": lambda cpu: cpu.pstate.el << 2,
     "spsel": lambda cpu: cpu.pstate.sp,
-    "pan": lambda cpu: cpu.pstate.pan << 22,
-    "uao": lambda cpu: cpu.pstate.uao << 23,
-    "dit": lambda cpu: cpu.pstate.dit << 24,
     "sp_el0": _read_sp_el0,
     "sp_el1": lambda cpu: banked.get_sp(cpu, 1),
     "isr_el1": _read_isr,
@@ -154,40 +117,38 @@ _READS: dict[str, Callable[[Cpu], int]] = {
 }
 
 _WRITES: dict[str, Callable[[Cpu, int], None]] = {
-    "nzcv": _write_nzcv,
-    "daif": _write_daif,
-    "spsel": _write_spsel,
-    "pan": _set_pan,
-    "uao": _set_uao,
-    "dit": _set_dit,
+    "spsel": lambda cpu, value: banked.select_sp(cpu, cpu.pstate.el, value & 1),
     "sp_el0": _write_sp_el0,
     "sp_el1": lambda cpu, value: banked.set_sp(cpu, 1, value),
     "oslar_el1": lambda cpu, value: cpu.set_os_lock(value & 1),
 }
 
+# These show bits of PSTATE where SPSR_ELx has them.
+_NZCV, _DAIF, _PAN, _UAO, _DIT, _SSBS = 0xF << 28, 0xF << 6, 1 << 22, 1 << 23, 1 << 24, 1 << 12
+_PSTATE_BITS = {"nzcv": _NZCV, "daif": _DAIF, "pan": _PAN, "uao": _UAO, "dit": _DIT}
+# MSR (immediate), op1 and op2: the bit that gets bit 0 of the immediate.
+_PSTATE_BIT = {(0, 3): _UAO, (0, 4): _PAN, (3, 1): _SSBS, (3, 2): _DIT}
+_SPSEL, _DAIF_SET, _DAIF_CLEAR = (0, 5), (3, 6), (3, 7)
+
+
+def _write_pstate(cpu: Cpu, mask: int, value: int) -> None:
+    """The bits of PSTATE that `mask` names, at their places in SPSR_ELx, become those of `value`."""
+    cpu.pstate.set_flags_and_masks(cpu.pstate.to_spsr() & ~mask | value & mask)
+
 
 def write_pstate_field(cpu: Cpu, op1: int, op2: int, crm: int) -> None:
     """MSR (immediate): SPSel, DAIFSet, DAIFClr, PAN, UAO, DIT, SSBS; anything else is UNDEFINED."""
-    p = cpu.pstate
-    field = (op1, op2)
-    if p.el == 0 and field in ((3, 6), (3, 7)) and not cpu.sys.sctlr_el1 >> 9 & 1:
+    el, field = cpu.pstate.el, (op1, op2)
+    if el == 0 and field in (_DAIF_SET, _DAIF_CLEAR) and not cpu.sys.sctlr_el1 >> 9 & 1:
         raise Synchronous(EC.SYSTEM, system_access(system_key(0, op1, 4, crm, op2), 31, read=False))
-    if p.el == 0 and op1 == 0:
+    if el == 0 and op1 == 0:
         undefined(cpu)
-    if field == (3, 6):
-        _write_daif(cpu, _read_daif(cpu) | crm << 6)
-    elif field == (3, 7):
-        _write_daif(cpu, _read_daif(cpu) & ~(crm << 6))
-    elif field == (0, 5):
-        cpu.select_sp(p.el, crm & 1)
-    elif field == (0, 4):
-        p.pan = crm & 1
-    elif field == (0, 3):
-        p.uao = crm & 1
-    elif field == (3, 2):
-        p.dit = crm & 1
-    elif field == (3, 1):
-        p.ssbs = crm & 1
+    if field in (_DAIF_SET, _DAIF_CLEAR):
+        _write_pstate(cpu, crm << 6, _DAIF if field == _DAIF_SET else 0)
+    elif field == _SPSEL:
+        cpu.select_sp(el, crm & 1)
+    elif field in _PSTATE_BIT:
+        _write_pstate(cpu, _PSTATE_BIT[field], -(crm & 1))
     else:
         undefined(cpu)
 

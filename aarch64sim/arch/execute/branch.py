@@ -13,7 +13,11 @@ from aarch64sim.arch.registers import MASK64, source
 from aarch64sim.arch.vocabulary import mask_of, sign_extend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aarch64sim.arch.cpu import Cpu
+
+    Binder = Callable[[Cpu, Fields, int], Op]
 
 LR = 30
 
@@ -82,28 +86,20 @@ def exception_return(cpu: Cpu, f: Fields, pc: int) -> Op:
     return cpu.exception_return
 
 
-def supervisor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """SVC."""
-    imm16 = f.imm
-    return lambda: cpu.supervisor_call(imm16)
+def _asking_for(exception: str) -> Binder:
+    """The binder of an instruction that does nothing but raise: a method of the CPU with the immediate."""
+
+    def binder(cpu: Cpu, f: Fields, pc: int) -> Op:
+        raise_it, imm16 = getattr(cpu, exception), f.imm
+        return lambda: raise_it(imm16)
+
+    return binder
 
 
-def hypervisor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """HVC."""
-    imm16 = f.imm
-    return lambda: cpu.hypervisor_call(imm16)
-
-
-def secure_monitor_call(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """SMC."""
-    imm16 = f.imm
-    return lambda: cpu.secure_monitor_call(imm16)
-
-
-def breakpoint(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """BRK."""
-    imm16 = f.imm
-    return lambda: cpu.breakpoint_instruction(imm16)
+supervisor_call = _asking_for("supervisor_call")
+hypervisor_call = _asking_for("hypervisor_call")
+secure_monitor_call = _asking_for("secure_monitor_call")
+breakpoint = _asking_for("breakpoint_instruction")
 
 
 def undefined(cpu: Cpu, f: Fields, pc: int) -> Op:

@@ -50,16 +50,9 @@ def multiply_add_long(cpu: Cpu, f: Fields, pc: int) -> Op:
 
 def multiply_high(cpu: Cpu, f: Fields, pc: int) -> Op:
     """SMULH, UMULH: the upper half of 64 x 64 bits."""
-    r, d, n, m = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm)
-    unsigned, next_pc = f.U, following(pc)
-
-    def op() -> int:
-        x, y = r[n], r[m]
-        product = x * y if unsigned else sign_extend(x, 64) * sign_extend(y, 64)
-        r[d] = product >> 64 & MASK64
-        return next_pc
-
-    return op
+    if f.U:
+        return binary(cpu, f, pc, lambda x, y: x * y >> 64)
+    return binary(cpu, f, pc, lambda x, y: sign_extend(x, 64) * sign_extend(y, 64) >> 64 & MASK64)
 
 
 def divide(cpu: Cpu, f: Fields, pc: int) -> Op:
