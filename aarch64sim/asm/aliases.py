@@ -1,7 +1,7 @@
 """The aliases: other spellings of rows of the A64 table, each with a pattern that picks its part of the base row.
 
-Invariant: the first row whose pattern and condition fit a word is its preferred text; rows from NEVER_PREFERRED on are
-only read. They have no binder: what a word does is decided by its base row alone.
+Invariant: of a word that the table allocates, the first row here whose pattern and condition fit is the preferred text;
+NEVER_PREFERRED is only read. No binder: what a word does, and whether it is UNDEFINED, is the base row's alone.
 """
 
 from __future__ import annotations
@@ -11,97 +11,49 @@ from collections.abc import Callable
 from aarch64sim.arch.encodings import CONDITIONS
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.arch.vocabulary import bitmask_immediate, mask_of
-from aarch64sim.asm.names import SYSTEM_NAMES, SYSTEM_OPERATIONS, takes_register
+from aarch64sim.asm.names import SYSTEM_NAMES, SYSTEM_OPERATIONS
 
-Fields = dict[str, int]
-
-
-def _top(f: Fields) -> int:
-    return (32 << f["sf"]) - 1
+_A = Encoding
 
 
-def _is_left_shift(f: Fields) -> bool:
-    return f["imms"] != _top(f) and f["imms"] + 1 == f["immr"] and f["immr"] <= _top(f)
+def _moves_wide(f: dict[str, int]) -> bool:
+    """Whether MOVZ is the text of its immediate: 0 has one place only."""
+    return f["imm"] != 0 or f["shift"] == 0
 
 
-def _fits(f: Fields) -> bool:
-    return f["immr"] <= _top(f) and f.get("imms", 0) <= _top(f)
+def _moves_inverse(f: dict[str, int]) -> bool:
+    """The same of MOVN, which leaves to MOVZ what that can make."""
+    return _moves_wide(f) and (f["sf"] == 1 or f["imm"] != 0xFFFF)
 
 
-def _inserts(f: Fields) -> bool:
-    return _fits(f) and f["imms"] < f["immr"]
-
-
-def _rotates(f: Fields) -> bool:
-    return f["Rn"] == f["Rm"] and f["imm"] <= _top(f)
-
-
-def _amount_fits(f: Fields) -> bool:
-    return f["imm"] <= _top(f)
-
-
-def _add_shift(f: Fields) -> bool:
-    return f["shift"] != 3 and _amount_fits(f)
-
-
-def _moves_sp(f: Fields) -> bool:
-    return 31 in (f["Rd"], f["Rn"])
-
-
-def _movz(f: Fields) -> bool:
-    return (f["sf"] == 1 or f["shift"] < 2) and (f["imm"] != 0 or f["shift"] == 0)
-
-
-def _movn(f: Fields) -> bool:
-    return _movz(f) and (f["sf"] == 1 or f["imm"] != 0xFFFF)
-
-
-def _mov_bitmask(f: Fields) -> bool:
+def _moves_bitmask(f: dict[str, int]) -> bool:
     """Not what MOVZ or MOVN would make (MoveWidePreferred())."""
-    value = bitmask_immediate(f["N"], f["imms"], f["immr"], f["sf"])
-    if value is None:
-        return False
-    inverse = value ^ mask_of(f["sf"])
-    return not any(
-        v & ~(0xFFFF << 16 * n) == 0 for v in (value, inverse) for n in range(2 << f["sf"])
-    )
+    value = bitmask_immediate(f["N"], f["imms"], f["immr"], f["sf"]) or 0
+    halves = [0xFFFF << 16 * n for n in range(2 << f["sf"])]
+    return all(v & ~half for v in (value, value ^ mask_of(f["sf"])) for half in halves)
 
 
-def _bitmask(f: Fields) -> bool:
-    return bitmask_immediate(f["N"], f["imms"], f["immr"], f["sf"]) is not None
+def _inserts(f: dict[str, int]) -> bool:
+    return f["imms"] < f["immr"]
 
 
-def _extend(f: Fields) -> bool:
-    return f["imm"] <= 4
-
-
-def _inverts(f: Fields) -> bool:
+def _conditional(f: dict[str, int]) -> bool:
     return f["cond"] < 14
 
 
-def _from_one(f: Fields) -> bool:
-    return f["Rn"] == f["Rm"] != 31 and f["cond"] < 14
+def _of_one_register(f: dict[str, int]) -> bool:
+    return f["Rn"] == f["Rm"] and f.get("cond", 0) < 14
 
 
-def _negates(f: Fields) -> bool:
-    return f["Rn"] == f["Rm"] and f["cond"] < 14
+def _of_one_source(f: dict[str, int]) -> bool:
+    return _of_one_register(f) and f["Rn"] != 31
 
 
-def _narrow(f: Fields) -> bool:
-    return f["size"] < 2 + f["sf"]
-
-
-def _operation(kind: str, register: int) -> Callable[[Fields], bool]:
+def _operation(kind: str, register: bool) -> Callable[[dict[str, int]], bool]:
     """Whether SYS has a name of `kind`, which takes a register or not."""
-
-    def holds(f: Fields) -> bool:
-        found, name = SYSTEM_NAMES.get(f["key"], ("", ""))
-        return found == kind and takes_register(name) == bool(register)
-
-    return holds
+    return lambda f: SYSTEM_NAMES.get(f["key"]) == (kind, register)
 
 
-_A = Encoding
 HINTS = {
     0: "nop", 1: "yield", 2: "wfe", 3: "wfi", 4: "sev", 5: "sevl", 6: "dgh", 7: "xpaclri", 8: "pacia1716",
     10: "pacib1716", 12: "autia1716", 14: "autib1716", 16: "esb", 17: "psb csync", 18: "tsb csync", 20: "csdb",
@@ -113,48 +65,48 @@ _RELEASE = "zz 111000 0 R 1 sssss 0 ooo 00 nnnnn 11111"
 
 PREFERRED = (
     _A("mov Rd, Rm", "f 01 01010 00 0 mmmmm 000000 11111 ddddd"),
-    _A("mov Rd|SP, Rn|SP", "f 0 0 100010 0 000000000000 nnnnn ddddd", where=_moves_sp),
+    _A("mov Rd|SP, Rn|SP", "f 0 0 100010 0 000000000000 nnnnn ddddd", where=lambda f: 31 in (f["Rd"], f["Rn"])),
     _A("cm(o:n|p) Rn|SP, add12", "f o 1 100010 h iiiiiiiiiiii nnnnn 11111"),
-    _A("tst Rn, bitmask", "f 11 100100 N rrrrrr kkkkkk nnnnn 11111", where=_bitmask),
-    _A("mov Rd, wide", "f 10 100101 hh iiiiiiiiiiiiiiii ddddd", where=_movz),
-    _A("mov Rd, wide.not", "f 00 100101 hh iiiiiiiiiiiiiiii ddddd", where=_movn),
-    _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd", where=_mov_bitmask),
-    _A("asr Rd, Rn, bit.immr", "f 00 100110 f rrrrrr f11111 nnnnn ddddd", where=_fits),
+    _A("tst Rn, bitmask", "f 11 100100 N rrrrrr kkkkkk nnnnn 11111"),
+    _A("mov Rd, wide", "f 10 100101 hh iiiiiiiiiiiiiiii ddddd", where=_moves_wide),
+    _A("mov Rd, wide.not", "f 00 100101 hh iiiiiiiiiiiiiiii ddddd", where=_moves_inverse),
+    _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd", where=_moves_bitmask),
+    _A("asr Rd, Rn, bit.immr", "f 00 100110 f rrrrrr f11111 nnnnn ddddd"),
     _A("sxtb Rd, Wn", "f 00 100110 f 000000 000111 nnnnn ddddd"),
     _A("sxth Rd, Wn", "f 00 100110 f 000000 001111 nnnnn ddddd"),
     _A("sxtw Xd, Wn", "1 00 100110 1 000000 011111 nnnnn ddddd"),
     _A("sbfiz Rd, Rn, insert, width", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
-    _A("sbfx Rd, Rn, bit.immr, width.at", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_fits),
+    _A("sbfx Rd, Rn, bit.immr, end", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd"),
     _A("bfc Rd, insert, width", "f 01 100110 f rrrrrr kkkkkk 11111 ddddd", where=_inserts),
     _A("bfi Rd, Rn, insert, width", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
-    _A("bfxil Rd, Rn, bit.immr, width.at", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_fits),
-    _A("lsr Rd, Rn, bit.immr", "f 10 100110 f rrrrrr f11111 nnnnn ddddd", where=_fits),
-    _A("lsl Rd, Rn, left", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_is_left_shift),
+    _A("bfxil Rd, Rn, bit.immr, end", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd"),
+    _A("lsr Rd, Rn, bit.immr", "f 10 100110 f rrrrrr f11111 nnnnn ddddd"),
+    _A("lsl Rd, Rn, left", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=lambda f: f["immr"] == f["imms"] + 1),
     _A("uxtb Wd, Wn", "0 10 100110 0 000000 000111 nnnnn ddddd"),
     _A("uxth Wd, Wn", "0 10 100110 0 000000 001111 nnnnn ddddd"),
     _A("ubfiz Rd, Rn, insert, width", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
-    _A("ubfx Rd, Rn, bit.immr, width.at", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_fits),
-    _A("ror Rd, both, bit.imm", "f 00 100111 f 0 mmmmm iiiiii nnnnn ddddd", where=_rotates),
-    _A("cm(o:n|p) Rn, Rm{, shift3}", "f o 1 01011 hh 0 mmmmm iiiiii nnnnn 11111", where=_add_shift),
-    _A("neg(S:|s) Rd, Rm{, shift3}", "f 1 S 01011 hh 0 mmmmm iiiiii 11111 ddddd", where=_add_shift),
-    _A("cm(o:n|p) Rn|SP, extended", "f o 1 01011 001 mmmmm eee iii nnnnn 11111", where=_extend),
-    _A("mvn Rd, Rm{, shift4}", _LOGICAL.format("01", "1", "11111", "ddddd"), where=_amount_fits),
-    _A("tst Rn, Rm{, shift4}", _LOGICAL.format("11", "0", "nnnnn", "11111"), where=_amount_fits),
+    _A("ubfx Rd, Rn, bit.immr, end", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd"),
+    _A("ror Rd, both, bit.imm", "f 00 100111 f 0 mmmmm iiiiii nnnnn ddddd", where=_of_one_register),
+    _A("cm(o:n|p) Rn, Rm{, shift3 amount}", "f o 1 01011 hh 0 mmmmm iiiiii nnnnn 11111"),
+    _A("neg(S:|s) Rd, Rm{, shift3 amount}", "f 1 S 01011 hh 0 mmmmm iiiiii 11111 ddddd"),
+    _A("cm(o:n|p) Rn|SP, extended", "f o 1 01011 001 mmmmm eee iii nnnnn 11111"),
+    _A("mvn Rd, Rm{, shift4 amount}", _LOGICAL.format("01", "1", "11111", "ddddd")),
+    _A("tst Rn, Rm{, shift4 amount}", _LOGICAL.format("11", "0", "nnnnn", "11111")),
     _A("ngc(S:|s) Rd, Rm", "f 1 S 11010000 mmmmm 000000 11111 ddddd"),
-    _A("cset Rd, notcond", "f 0 0 11010100 11111 cccc 01 11111 ddddd", where=_inverts),
-    _A("csetm Rd, notcond", "f 1 0 11010100 11111 cccc 00 11111 ddddd", where=_inverts),
-    _A("cinc Rd, both, notcond", "f 0 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_from_one),
-    _A("cinv Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 00 nnnnn ddddd", where=_from_one),
-    _A("cneg Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_negates),
+    _A("cset Rd, notcond", "f 0 0 11010100 11111 cccc 01 11111 ddddd", where=_conditional),
+    _A("csetm Rd, notcond", "f 1 0 11010100 11111 cccc 00 11111 ddddd", where=_conditional),
+    _A("cinc Rd, both, notcond", "f 0 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_of_one_source),
+    _A("cinv Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 00 nnnnn ddddd", where=_of_one_source),
+    _A("cneg Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_of_one_register),
     _A("m(o:ul|neg) Rd, Rn, Rm", "f 00 11011000 mmmmm o 11111 nnnnn ddddd"),
     _A("(U:s|u)m(o:ull|negl) Xd, Wn, Wm", "1 00 11011 U 01 mmmmm o 11111 nnnnn ddddd"),
     _A("(h:lsl|lsr|asr|ror) Rd, Rn, Rm", "f 00 11010110 mmmmm 0010 hh nnnnn ddddd"),
     _A("ssbb", "1101010100 0 00 011 0011 0000 100 11111"),
     _A("pssbb", "1101010100 0 00 011 0011 0100 100 11111"),
     *(_A(name, f"1101010100 0 00 011 0010 {n:07b} 11111") for n, name in HINTS.items()),
-    *(_A(f"{kind} operation.{kind}, Xt", "1101010100 0 01 yyyyyyyyyyyyyy ttttt", where=_operation(kind, 1))
+    *(_A(f"{kind} operation.{kind}, Xt", "1101010100 0 01 yyyyyyyyyyyyyy ttttt", where=_operation(kind, True))
       for kind in SYSTEM_OPERATIONS),
-    *(_A(f"{kind} operation.{kind}", "1101010100 0 01 yyyyyyyyyyyyyy 11111", where=_operation(kind, 0))
+    *(_A(f"{kind} operation.{kind}", "1101010100 0 01 yyyyyyyyyyyyyy 11111", where=_operation(kind, False))
       for kind in ("ic", "tlbi")),
     _A("st(o:add|clr|eor|set|smax|smin|umax|umin)(R:|l)(z:b|h||) Zs, [Xn|SP]", _RELEASE),
 )  # fmt: skip
@@ -168,15 +120,14 @@ _BRANCHES = [
 ]
 NEVER_PREFERRED = (
     _A("(L:st|ld)r(z:b|h||) Zt, [Xn|SP, s9]", "zz 111 0 00 0L 0 iiiiiiiii 00 nnnnn ttttt"),
-    _A("ldrs(z:b|h|w|-) Rt, [Xn|SP, s9]", "zz 111 0 00 1F 0 iiiiiiiii 00 nnnnn ttttt",
-       where=_narrow),
+    _A("ldrs(z:b|h|w|-) Rt, [Xn|SP, s9]", "zz 111 0 00 1F 0 iiiiiiiii 00 nnnnn ttttt"),
     _A("(L:st|ld)r Vt, [Xn|SP, s9]", "zz 111 1 00 0L 0 iiiiiiiii 00 nnnnn ttttt"),
     _A("(L:st|ld)r Vt, [Xn|SP, s9]", "00 111 1 00 1L 0 iiiiiiiii 00 nnnnn ttttt",
        constants={"size": 4}),
     *(_A(f"b{name} rel19", f"01010100 iiiiiiiiiiiiiiiiiii 0 {n:04b}") for name, n in _BRANCHES),
     _A("rev64 Xd, Xn", "1 10 11010110 00000 000011 nnnnn ddddd"),
-    _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd", where=_bitmask),
-    _A("bic Rd|SP, Rn, bitmask.not", "f 00 100100 N rrrrrr kkkkkk nnnnn ddddd", where=_bitmask),
+    _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd"),
+    _A("bic Rd|SP, Rn, bitmask.not", "f 00 100100 N rrrrrr kkkkkk nnnnn ddddd"),
     _A("(o:add|sub) Rd|SP, Rn|SP, negative", "f o 0 100010 h iiiiiiiiiiii nnnnn ddddd"),
     _A("(o:adds|subs) Rd, Rn|SP, negative", "f o 1 100010 h iiiiiiiiiiii nnnnn ddddd"),
     _A("cm(o:n|p) Rn|SP, negative", "f o 1 100010 h iiiiiiiiiiii nnnnn 11111"),

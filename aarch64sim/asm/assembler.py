@@ -6,13 +6,12 @@ any text gives a Program or an AssemblyError that holds every fault found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aarch64sim.asm.directives import LARGEST, MAKERS, bytes_of, number, size_of
 from aarch64sim.asm.program import Program, Segment
 from aarch64sim.asm.source import Source, Statement
-from aarch64sim.asm.syntax import MNEMONICS, read_instruction
+from aarch64sim.asm.syntax import read_instruction, spellings
 from aarch64sim.asm.text import Problem, Reader, Token, did_you_mean
 
 POOLS = {".ltorg", ".pool"}
@@ -22,11 +21,10 @@ DIRECTIVES = MAKERS | POOLS | IGNORED | {".org", ".equ", ".set", ".inst"}
 
 @dataclass
 class _Literal:
-    """An entry of a literal pool: the value's tokens, and the statement that asked for it first."""
+    """An entry of a literal pool; its bytes are known when a statement that asks for it is read."""
 
-    statement: Statement
-    tokens: list[Token]
     size: int
+    data: bytes
     address: int = 0
 
 
@@ -36,11 +34,11 @@ class _Assembler:
         self.base = self.address = base
         self.symbols: dict[str, int] = {}
         self.labels: dict[str, int] = {}  # name -> line of the definition
-        self.numeric: dict[str, list[tuple[int, int]]] = {}  # digits -> statement's order, address
+        self.numeric: dict[int, list[tuple[int, int]]] = {}  # number -> statement's order, address
         self.pending: dict[tuple[object, ...], _Literal] = {}  # entries of the next pool
         self.literals: dict[int, _Literal] = {}  # order of the statement -> its entry
         self.pools: list[_Literal] = []
-        self.chunks: list[tuple[int, bytes]] = []
+        self.chunks: dict[int, bytes] = {}  # by address
         self.lines: dict[int, int] = {}
         self.late: list[Statement] = []  # assignments that need later labels
         self.made = 0  # bytes so far
@@ -48,54 +46,33 @@ class _Assembler:
 
     def run(self) -> Program:
         source = self.source
-        for statement in source.statements:
-            source.guard(statement, self._place)
-        if self.pending:
-            last = Statement(
-                len(source.lines), len(source.statements), [Token("end", "", 0)], self.address
-            )
-            source.statements.append(last)
-            source.guard(last, self._place_pool)
-        for statement in self.late:
-            source.guard(statement, self._assign)
+        last = Statement(len(source.lines), len(source.statements), [Token("end", "", 0)])
+        source.guard(self._place, source.statements)
+        source.guard(self._place_pool, [last])
+        source.guard(self._assign, self.late)
         source.check()
-        for statement in source.statements:
-            source.guard(statement, self._emit)
-        for literal in self.pools:
-            source.guard(literal.statement, lambda _, literal=literal: self._emit_literal(literal))  # type: ignore[misc]
+        source.guard(self._emit, source.statements)
         source.check()
-        segments = tuple(_merge(sorted(self.chunks)))
-        start = segments[0].address if segments else self.base
-        return Program(
-            source.text,
-            self.base,
-            segments,
-            self.symbols.get("_start", start),
-            dict(self.symbols),
-            self.lines,
-        )
+        self.chunks.update((literal.address, literal.data) for literal in self.pools)
+        segments = _segments(self.chunks)
+        entry = self.symbols.get("_start", segments[0].address if segments else self.base)
+        return Program(source.text, self.base, segments, entry, dict(self.symbols), self.lines)
 
     # --- symbols ---------------------------------------------------------------------------------------------------
-    def _reader(self, statement: Statement, tokens: list[Token] | None = None) -> Reader:
+    def _reader(self, statement: Statement) -> Reader:
         self.now = statement
-        return Reader(
-            tokens or statement.tokens, self._symbol, statement.address, self._literal_address
-        )
+        return Reader(statement.tokens, statement.address, self._symbol, self._literal)
 
     def _symbol(self, token: Token) -> int:
         if token.text == ".":
             return self.now.address
-        if token.kind == "number":
-            digits, where = str(int(token.text[:-1])), token.text[-1]
-            places = self.numeric.get(digits, [])
-            if where == "b":
-                places = [place for place in places if place[0] <= self.now.order][::-1]
-            else:
-                places = [place for place in places if place[0] > self.now.order]
-            if not places:
-                side = "before" if where == "b" else "after"
-                raise Problem(token.column, f"there is no label '{digits}:' {side} this line", 2)
-            return places[0][1]
+        if token.kind == "local":
+            places, back = self.numeric.get(int(token.text[:-1]), []), token.text[-1] == "b"
+            near = [at for order, at in places if (order <= self.now.order) == back]
+            if not near:
+                what = f"'{int(token.text[:-1])}:' {'before' if back else 'after'} this line"
+                raise Problem(token.column, f"there is no label {what}", 2)
+            return near[-1 if back else 0]
         if token.text not in self.symbols:
             hint = did_you_mean(token.text, self.symbols)
             raise Problem(token.column, f"unknown symbol '{token.text}'{hint}", 2)
@@ -103,9 +80,8 @@ class _Assembler:
 
     def _define(self, token: Token, statement: Statement) -> None:
         if token.kind == "number" and token.text.isdigit() and len(token.text) < 10:
-            self.numeric.setdefault(str(int(token.text)), []).append(
-                (statement.order, self.address)
-            )
+            place = statement.order, self.address
+            self.numeric.setdefault(int(token.text), []).append(place)
             return
         if token.kind != "name" or token.text == ".":
             raise Problem(token.column, f"expected a label, found {token}")
@@ -118,13 +94,13 @@ class _Assembler:
     def _assign(self, statement: Statement) -> None:
         """`.equ name, value` or `name = value`."""
         r = self._reader(statement)
-        directive = r.advance() if r.token.text.lower() in (".equ", ".set") else None
+        mark = "," if r.accept(".equ") or r.accept(".set") else "="
         name = r.advance()
         if name.kind != "name" or name.text == ".":
             r.fail(f"expected a name, found {name}", token=name)
         if name.text in self.labels:
             r.fail(f"'{name.text}' is already a label in line {self.labels[name.text]}", token=name)
-        r.expect("," if directive else "=")
+        r.expect(mark)
         value = r.expression()
         r.expect_end()
         self.symbols[name.text] = value
@@ -136,10 +112,10 @@ class _Assembler:
             self._define(tokens[0], statement)
             del tokens[:2]
         statement.address = self.address
-        first, name = tokens[0], tokens[0].text.lower()
+        first, name = tokens[0], statement.name
         if first.kind == "end" or name in IGNORED:
             del tokens[:-1]
-        elif _assigned(statement):
+        elif _assigns(statement):
             try:
                 self._assign(statement)
             except Problem as problem:
@@ -156,39 +132,38 @@ class _Assembler:
         elif name in MAKERS:
             r = self._reader(statement)
             r.advance()
-            statement.size = size_of(name, r)
-            self._grow(statement.size, first)
+            self._grow(statement, size_of(name, r))
         else:
-            self._place_instruction(name, statement)
+            self._place_instruction(statement)
 
-    def _grow(self, size: int, token: Token) -> None:
+    def _grow(self, statement: Statement, size: int) -> None:
+        statement.size = size
         self.made += size
         self.address += size
         if self.made > LARGEST or self.address > 1 << 64:
             self.made = self.address = 0  # say it once
             what = f"the program is too large: at most {LARGEST} bytes, below 2**64"
-            raise Problem(token.column, what)
+            raise Problem(statement.tokens[0].column, what)
 
-    def _place_instruction(self, name: str, statement: Statement) -> None:
-        first = statement.tokens[0]
+    def _place_instruction(self, statement: Statement) -> None:
+        tokens, name = statement.tokens, statement.name
+        column = tokens[0].column
         if name.startswith(".") and name != ".inst":
             hint = did_you_mean(name, DIRECTIVES)
-            raise Problem(first.column, f"unknown directive '{name}'{hint}")
-        if name not in MNEMONICS and name != ".inst":
-            hint = did_you_mean(name, MNEMONICS)
-            raise Problem(first.column, f"unknown mnemonic '{first.text}'{hint}")
+            raise Problem(column, f"unknown directive '{name}'{hint}")
+        if name not in spellings() and name != ".inst":
+            hint = did_you_mean(name, spellings())
+            raise Problem(column, f"unknown mnemonic '{tokens[0].text}'{hint}")
         if self.address % 4:
-            what = f"instruction at address {self.address:#x}: expected a multiple of 4, put .align 2 before it"
-            raise Problem(first.column, what)
-        statement.size = 4
-        self._grow(4, first)
-        tokens = statement.tokens
+            what = "expected a multiple of 4, put .align 2 before it"
+            raise Problem(column, f"instruction at address {self.address:#x}: {what}")
+        self._grow(statement, 4)
         if name == "ldr" and len(tokens) > 4 and tokens[3].text == "=":
             value, size = tokens[4:], 4 if tokens[1].text.lower().startswith("w") else 8
             key: tuple[object, ...] = (size, *(t.text for t in value))
-            if any(t.text == "." or (t.kind == "number" and t.text[-1] in "bf") for t in value):
+            if any(t.text == "." or t.kind == "local" for t in value):
                 key = (statement.order,)  # means something else elsewhere
-            entry = self.pending.setdefault(key, _Literal(statement, value, size))
+            entry = self.pending.setdefault(key, _Literal(size, bytes(size)))
             self.literals[statement.order] = entry
 
     def _place_org(self, statement: Statement) -> None:
@@ -204,74 +179,60 @@ class _Assembler:
         self.address = target
 
     def _place_pool(self, statement: Statement) -> None:
-        start = self.address
         for entry in sorted(self.pending.values(), key=lambda entry: entry.size):
             self.address += -self.address % entry.size
             entry.address = self.address
-            self._grow(entry.size, statement.tokens[0])
+            self._grow(statement, entry.size)
             self.pools.append(entry)
         self.pending = {}
-        statement.address, statement.size = start, self.address - start
 
     # --- second pass: bytes ----------------------------------------------------------------------------------------
     def _emit(self, statement: Statement) -> None:
-        first, name = statement.tokens[0], statement.tokens[0].text.lower()
-        if first.kind == "end" or name == ".org" or name in POOLS:
+        name, address = statement.name, statement.address
+        if not name or name == ".org" or name in POOLS:
+            return
+        if _assigns(statement):
+            self._assign(statement)
             return
         r = self._reader(statement)
-        if _assigned(statement):
-            self._assign(statement)
-        elif name in MAKERS:
+        if name in MAKERS:
             r.advance()
-            self._put(statement.address, bytes_of(name, r, statement.size))
-            if name == ".word" and statement.address % 4 == 0:
-                self._note_lines(statement)
+            data = bytes_of(name, r, statement.size)
+        elif name == ".inst":
+            r.advance()
+            data = number(r, 4)
+            r.expect_end()
         else:
-            if name == ".inst":
-                r.advance()
-                word = number(r, 4)
-                r.expect_end()
-            else:
-                word = read_instruction(r)
-            self._put(statement.address, word.to_bytes(4, "little"))
-            self._note_lines(statement)
+            data = read_instruction(r).to_bytes(4, "little")
+        self.chunks[address] = data
+        if name not in MAKERS or (name == ".word" and address % 4 == 0):
+            self.lines |= dict.fromkeys(range(address, address + len(data), 4), statement.line)
 
-    def _note_lines(self, statement: Statement) -> None:
-        for address in range(statement.address, statement.address + statement.size, 4):
-            self.lines[address] = statement.line
-
-    def _put(self, address: int, data: bytes) -> None:
-        if data:
-            self.chunks.append((address, data))
-
-    def _literal_address(self, size: int) -> int:
+    def _literal(self, r: Reader, size: int) -> int:
+        """Read the value behind `=` into its pool entry, the address of which this is."""
         entry = self.literals.get(self.now.order)
         if entry is None or entry.size != size:
             what = "expected a label: only ldr to a general register takes =value"
-            raise Problem(self.now.tokens[-1].column, what, 2)
+            r.fail(what, 2, self.now.tokens[-1])
+        entry.data = number(r, size)
         return entry.address
 
-    def _emit_literal(self, literal: _Literal) -> None:
-        r = self._reader(literal.statement, literal.tokens)
-        self._put(literal.address, number(r, literal.size).to_bytes(literal.size, "little"))
 
-
-def _assigned(statement: Statement) -> bool:
+def _assigns(statement: Statement) -> bool:
     tokens = statement.tokens
-    return tokens[0].text.lower() in (".equ", ".set") or (len(tokens) > 2 and tokens[1].text == "=")
+    return statement.name in (".equ", ".set") or (len(tokens) > 2 and tokens[1].text == "=")
 
 
-def _merge(chunks: list[tuple[int, bytes]]) -> Iterator[Segment]:
-    """Neighbouring chunks become one segment."""
-    start, data = 0, bytearray()
-    for address, part in chunks:
-        if data and address != start + len(data):
-            yield Segment(start, bytes(data))
-            data = bytearray()
-        start = start if data else address
-        data += part
-    if data:
-        yield Segment(start, bytes(data))
+def _segments(chunks: dict[int, bytes]) -> tuple[Segment, ...]:
+    """The chunks by address, neighbours joined."""
+    joined: list[tuple[int, bytearray]] = []
+    end = -1
+    for address in sorted(filter(chunks.get, chunks)):
+        if address != end:
+            joined.append((address, bytearray()))
+        joined[-1][1].extend(chunks[address])
+        end = address + len(chunks[address])
+    return tuple(Segment(address, bytes(data)) for address, data in joined)
 
 
 def assemble(source: str, base: int = 0x4000_0000) -> Program:

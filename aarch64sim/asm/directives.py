@@ -5,6 +5,8 @@ Invariant: `size_of` in the first pass and `bytes_of` in the second agree about 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from aarch64sim.asm.text import Reader, string_bytes
 
 LARGEST = 16 << 20  # bytes that one source may make
@@ -40,7 +42,7 @@ def size_of(name: str, r: Reader) -> int:
 def bytes_of(name: str, r: Reader, size: int) -> bytes:
     """The bytes themselves; `size` is what `size_of` said."""
     if name in DATA:
-        return _numbers(r, DATA[name])
+        return b"".join(_list(r, lambda: number(r, DATA[name])))
     if name in STRINGS:
         return _strings(r, STRINGS[name])
     r.expression()
@@ -48,31 +50,29 @@ def bytes_of(name: str, r: Reader, size: int) -> bytes:
     r.expect_end()
     if fill is None and name in ALIGNMENTS:  # code may go on: the same bytes as GNU as
         return bytes(size % 4) + NOP * (size // 4)
-    return bytes([fill or 0]) * size
+    return (fill or b"\0") * size
 
 
-def number(r: Reader, size: int) -> int:
-    """An expression as an unsigned number of `size` bytes; negative ones as two's complement."""
+def number(r: Reader, size: int) -> bytes:
+    """An expression as `size` bytes; a negative one as two's complement."""
     token, value = r.token, r.expression()
     if not -(1 << 8 * size - 1) <= value < 1 << 8 * size:
         r.fail(f"{value} does not fit in {size} byte{'s' * (size > 1)}", token=token)
-    return value & (1 << 8 * size) - 1
-
-
-def _numbers(r: Reader, size: int) -> bytes:
-    data = number(r, size).to_bytes(size, "little")
-    while r.accept(","):
-        data += number(r, size).to_bytes(size, "little")
-    r.expect_end()
-    return data
+    return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
 
 def _strings(r: Reader, end: bytes) -> bytes:
-    data = b""
-    while True:
+    def one() -> bytes:
         if r.token.kind != "string":
             r.fail(f"expected a string in double quotes, found {r.token}")
-        data += string_bytes(r.advance()) + end
-        if not r.accept(","):
-            r.expect_end()
-            return data
+        return string_bytes(r.advance()) + end
+
+    return b"".join(_list(r, one))
+
+
+def _list(r: Reader, read: Callable[[], bytes]) -> Iterator[bytes]:
+    """What `read` gives, once for each item between commas, up to the end of the line."""
+    yield read()
+    while r.accept(","):
+        yield read()
+    r.expect_end()

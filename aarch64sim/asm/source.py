@@ -46,6 +46,11 @@ class Statement:
     address: int = 0
     size: int = 0
 
+    @property
+    def name(self) -> str:
+        """The directive or mnemonic in lower case; "" if there is none."""
+        return self.tokens[0].text.lower()
+
 
 class Source:
     """The statements of a source, and the faults found in it so far."""
@@ -91,12 +96,13 @@ class Source:
         if len(self.errors) == MOST:
             self.check()
 
-    def guard(self, statement: Statement, work: Callable[[Statement], None]) -> None:
-        """Do the work; note the Problem it meets, if any."""
-        try:
-            work(statement)
-        except Problem as problem:
-            self.fault(statement.line, problem)
+    def guard(self, work: Callable[[Statement], None], statements: list[Statement]) -> None:
+        """Do the work on each statement; note the Problems it meets."""
+        for statement in statements:
+            try:
+                work(statement)
+            except Problem as problem:
+                self.fault(statement.line, problem)
 
     def check(self) -> None:
         """Raise the AssemblyError of all faults so far."""

@@ -7,159 +7,130 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache
 
 from aarch64sim.arch.decode import decode
 from aarch64sim.arch.encodings import ENCODINGS
 from aarch64sim.arch.pattern import Encoding
-from aarch64sim.asm import immediates, names, operands
+from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
-from aarch64sim.asm.operands import FieldValues, Operand
+from aarch64sim.asm.operands import FieldValues, Operand, Register
 from aarch64sim.asm.text import Problem, Reader, did_you_mean
 
-# Which class reads and writes the operand that a spec names, by the start of the spec.
-_KINDS: Sequence[tuple[str, Callable[[str, Encoding, bool], Operand]]] = (
-    (r"[us]\d", immediates.Immediate),
-    (r"[WXRZV][a-z]", operands.Register),
-    ("both", operands.Both),
-    ("tested", operands.Tested),
-    ("pair", operands.EvenPair),
-    ("shift", operands.ShiftAmount),
-    ("extended", operands.ExtendedRegister),
-    ("index", operands.Index),
-    ("cond|notcond", operands.Condition),
-    ("add12", immediates.AddImmediate),
-    ("negative", immediates.NegativeAdd),
-    ("lsl16", immediates.Lsl16),
-    ("bitmask", immediates.Bitmask),
-    ("bit", immediates.BitPosition),
-    ("wide", immediates.Wide),
-    ("left", immediates.LeftShift),
-    ("insert", immediates.InsertAt),
-    ("width", immediates.FieldWidth),
-    ("rel|page", immediates.Target),
-    ("zero", immediates.Zero),
-    ("sysreg", names.SystemRegister),
-    ("system", names.SystemInstruction),
-    ("operation", names.SystemOperation),
-    ("pstate", names.PstateField),
-    ("barrier|isb|prefetch", names.Choice),
-    ("c|j|jc|csync", names.Word),
-)
+_KINDS = operands.KINDS | numbers.KINDS | names.KINDS
+_PIECES = re.compile(r"[\[\]!{}]|, | |[^\s\[\]!,{}]+")
+_MARKS = {"[", "]", "!", ", ", " ", "lsl", "c", "j", "jc", "csync"}
 
 
-@dataclass(frozen=True)
-class Group:
-    """An optional part of a syntax, `{...}`: written and read as a whole or not at all."""
+class Mark:
+    """Punctuation and fixed words, such as the target of `bti c`; a space is written, not read."""
 
-    parts: tuple[str | Operand, ...]
+    def __init__(self, text: str) -> None:
+        self.text, self.token = text, text.strip()
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        if self.token:
+            r.expect(self.token)
+
+    def write(self, f: FieldValues, address: int) -> str:
+        return self.text
 
 
 class Template:
-    """The operands of one row: punctuation, operand kinds and optional groups."""
+    """The parts of a syntax in their order: marks, operands and optional groups."""
 
-    def __init__(self, row: Encoding) -> None:
-        self.row = row
-        parts: list[str | Operand | Group] = []
-        group: list[str | Operand] | None = None
-        for piece in re.findall(r"[\[\]!,{}]|[^\s\[\]!,{}]+", row.operands):
-            if piece == "{":
-                group = []
-            elif piece == "}":
-                parts.append(Group(tuple(group or ())))
-                group = None
-            else:
-                part = piece if piece in "[]!," else _operand(piece, row, group is not None)
-                (parts if group is None else group).append(part)
-        self.parts = tuple(parts)
+    def __init__(self, pieces: Iterator[str], row: Encoding) -> None:
+        self.parts: list[Mark | Operand | Template] = []
+        for piece in pieces:
+            if piece == "}":
+                break
+            self.parts.append(Group(pieces, row) if piece == "{" else _part(piece, row))
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        """Read all operands up to the end of the statement into `f`."""
+        """Read the parts into `f`."""
         for part in self.parts:
-            if isinstance(part, Group):
-                self._read_group(part, r, f)
-            else:
-                _read_part(part, r, f)
-        r.expect_end()
-
-    def _read_group(self, group: Group, r: Reader, f: FieldValues) -> None:
-        first = group.parts[0]
-        present = r.token.kind != "end" if isinstance(first, Operand) else r.token.text == first
-        for part in group.parts:
-            if present:
-                _read_part(part, r, f)
-            elif isinstance(part, Operand):
-                part.omit(f)
+            part.read(r, f)
 
     def write(self, f: FieldValues, address: int) -> str | None:
-        """The operands' text; None where no text has these fields."""
-        out = []
+        """The text of all parts; None where no text gives these fields."""
+        text = ""
         for part in self.parts:
-            if isinstance(part, Group):
-                texts = [p if isinstance(p, str) else p.write(f, address) for p in part.parts]
-                out += texts if all(texts) else []
-            else:
-                out.append(part if isinstance(part, str) else part.write(f, address))
-        if not all(p.canonical(f) for p in self.parts if isinstance(p, Operand)):
-            return None
-        return "".join(out).replace(",", ", ").replace(",  ", ", ")
+            written = part.write(f, address)
+            if written is None:
+                return None
+            text += written
+        return text
 
 
-def _operand(spec: str, row: Encoding, optional: bool) -> Operand:
-    for pattern, kind in _KINDS:
-        if re.match(pattern, spec):
-            return kind(spec, row, optional)
-    raise KeyError(f"{row.syntax}: unknown operand {spec}")
+class Group(Template):
+    """What stands in braces: read and written as a whole or, where all its fields have their defaults, not at all."""
+
+    def __init__(self, pieces: Iterator[str], row: Encoding) -> None:
+        super().__init__(pieces, row)
+        self.first = self.parts[0].token if isinstance(self.parts[0], Mark) else ""
+        self.left_out = {p.field: p.default for p in self.parts if isinstance(p, Operand)}
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        if r.token.text == self.first if self.first else r.token.kind != "end":
+            super().read(r, f)
+        else:
+            f.update(self.left_out)
+
+    def write(self, f: FieldValues, address: int) -> str | None:
+        if all(f.get(field, 0) == default for field, default in self.left_out.items()):
+            return ""
+        return super().write(f, address)
 
 
-def _read_part(part: str | Operand, r: Reader, f: FieldValues) -> None:
-    if isinstance(part, str):
-        r.expect(part)
-    else:
-        part.read(r, f)
+def _part(piece: str, row: Encoding) -> Mark | Operand:
+    """A mark, a register (`Rd`), an immediate (`u12`), or one of the kinds that have a name."""
+    if piece in _MARKS:
+        return Mark(piece)
+    if piece[0].isupper():
+        return Register(piece, row)
+    if piece[1].isdigit():
+        return numbers.Immediate(piece, row)
+    return _KINDS[re.split(r"[.=]", piece)[0]](piece, row)
 
 
-_TEXT_ROWS = tuple(row for row in (*PREFERRED, *ENCODINGS, *NEVER_PREFERRED) if row.syntax)
-_TEMPLATES = {row: Template(row) for row in _TEXT_ROWS}
+@cache
+def _template(row: Encoding) -> Template:
+    return Template(iter(_PIECES.findall(row.operands)), row)
 
 
-def _spellings() -> dict[str, list[tuple[Encoding, FieldValues]]]:
+@cache
+def spellings() -> dict[str, list[tuple[Encoding, FieldValues]]]:
+    """By mnemonic the rows that it can be, in the order they are tried, with the fields that it fixes."""
     table: dict[str, list[tuple[Encoding, FieldValues]]] = defaultdict(list)
-    for row in _TEXT_ROWS:
-        for mnemonic, fields in row.spellings():
+    for row in (*PREFERRED, *ENCODINGS, *NEVER_PREFERRED):
+        for mnemonic, fields in row.spellings() if row.syntax else ():
             table[mnemonic].append((row, fields))
     return dict(table)
-
-
-_SPELLINGS = _spellings()
-MNEMONICS = frozenset(_SPELLINGS)
 
 
 def read_instruction(r: Reader) -> int:
     """The word of the instruction whose mnemonic is the next token; raises Problem where the text is wrong."""
     token = r.advance()
-    forms = _SPELLINGS.get(token.text.lower())
+    forms = spellings().get(token.text.lower())
     if forms is None:
-        hint = did_you_mean(token.text, MNEMONICS)
-        raise Problem(token.column, f"unknown mnemonic '{token.text}'{hint}", 9)
-    start, best = r.at, None
+        hint = did_you_mean(token.text, spellings())
+        r.fail(f"unknown mnemonic '{token.text}'{hint}", token=token)
+    start, problems = r.at, []
     for row, preset in forms:
         fields = dict(preset)
         r.at = start
         try:
-            _TEMPLATES[row].read(r, fields)
+            _template(row).read(r, fields)
+            r.expect_end()
         except Problem as problem:
-            if best is None or (problem.column, problem.weight) > (best.column, best.weight):
-                best = problem
+            problems.append(problem)
         else:
             return row.build(fields)
-    assert best is not None
-    raise best
+    raise max(problems, key=lambda problem: (problem.column, problem.weight))
 
 
-@lru_cache(maxsize=256)
+@cache  # at most 256 values
 def _aliases(top: int) -> tuple[Encoding, ...]:
     return tuple(row for row in PREFERRED if not ((top << 24) ^ row.value) & row.mask & 0xFF00_0000)
 
@@ -172,6 +143,6 @@ def write_instruction(word: int, address: int) -> str | None:
     for row in (*_aliases(word >> 24), decoded[0]):
         fields = row.extract(word)
         if fields is not None:
-            operands = _TEMPLATES[row].write(fields, address)
+            operands = _template(row).write(fields, address)
             return None if operands is None else f"{row.spell(fields)} {operands}".rstrip()
     raise AssertionError("the decoded row fits its own word")

