@@ -1,29 +1,17 @@
 """The aliases: other spellings of rows of the A64 table, each with a pattern that picks its part of the base row.
 
-Invariant: of a word that the table allocates, the first row here whose pattern and condition fit is the preferred text;
+Invariant: a word that the table allocates has the text of the first row here that its fields can be written in;
 NEVER_PREFERRED is only read. No binder: what a word does, and whether it is UNDEFINED, is the base row's alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aarch64sim.arch.encodings import CONDITIONS
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.arch.vocabulary import bitmask_immediate, mask_of
-from aarch64sim.asm.names import SYSTEM_NAMES, SYSTEM_OPERATIONS
+from aarch64sim.asm.names import SYSTEM_OPERATIONS
 
 _A = Encoding
-
-
-def _moves_wide(f: dict[str, int]) -> bool:
-    """Whether MOVZ is the text of its immediate: 0 has one place only."""
-    return f["imm"] != 0 or f["shift"] == 0
-
-
-def _moves_inverse(f: dict[str, int]) -> bool:
-    """The same of MOVN, which leaves to MOVZ what that can make."""
-    return _moves_wide(f) and (f["sf"] == 1 or f["imm"] != 0xFFFF)
 
 
 def _moves_bitmask(f: dict[str, int]) -> bool:
@@ -31,27 +19,6 @@ def _moves_bitmask(f: dict[str, int]) -> bool:
     value = bitmask_immediate(f["N"], f["imms"], f["immr"], f["sf"]) or 0
     halves = [0xFFFF << 16 * n for n in range(2 << f["sf"])]
     return all(v & ~half for v in (value, value ^ mask_of(f["sf"])) for half in halves)
-
-
-def _inserts(f: dict[str, int]) -> bool:
-    return f["imms"] < f["immr"]
-
-
-def _conditional(f: dict[str, int]) -> bool:
-    return f["cond"] < 14
-
-
-def _of_one_register(f: dict[str, int]) -> bool:
-    return f["Rn"] == f["Rm"] and f.get("cond", 0) < 14
-
-
-def _of_one_source(f: dict[str, int]) -> bool:
-    return _of_one_register(f) and f["Rn"] != 31
-
-
-def _operation(kind: str, register: bool) -> Callable[[dict[str, int]], bool]:
-    """Whether SYS has a name of `kind`, which takes a register or not."""
-    return lambda f: SYSTEM_NAMES.get(f["key"]) == (kind, register)
 
 
 HINTS = {
@@ -68,63 +35,55 @@ PREFERRED = (
     _A("mov Rd|SP, Rn|SP", "f 0 0 100010 0 000000000000 nnnnn ddddd", where=lambda f: 31 in (f["Rd"], f["Rn"])),
     _A("cm(o:n|p) Rn|SP, add12", "f o 1 100010 h iiiiiiiiiiii nnnnn 11111"),
     _A("tst Rn, bitmask", "f 11 100100 N rrrrrr kkkkkk nnnnn 11111"),
-    _A("mov Rd, wide", "f 10 100101 hh iiiiiiiiiiiiiiii ddddd", where=_moves_wide),
-    _A("mov Rd, wide.not", "f 00 100101 hh iiiiiiiiiiiiiiii ddddd", where=_moves_inverse),
+    _A("mov Rd, wide", "f 10 100101 hh iiiiiiiiiiiiiiii ddddd"),
+    _A("mov Rd, wide.not", "f 00 100101 hh iiiiiiiiiiiiiiii ddddd"),
     _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd", where=_moves_bitmask),
     _A("asr Rd, Rn, bit.immr", "f 00 100110 f rrrrrr f11111 nnnnn ddddd"),
     _A("sxtb Rd, Wn", "f 00 100110 f 000000 000111 nnnnn ddddd"),
     _A("sxth Rd, Wn", "f 00 100110 f 000000 001111 nnnnn ddddd"),
     _A("sxtw Xd, Wn", "1 00 100110 1 000000 011111 nnnnn ddddd"),
-    _A("sbfiz Rd, Rn, insert, width", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
     _A("sbfx Rd, Rn, bit.immr, end", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd"),
-    _A("bfc Rd, insert, width", "f 01 100110 f rrrrrr kkkkkk 11111 ddddd", where=_inserts),
-    _A("bfi Rd, Rn, insert, width", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
+    _A("sbfiz Rd, Rn, insert, width", "f 00 100110 f rrrrrr kkkkkk nnnnn ddddd"),
     _A("bfxil Rd, Rn, bit.immr, end", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd"),
+    _A("bfc Rd, insert, width", "f 01 100110 f rrrrrr kkkkkk 11111 ddddd"),
+    _A("bfi Rd, Rn, insert, width", "f 01 100110 f rrrrrr kkkkkk nnnnn ddddd"),
     _A("lsr Rd, Rn, bit.immr", "f 10 100110 f rrrrrr f11111 nnnnn ddddd"),
-    _A("lsl Rd, Rn, left", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=lambda f: f["immr"] == f["imms"] + 1),
+    _A("lsl Rd, Rn, left", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd"),
     _A("uxtb Wd, Wn", "0 10 100110 0 000000 000111 nnnnn ddddd"),
     _A("uxth Wd, Wn", "0 10 100110 0 000000 001111 nnnnn ddddd"),
-    _A("ubfiz Rd, Rn, insert, width", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd", where=_inserts),
     _A("ubfx Rd, Rn, bit.immr, end", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd"),
-    _A("ror Rd, both, bit.imm", "f 00 100111 f 0 mmmmm iiiiii nnnnn ddddd", where=_of_one_register),
+    _A("ubfiz Rd, Rn, insert, width", "f 10 100110 f rrrrrr kkkkkk nnnnn ddddd"),
+    _A("ror Rd, Rn&Rm, bit.imm", "f 00 100111 f 0 mmmmm iiiiii nnnnn ddddd"),
     _A("cm(o:n|p) Rn, Rm{, shift3 amount}", "f o 1 01011 hh 0 mmmmm iiiiii nnnnn 11111"),
     _A("neg(S:|s) Rd, Rm{, shift3 amount}", "f 1 S 01011 hh 0 mmmmm iiiiii 11111 ddddd"),
     _A("cm(o:n|p) Rn|SP, extended", "f o 1 01011 001 mmmmm eee iii nnnnn 11111"),
     _A("mvn Rd, Rm{, shift4 amount}", _LOGICAL.format("01", "1", "11111", "ddddd")),
     _A("tst Rn, Rm{, shift4 amount}", _LOGICAL.format("11", "0", "nnnnn", "11111")),
     _A("ngc(S:|s) Rd, Rm", "f 1 S 11010000 mmmmm 000000 11111 ddddd"),
-    _A("cset Rd, notcond", "f 0 0 11010100 11111 cccc 01 11111 ddddd", where=_conditional),
-    _A("csetm Rd, notcond", "f 1 0 11010100 11111 cccc 00 11111 ddddd", where=_conditional),
-    _A("cinc Rd, both, notcond", "f 0 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_of_one_source),
-    _A("cinv Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 00 nnnnn ddddd", where=_of_one_source),
-    _A("cneg Rd, both, notcond", "f 1 0 11010100 mmmmm cccc 01 nnnnn ddddd", where=_of_one_register),
+    _A("cset Rd, notcond", "f 0 0 11010100 11111 cccc 01 11111 ddddd"),
+    _A("csetm Rd, notcond", "f 1 0 11010100 11111 cccc 00 11111 ddddd"),
+    _A("cinc Rd, Rn&Rm, notcond", "f 0 0 11010100 mmmmm cccc 01 nnnnn ddddd"),
+    _A("cinv Rd, Rn&Rm, notcond", "f 1 0 11010100 mmmmm cccc 00 nnnnn ddddd"),
+    _A("cneg Rd, Rn&Rm, notcond", "f 1 0 11010100 mmmmm cccc 01 nnnnn ddddd"),
     _A("m(o:ul|neg) Rd, Rn, Rm", "f 00 11011000 mmmmm o 11111 nnnnn ddddd"),
     _A("(U:s|u)m(o:ull|negl) Xd, Wn, Wm", "1 00 11011 U 01 mmmmm o 11111 nnnnn ddddd"),
     _A("(h:lsl|lsr|asr|ror) Rd, Rn, Rm", "f 00 11010110 mmmmm 0010 hh nnnnn ddddd"),
     _A("ssbb", "1101010100 0 00 011 0011 0000 100 11111"),
     _A("pssbb", "1101010100 0 00 011 0011 0100 100 11111"),
     *(_A(name, f"1101010100 0 00 011 0010 {n:07b} 11111") for n, name in HINTS.items()),
-    *(_A(f"{kind} operation.{kind}, Xt", "1101010100 0 01 yyyyyyyyyyyyyy ttttt", where=_operation(kind, True))
-      for kind in SYSTEM_OPERATIONS),
-    *(_A(f"{kind} operation.{kind}", "1101010100 0 01 yyyyyyyyyyyyyy 11111", where=_operation(kind, False))
-      for kind in ("ic", "tlbi")),
+    *(_A(f"{kind} operation.{kind}, Xt", "1101010100 0 01 yyyyyyyyyyyyyy ttttt") for kind in SYSTEM_OPERATIONS),
+    *(_A(f"{kind} operation.{kind}", "1101010100 0 01 yyyyyyyyyyyyyy 11111") for kind in ("ic", "tlbi")),
     _A("st(o:add|clr|eor|set|smax|smin|umax|umin)(R:|l)(z:b|h||) Zs, [Xn|SP]", _RELEASE),
 )  # fmt: skip
 
-_BRANCHES = [
-    (".hs", 2),
-    (".lo", 3),
-    ("hs", 2),
-    ("lo", 3),
-    *((name, n) for n, name in enumerate(CONDITIONS)),
-]
+_BRANCHES = {".hs": 2, ".lo": 3, "hs": 2, "lo": 3} | {name: n for n, name in enumerate(CONDITIONS)}
 NEVER_PREFERRED = (
     _A("(L:st|ld)r(z:b|h||) Zt, [Xn|SP, s9]", "zz 111 0 00 0L 0 iiiiiiiii 00 nnnnn ttttt"),
     _A("ldrs(z:b|h|w|-) Rt, [Xn|SP, s9]", "zz 111 0 00 1F 0 iiiiiiiii 00 nnnnn ttttt"),
     _A("(L:st|ld)r Vt, [Xn|SP, s9]", "zz 111 1 00 0L 0 iiiiiiiii 00 nnnnn ttttt"),
     _A("(L:st|ld)r Vt, [Xn|SP, s9]", "00 111 1 00 1L 0 iiiiiiiii 00 nnnnn ttttt",
        constants={"size": 4}),
-    *(_A(f"b{name} rel19", f"01010100 iiiiiiiiiiiiiiiiiii 0 {n:04b}") for name, n in _BRANCHES),
+    *(_A(f"b{name} rel19", f"01010100 iiiiiiiiiiiiiiiiiii 0 {n:04b}") for name, n in _BRANCHES.items()),
     _A("rev64 Xd, Xn", "1 10 11010110 00000 000011 nnnnn ddddd"),
     _A("mov Rd|SP, bitmask", "f 01 100100 N rrrrrr kkkkkk 11111 ddddd"),
     _A("bic Rd|SP, Rn, bitmask.not", "f 00 100100 N rrrrrr kkkkkk nnnnn ddddd"),

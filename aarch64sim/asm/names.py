@@ -26,7 +26,7 @@ PREFETCHES = {
 }
 
 # SYS by mnemonic: name, op1 CRm op2; CRn is 7, and 8 for TLBI. A name with a dot takes no register operand.
-_SYSTEM = {
+SYSTEM_OPERATIONS = {
     "ic": "ialluis. 0 1 0; iallu. 0 5 0; ivau 3 5 1",
     "dc": "ivac 0 6 1; isw 0 6 2; csw 0 10 2; cisw 0 14 2; zva 3 4 1; cvac 3 10 1; cvau 3 11 1; cvap 3 12 1; "
           "cvadp 3 13 1; civac 3 14 1",
@@ -40,18 +40,15 @@ _SYSTEM = {
 _SHAREABLE = {"7": (("", 7), ("is", 3), ("os", 1)), "4": (("", 4), ("is", 0))}
 
 
-def _operations(kind: str) -> Iterator[tuple[str, int, bool]]:
-    """Name, key, and whether it takes a register."""
-    crn = 8 if kind == "tlbi" else 7
-    for entry in _SYSTEM[kind].split("; "):
+def _operations(kind: str, register: bool) -> Iterator[tuple[str, int]]:
+    """Name and key of those that take a register or of those that do not."""
+    crn, tlbi = (8, True) if kind == "tlbi" else (7, False)
+    for entry in SYSTEM_OPERATIONS[kind].split("; "):
         name, op1, crm, op2 = entry.split()
-        for suffix, m in _SHAREABLE[crm] if kind == "tlbi" else (("", int(crm)),):
-            key = system_key(0, int(op1), crn, m, int(op2))
-            yield name.strip(".") + suffix, key, not name.endswith(".")
+        if name.endswith(".") != register:
+            for suffix, m in _SHAREABLE[crm] if tlbi else (("", int(crm)),):
+                yield name.strip(".") + suffix, system_key(0, int(op1), crn, m, int(op2))
 
-
-SYSTEM_OPERATIONS = {kind: {name: key for name, key, _ in _operations(kind)} for kind in _SYSTEM}
-SYSTEM_NAMES = {key: (kind, register) for kind in _SYSTEM for _, key, register in _operations(kind)}
 
 _REGISTERS = {name: (key & 0x7FFF,) for name, key in KEYS.items()}
 _CONDITIONS = {name: n for n, name in enumerate(CONDITIONS)} | {"hs": 2, "lo": 3}
@@ -63,8 +60,6 @@ _NOT_ROR = {name: n for name, n in _SHIFTS.items() if n < 3}
 class Name(Operand):
     """A name that stands for values of some fields; with `number`, a format, a number is possible too."""
 
-    weight = 1
-
     def __init__(
         self,
         spec: str,
@@ -73,11 +68,12 @@ class Name(Operand):
         values: Mapping[str, tuple[int, ...]],
         expected: str = "",
         number: str = "",
+        weight: int = 1,
     ) -> None:
         super().__init__(spec, row)
         self.fields, self.field, self.values, self.number = fields, fields[0], values, number
         self.names = {value: name for name, value in reversed([*values.items()])}
-        self.expected = expected or f"one of {', '.join(values)}"
+        self.expected, self.weight = expected or f"one of {', '.join(values)}", weight
 
     def read(self, r: Reader, f: FieldValues) -> None:
         if self.number and r.token.kind != "name":
@@ -86,19 +82,9 @@ class Name(Operand):
             name = r.choose(self.values, self.expected, self.weight, hint=True)
             f.update(zip(self.fields, self.values[name], strict=True))
 
-    def write(self, f: FieldValues, address: int) -> str:
+    def write(self, f: FieldValues, address: int) -> str | None:
         name = self.names.get(tuple(f[field] for field in self.fields))
-        return name or (f"#{f[self.field]:{self.number}}" if self.number else "")
-
-
-class PstateField(Name):
-    """The field of MSR (immediate)."""
-
-    weight = 0  # a system register is as likely
-
-    def __init__(self, spec: str, row: Encoding) -> None:
-        expected = f"a PSTATE field ({', '.join(PSTATE_FIELDS)})"
-        super().__init__(spec, row, ("op1", "op2"), PSTATE_FIELDS, expected)
+        return f"#{f[self.field]:{self.number}}" if name is None and self.number else name
 
 
 class SystemRegister(Name):
@@ -126,21 +112,18 @@ class SystemOperation(Name):
     """`operation.dc` and so on: a name of that instruction, one that fits the row having a register or not."""
 
     def __init__(self, spec: str, row: Encoding) -> None:
-        kind = spec.partition(".")[2]
-        values = {name: (key,) for name, key in SYSTEM_OPERATIONS[kind].items()}
-        super().__init__(spec, row, ("key",), values)
-        self.kind = kind
+        self.kind = spec.partition(".")[2]
+        keys = {name: (key,) for name, key in _operations(self.kind, "Xt" in row.syntax)}
+        super().__init__(spec, row, ("key",), keys)
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        token, name = r.token, r.token.text.lower()
+        name = r.token.text.lower()
         if name not in self.values:
-            r.fail(f"{token} is no operation of {self.kind}{did_you_mean(name, self.values)}", 1)
-        with_register = "Xt" in self.row.syntax
-        (f["key"],) = self.values[name]
-        if SYSTEM_NAMES[f["key"]] != (self.kind, with_register):
-            verb = "takes no register" if with_register else "takes a 64-bit register"
-            r.fail(f"{token} {verb}", 2)
-        r.advance()
+            known = (
+                name for register in (True, False) for name, _ in _operations(self.kind, register)
+            )
+            r.fail(f"{r.token} is no operation of {self.kind}{did_you_mean(name, known)}", 1)
+        super().read(r, f)
 
 
 class SystemInstruction(Operand):
@@ -174,7 +157,13 @@ KINDS: dict[str, Kind] = {
     "barrier": _kind("CRm", BARRIERS, number="#04x"),
     "isb": _kind("CRm", {"sy": 15}, number="#x"),
     "prefetch": _kind("Rt", PREFETCHES, number="#04x"),
-    "pstate": PstateField,
+    "pstate": partial(  # a system register is as likely, so the weight is 0
+        Name,
+        fields=("op1", "op2"),
+        values=PSTATE_FIELDS,
+        expected=f"a PSTATE field ({', '.join(PSTATE_FIELDS)})",
+        weight=0,
+    ),
     "sysreg": SystemRegister,
     "system": SystemInstruction,
     "operation": SystemOperation,

@@ -20,6 +20,8 @@ from aarch64sim.asm.operands import FieldValues, Kind, Operand
 from aarch64sim.asm.text import Reader
 
 Bounds = Callable[[FieldValues], tuple[int, ...]]  # the least, the most, and the step if not 1
+Put = Callable[[FieldValues, int], FieldValues]
+Get = Callable[[FieldValues], int]
 
 
 def _top(f: FieldValues) -> int:
@@ -39,8 +41,8 @@ class Number(Operand):
         row: Encoding,
         what: str = "immediate",
         bounds: Bounds = _position,
-        put: Callable[[FieldValues, int], FieldValues] | None = None,
-        get: Callable[[FieldValues], int] | None = None,
+        put: Put | None = None,
+        get: Get | None = None,
     ) -> None:
         super().__init__(spec, row)
         self.what, self.bounds = what, bounds
@@ -50,8 +52,10 @@ class Number(Operand):
     def read(self, r: Reader, f: FieldValues) -> None:
         f.update(self.put(f, r.number(self.what, *self.bounds(f))))
 
-    def write(self, f: FieldValues, address: int) -> str:
-        return f"#{self.get(f)}"
+    def write(self, f: FieldValues, address: int) -> str | None:
+        value, (low, high, *_) = self.get(f), self.bounds(f)
+        same = all(f[name] == n for name, n in self.put(f, value).items())
+        return f"#{value}" if same and low <= value <= high else None
 
 
 class Immediate(Operand):
@@ -141,7 +145,7 @@ class Bitmask(Operand):
 
 
 class Wide(Bitmask):
-    """The immediate of MOV that MOVZ, or with the spec `wide.not` MOVN, can make: 16 bits at one of the four places."""
+    """The immediate of MOV that MOVZ, or with the spec `wide.not` only MOVN, can make: 16 bits at one of four places."""
 
     refusal = (
         "one mov cannot make {:#x}: expected 16 bits at a multiple of 16, the inverse of that,"
@@ -154,6 +158,11 @@ class Wide(Bitmask):
 
     def decode(self, f: FieldValues) -> int:
         return f["imm"] << 16 * f["shift"]
+
+    def write(self, f: FieldValues, address: int) -> str | None:
+        inverse = self.decode(f) ^ mask_of(f["sf"])
+        movz = self.field == "not" and self.encode(inverse, f["sf"])
+        return None if movz else super().write(f, address)
 
 
 class Target(Operand):
@@ -192,46 +201,29 @@ class Target(Operand):
         return f"{value & ones(64):#x}"
 
 
+def _held(what: str, bounds: Bounds, put: Put, get: Get) -> Kind:
+    return partial(Number, what=what, bounds=bounds, put=put, get=get)
+
+
 KINDS: dict[str, Kind] = {
     "bit": Number,
-    "tested": partial(Number, what="bit number"),
+    "tested": partial(Number, what="bit number", bounds=lambda f: (0, 31 + 32 * f.get("sf", 1))),
     "amount": partial(Number, what="shift amount"),
     "zero": partial(Number, what="offset", bounds=lambda f: (0, 0)),
-    "halfword": partial(
-        Number,
-        what="shift amount",
-        bounds=lambda f: (0, 48 if f["sf"] else 16, 16),
-        put=lambda f, n: {"shift": n // 16},
-        get=lambda f: 16 * f["shift"],
-    ),
-    "left": partial(  # the amount of LSL (immediate)
-        Number,
-        what="shift amount",
-        put=lambda f, n: {"immr": -n & _top(f), "imms": _top(f) - n},
-        get=lambda f: _top(f) - f["imms"],
-    ),
-    "insert": partial(  # the lsb of BFI, BFC, SBFIZ, UBFIZ
-        Number,
-        put=lambda f, n: {"immr": -n & _top(f)},
-        get=lambda f: -f["immr"] & _top(f),
-    ),
-    "width": partial(  # that of a bitfield after `insert`
-        Number,
-        what="width",
-        bounds=lambda f: (1, _top(f) + 1 - (-f["immr"] & _top(f))),
-        put=lambda f, n: {"imms": n - 1},
-        get=lambda f: f["imms"] + 1,
-    ),
-    "end": partial(  # that of a bitfield after `bit.immr`: imms is its last bit
-        Number,
-        what="width",
-        bounds=lambda f: (1, _top(f) + 1 - f["immr"]),
-        put=lambda f, n: {"imms": n - 1 + f["immr"]},
-        get=lambda f: f["imms"] + 1 - f["immr"],
-    ),
+    "halfword": _held("shift amount", lambda f: (0, 48 if f["sf"] else 16, 16),
+                      lambda f, n: {"shift": n // 16}, lambda f: 16 * f["shift"]),
+    # Views of immr and imms: the amount of LSL; lsb and width of BFI, BFC, SBFIZ, UBFIZ; the width of the others.
+    "left": _held("shift amount", _position, lambda f, n: {"immr": -n & _top(f), "imms": _top(f) - n},
+                  lambda f: _top(f) - f["imms"]),
+    "insert": _held("immediate", _position,
+                    lambda f, n: {"immr": -n & _top(f)}, lambda f: -f["immr"] & _top(f)),
+    "width": _held("width", lambda f: (1, _top(f) + 1 - (-f["immr"] & _top(f))),
+                   lambda f, n: {"imms": n - 1}, lambda f: f["imms"] + 1),
+    "end": _held("width", lambda f: (1, _top(f) + 1 - f["immr"]),
+                 lambda f, n: {"imms": n - 1 + f["immr"]}, lambda f: f["imms"] + 1 - f["immr"]),
     "add12": AddImmediate,
     "negative": NegativeAdd,
     "bitmask": Bitmask,
     "wide": Wide,
     **dict.fromkeys(("rel14", "rel19", "rel21", "rel26", "page"), Target),
-}
+}  # fmt: skip

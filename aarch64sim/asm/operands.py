@@ -30,7 +30,7 @@ class Operand:
         raise NotImplementedError
 
     def write(self, f: FieldValues, address: int) -> str | None:
-        """The operand's text; None where no text gives these fields: some values have several encodings."""
+        """The operand's text; None where no text gives these fields."""
         raise NotImplementedError
 
 
@@ -75,12 +75,16 @@ def _hint(token: Token) -> str:
 
 
 class Register(Operand):
-    """W or X; R (width by sf), T (by the bit that is tested), Z (by size), V (SIMD&FP, by size); `|SP`: 31 is SP."""
+    """W or X; R (width by sf), T (by the bit that is tested), Z (by size), V (SIMD&FP, by size).
+
+    `Rn|SP`: 31 is the stack pointer. `Rn&Rm`: one register in two fields.
+    """
 
     def __init__(self, spec: str, row: Encoding) -> None:
         super().__init__(spec, row)
-        name, _, sp = self.spec.partition("|")
-        self.kind, self.field, self.sp = name[0], "R" + name[1:], bool(sp)
+        name, _, option = self.spec.replace("|", "&").partition("&")
+        self.kind, self.field, self.sp = name[0], "R" + name[1:], option == "SP"
+        self.twin = "Rm" if option == "Rm" else self.field
 
     def letters(self, f: FieldValues) -> str:
         """The register classes that are possible with the fields known so far."""
@@ -95,25 +99,16 @@ class Register(Operand):
         return self.kind.lower()
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        letter, f[self.field] = read_register(r, self.letters(f), self.sp)
+        letter, n = read_register(r, self.letters(f), self.sp)
+        f[self.field] = f[self.twin] = n
         if self.kind in "RT":
             f["sf"] = int(letter == "x")
         elif self.kind == "V":
             f["size"] = "bhsdq".index(letter)
 
-    def write(self, f: FieldValues, address: int) -> str:
-        return register_name(self.letters(f), f[self.field], self.sp)
-
-
-class Both(Register):
-    """One register that the encoding names twice, as Rn and Rm."""
-
-    def __init__(self, spec: str, row: Encoding) -> None:
-        super().__init__("Rn", row)
-
-    def read(self, r: Reader, f: FieldValues) -> None:
-        super().read(r, f)
-        f["Rm"] = f["Rn"]
+    def write(self, f: FieldValues, address: int) -> str | None:
+        n = f[self.field]
+        return register_name(self.letters(f), n, self.sp) if n == f[self.twin] else None
 
 
 class EvenPair(Operand):
@@ -145,8 +140,7 @@ class ExtendedRegister(Operand):
                 r.fail("expected an extension of the 32-bit register, such as ', uxtw'", 1)
             return
         name = r.choose((*EXTENDS, "lsl"), f"lsl or an extension ({', '.join(EXTENDS)})")
-        if name != "lsl":
-            f["option"] = EXTENDS.index(name)
+        f["option"] = f["option"] if name == "lsl" else EXTENDS.index(name)
         if name == "lsl" or r.at_number():
             f["imm"] = r.number("shift amount", 0, 4)
         if f["sf"] and (letter == "x") != (f["option"] & 3 == 3):
@@ -154,12 +148,8 @@ class ExtendedRegister(Operand):
             r.fail(f"{EXTENDS[f['option']]} extends a {width}-bit register", 2)
 
     def write(self, f: FieldValues, address: int) -> str:
-        option = f["option"]
-        name = register_name("wx"[f["sf"] and option & 3 == 3], f["Rm"])
-        amount = f" #{f['imm']}" if f["imm"] else ""
-        if option == 2 + f["sf"] and 31 in (f.get("Rd"), f["Rn"]):
-            return name + (amount and f", lsl{amount}")
-        return f"{name}, {EXTENDS[option]}{amount}"
+        plain = f["option"] == 2 + f["sf"] and 31 in (f.get("Rd"), f["Rn"])
+        return _extended(f["sf"] and f["option"] & 3 == 3, f, plain, f["imm"], shown=f["imm"] > 0)
 
 
 class Index(Operand):
@@ -174,8 +164,7 @@ class Index(Operand):
             return
         names = ("lsl", "sxtx") if letter == "x" else ("uxtw", "sxtw")
         name = r.choose(names, " or ".join(names), 2)
-        if name != "lsl":
-            f["option"] = EXTENDS.index(name)
+        f["option"] = 3 if name == "lsl" else EXTENDS.index(name)
         if r.at_number():
             token, amount = r.token, r.expression()
             if amount not in (0, size):
@@ -185,15 +174,18 @@ class Index(Operand):
             r.fail(f"expected #0 or #{size} after lsl, found {r.token}", 1)
 
     def write(self, f: FieldValues, address: int) -> str:
-        name = register_name("wx"[f["option"] & 1], f["Rm"])
-        amount = f" #{f['size']}" if f["S"] else ""
-        if f["option"] == 3:
-            return name + (amount and f", lsl{amount}")
-        return f"{name}, {EXTENDS[f['option']]}{amount}"
+        return _extended(f["option"] & 1, f, f["option"] == 3, f["size"], shown=f["S"] > 0)
+
+
+def _extended(wide: int, f: FieldValues, plain: bool, amount: int, *, shown: bool) -> str:
+    """Rm with its extension and amount; `plain`: without, or with LSL."""
+    name, by = register_name("wx"[wide], f["Rm"]), f" #{amount}" if shown else ""
+    if plain:
+        return f"{name}, lsl{by}" if shown else name
+    return f"{name}, {EXTENDS[f['option']]}{by}"
 
 
 KINDS: dict[str, Kind] = {
-    "both": Both,
     "pair": EvenPair,
     "extended": ExtendedRegister,
     "index": Index,

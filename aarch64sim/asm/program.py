@@ -15,8 +15,12 @@ from aarch64sim.asm.disassembler import disassemble
 
 LARGEST = 64 << 20  # bytes in all: far beyond any guest of ours, well below what hurts the host
 MOST_LISTED = 1 << 16  # instructions of a compiled program that get a listing
-EM_AARCH64 = 183
 PF_X, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
+_LINKED_OTHERWISE = {
+    1: "an object file (link it first)",
+    3: "position-independent (link it with -static -no-pie)",
+}
+_NAMED = ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE")
 
 
 class ProgramError(ValueError):
@@ -77,13 +81,11 @@ class Program:
     @classmethod
     def from_flat(cls, data: bytes, base: int = 0x4000_0000) -> Program:
         """A program of raw bytes at `base`, entered at its start; ProgramError if it is empty or does not fit."""
-        if not data:
-            raise ProgramError("the flat binary is empty")
-        if base % 4 or not 0 <= base < 1 << 64:
-            raise ProgramError(f"the load address {base:#x} is not a multiple of 4 below 2**64")
-        segment = Segment(base, bytes(data))
-        _check_segments([segment])
-        return _listed(base, (segment,), [segment], {})
+        what = f"the load address {base:#x} is not a multiple of 4 below 2**64"
+        _require(len(data) > 0, "the flat binary is empty")
+        _require(base % 4 == 0 and 0 <= base < 1 << 64, what)
+        segments = [Segment(base, bytes(data))]
+        return _listed(base, segments, segments, {})
 
     @classmethod
     def from_elf(cls, data: bytes) -> Program:
@@ -97,55 +99,44 @@ class Program:
             raise
         except (ELFError, ConstructError, ValueError, LookupError, TypeError, AttributeError,
                 ArithmeticError, AssertionError, OSError, struct.error) as error:  # fmt: skip
-            raise ProgramError(
-                f"the ELF file is damaged: {error or type(error).__name__}"
-            ) from error
+            what = error or type(error).__name__
+            raise ProgramError(f"the ELF file is damaged: {what}") from error
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ProgramError(message)
 
 
 def _from_elf(data: bytes) -> Program:
     from elftools.elf.elffile import ELFFile
 
-    if data[:4] != b"\x7fELF":
-        raise ProgramError("not an ELF file: it does not start with 7f 45 4c 46")
-    if len(data) < 64:
-        raise ProgramError("the ELF file is truncated: its header has 64 bytes")
-    if data[4] != 2:
-        raise ProgramError("the ELF file is 32-bit: expected 64-bit")
-    if data[5] != 1:
-        raise ProgramError("the ELF file is big-endian: expected little-endian")
-    machine, kind = int.from_bytes(data[18:20], "little"), int.from_bytes(data[16:18], "little")
-    if machine != EM_AARCH64:
-        raise ProgramError(
-            f"the ELF file is for machine {machine}: expected AArch64 ({EM_AARCH64})"
-        )
-    if kind != 2:
-        what = {
-            1: "an object file (link it first)",
-            3: "position-independent (link it with -static -no-pie)",
-        }
-        raise ProgramError(
-            f"the ELF file is {what.get(kind, f'of type {kind}')}: expected an executable"
-        )
-    if data[54:56] != (56).to_bytes(2, "little"):
-        raise ProgramError("the ELF file is damaged: a program header has 56 bytes")
+    head = data.ljust(64, b"\0")
+    kind, machine = struct.unpack_from("<HH", head, 16)
+    what = _LINKED_OTHERWISE.get(kind, f"of type {kind}")
+    _require(data[:4] == b"\x7fELF", "not an ELF file: it does not start with 7f 45 4c 46")
+    _require(len(data) >= 64, "the ELF file is truncated: its header has 64 bytes")
+    _require(head[4] == 2, "the ELF file is 32-bit: expected 64-bit")
+    _require(head[5] == 1, "the ELF file is big-endian: expected little-endian")
+    _require(machine == 183, f"the ELF file is for machine {machine}: expected AArch64 (183)")
+    _require(kind == 2, f"the ELF file is {what}: expected an executable")
+    _require(head[54:56] == b"\x38\0", "the ELF file is damaged: a program header has 56 bytes")
     elf = ELFFile(io.BytesIO(data))
     segments, code = [], []
     sections = [s for s in elf.iter_sections() if s["sh_flags"] & SHF_ALLOC]
     for header in elf.iter_segments("PT_LOAD"):
-        start, size, memory = header["p_offset"], header["p_filesz"], header["p_memsz"]
-        address = header["p_paddr"]
-        if start + size > len(data):
-            raise ProgramError("the ELF file is truncated: a segment reaches beyond its end")
-        if memory < size:
-            raise ProgramError(
-                "the ELF file is damaged: a segment is larger in the file than in memory"
-            )
-        if memory > LARGEST:
-            raise ProgramError(f"the program is too large: {memory} bytes, at most {LARGEST}")
+        start, address = header["p_offset"], header["p_paddr"]
+        size, memory = header["p_filesz"], header["p_memsz"]
+        _require(
+            start + size <= len(data), "the ELF file is truncated: a segment reaches beyond its end"
+        )
+        _require(
+            size <= memory,
+            "the ELF file is damaged: a segment is larger in the file than in memory",
+        )
+        _require(memory <= LARGEST, f"the program is too large: {memory} bytes, at most {LARGEST}")
         inside = [s for s in sections if start <= s["sh_offset"] < start + size]
-        if (
-            start == 0 and inside
-        ):  # the linker put the file's own headers in front: no part of the program
+        if start == 0 and inside:  # the linker put the file's own headers in front: cut them off
             cut = min(s["sh_offset"] for s in inside)
             start, size, memory, address = cut, size - cut, memory - cut, address + cut
         if memory:
@@ -154,12 +145,13 @@ def _from_elf(data: bytes) -> Program:
             parts = [s for s in inside if s["sh_flags"] & SHF_EXECINSTR]
             spans = [(s["sh_offset"], s["sh_size"]) for s in parts] or [(start, size)]
             code += [Segment(address + at - start, data[at : at + n]) for at, n in spans]
+    _require(bool(segments), "the ELF file has nothing to load")
     segments.sort(key=lambda s: s.address)
-    _check_segments(segments)
     entry = elf["e_entry"]
-    if entry % 4 or not any(s.address <= entry < s.end for s in segments):
-        raise ProgramError(f"the ELF file's entry point {entry:#x} is not in its code")
-    return _listed(entry, tuple(segments), code, _elf_symbols(data))
+    listed = _listed(entry, segments, code, _elf_symbols(data))
+    where = entry % 4 == 0 and any(s.address <= entry < s.end for s in segments)
+    _require(where, f"the ELF file's entry point {entry:#x} is not in its code")
+    return listed
 
 
 def _elf_symbols(data: bytes) -> dict[str, int]:
@@ -171,38 +163,26 @@ def _elf_symbols(data: bytes) -> dict[str, int]:
     for section in ELFFile(io.BytesIO(data)).iter_sections():
         if not isinstance(section, SymbolTableSection) or section["sh_entsize"] != 24:
             continue
-        if section["sh_offset"] + section["sh_size"] > len(data):
-            raise ProgramError("the ELF file is truncated: its symbol table reaches beyond its end")
+        _require(
+            section["sh_offset"] + section["sh_size"] <= len(data),
+            "the ELF file is truncated: its symbol table reaches beyond its end",
+        )
         for symbol in section.iter_symbols():
-            info = symbol["st_info"]["type"]
-            if (
-                symbol.name
-                and not symbol.name.startswith("$")
-                and info in ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE")
-            ):
+            if symbol["st_info"]["type"] in _NAMED and symbol.name[:1] not in ("", "$"):
                 symbols.setdefault(symbol.name, symbol["st_value"])
     return symbols
 
 
-def _check_segments(segments: list[Segment]) -> None:
-    if not segments:
-        raise ProgramError("the ELF file has nothing to load")
-    for before, after in pairwise(segments):
-        if before.end > after.address:
-            raise ProgramError(
-                f"the segments at {before.address:#x} and {after.address:#x} overlap"
-            )
-    if segments[-1].end > 1 << 64:
-        raise ProgramError("the program does not fit below 2**64")
-    total = sum(len(s.data) for s in segments)
-    if total > LARGEST:
-        raise ProgramError(f"the program is too large: {total} bytes, at most {LARGEST}")
-
-
 def _listed(
-    entry: int, segments: tuple[Segment, ...], code: list[Segment], symbols: dict[str, int]
+    entry: int, segments: list[Segment], code: list[Segment], symbols: dict[str, int]
 ) -> Program:
-    """The program with a listing of its code as source."""
+    """The program of segments in order, with a listing of its code as source; ProgramError if they do not fit."""
+    for before, after in pairwise(segments):
+        both = f"{before.address:#x} and {after.address:#x}"
+        _require(before.end <= after.address, f"the segments at {both} overlap")
+    _require(segments[-1].end <= 1 << 64, "the program does not fit below 2**64")
+    total = sum(len(s.data) for s in segments)
+    _require(total <= LARGEST, f"the program is too large: {total} bytes, at most {LARGEST}")
     labels = {value: name for name, value in reversed(symbols.items())}
     text: list[str] = []
     lines: dict[int, int] = {}
@@ -216,4 +196,5 @@ def _listed(
                 text.append(f"{labels[address]}:")
             text.append(f"    {disassemble(word, address)}")
             lines[address] = len(text)
-    return Program("\n".join(text), segments[0].address, segments, entry, symbols, lines)
+    base = segments[0].address
+    return Program("\n".join(text), base, tuple(segments), entry, symbols, lines)

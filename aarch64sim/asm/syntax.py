@@ -141,8 +141,9 @@ def write_instruction(word: int, address: int) -> str | None:
     if decoded is None or not decoded[0].syntax:
         return None
     for row in (*_aliases(word >> 24), decoded[0]):
-        fields = row.extract(word)
+        fields = row.extract(word) if word & row.mask == row.value else None
         if fields is not None:
             operands = _template(row).write(fields, address)
-            return None if operands is None else f"{row.spell(fields)} {operands}".rstrip()
-    raise AssertionError("the decoded row fits its own word")
+            if operands is not None:
+                return f"{row.spell(fields)} {operands}".rstrip()
+    return None
