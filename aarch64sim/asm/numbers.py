@@ -145,7 +145,7 @@ class Bitmask(Operand):
 
 
 class Wide(Bitmask):
-    """The immediate of MOV that MOVZ, or with the spec `wide.not` only MOVN, can make: 16 bits at one of four places."""
+    """The immediate of MOV that MOVZ, or with `wide.not` only MOVN, can make: 16 bits at one place of four."""
 
     refusal = (
         "one mov cannot make {:#x}: expected 16 bits at a multiple of 16, the inverse of that,"

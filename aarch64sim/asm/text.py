@@ -8,9 +8,7 @@ from __future__ import annotations
 import operator as op
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -49,8 +47,7 @@ class Problem(Exception):
         self.column, self.message, self.weight = column, message, weight
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     kind: str  # string, char, local (`1b`), number, name, mark or end
     text: str
     column: int
@@ -89,6 +86,8 @@ def string_bytes(token: Token) -> bytes:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" with the nearest of the known words, or nothing."""
+    from difflib import get_close_matches  # only a mistake needs it
+
     near = get_close_matches(word.lower(), list(known), 1, 0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
