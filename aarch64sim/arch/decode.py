@@ -7,7 +7,7 @@ guest, never a Python error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch import execute
@@ -21,18 +21,17 @@ Op = Callable[[], int]
 Binder = Callable[["Cpu", Fields, int], Op]
 
 
-def _buckets() -> tuple[tuple[Encoding, ...], ...]:
-    """For each value of bits 31 to 24 the rows that it leaves possible, the most specific first."""
-    by_specificity = sorted(ENCODINGS, key=lambda row: -row.mask.bit_count())
+_BY_SPECIFICITY = sorted(ENCODINGS, key=lambda row: -row.mask.bit_count())
+
+
+@cache  # at most 256 values, few of which a program asks for
+def _bucket(top: int) -> tuple[Encoding, ...]:
+    """The rows that this value of bits 31 to 24 leaves possible, the most specific first."""
     return tuple(
-        tuple(
-            row for row in by_specificity if not ((top << 24) ^ row.value) & row.mask & 0xFF00_0000
-        )
-        for top in range(256)
+        row for row in _BY_SPECIFICITY if not ((top << 24) ^ row.value) & row.mask & 0xFF00_0000
     )
 
 
-_BUCKETS = _buckets()
 _BINDERS: dict[Encoding, Binder] = {row: execute.binder(row.binder) for row in ENCODINGS}
 
 
@@ -44,7 +43,7 @@ def decode(word: int, features: frozenset[str] = FEATURES) -> tuple[Encoding, Fi
     >>> row.spell({"op": fields.op}), fields.Rd, fields.Rn, fields.imm
     ('add', 1, 2, 16)
     """
-    for row in _BUCKETS[word >> 24]:
+    for row in _bucket(word >> 24):
         if word & row.mask == row.value and (not row.feature or row.feature in features):
             fields = row.extract(word)
             if fields is not None:
