@@ -105,6 +105,10 @@ class _Assembler:
         r.expect_end()
         self.symbols[name.text] = value
 
+    def _assigned(self, token: Token) -> int | None:
+        """The value that a symbol other than a label has here: it may be given another."""
+        return None if token.text in self.labels else self.symbols.get(token.text)
+
     # --- first pass: addresses -------------------------------------------------------------------------------------
     def _place(self, statement: Statement) -> None:
         tokens = statement.tokens
@@ -160,7 +164,7 @@ class _Assembler:
         self._grow(statement, 4)
         if name == "ldr" and len(tokens) > 4 and tokens[3].text == "=":
             value, size = tokens[4:], 4 if tokens[1].text.lower().startswith("w") else 8
-            key: tuple[object, ...] = (size, *(t.text for t in value))
+            key: tuple[object, ...] = (size, *((t.text, self._assigned(t)) for t in value))
             if any(t.text == "." or t.kind == "local" for t in value):
                 key = (statement.order,)  # means something else elsewhere
             entry = self.pending.setdefault(key, _Literal(size, bytes(size)))

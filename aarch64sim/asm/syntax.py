@@ -16,7 +16,7 @@ from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
 from aarch64sim.asm.operands import FieldValues, Operand, Register
-from aarch64sim.asm.text import Problem, Reader, did_you_mean
+from aarch64sim.asm.text import Problem, Reader
 
 _KINDS = operands.KINDS | numbers.KINDS | names.KINDS
 _PIECES = re.compile(r"[\[\]!{}]|, | |[^\s\[\]!,{}]+")
@@ -110,12 +110,8 @@ def spellings() -> dict[str, list[tuple[Encoding, FieldValues]]]:
 
 
 def read_instruction(r: Reader) -> int:
-    """The word of the instruction whose mnemonic is the next token; raises Problem where the text is wrong."""
-    token = r.advance()
-    forms = spellings().get(token.text.lower())
-    if forms is None:
-        hint = did_you_mean(token.text, spellings())
-        r.fail(f"unknown mnemonic '{token.text}'{hint}", token=token)
+    """The word of the instruction whose mnemonic, one of `spellings`, is the next token; Problem where it is wrong."""
+    forms = spellings()[r.advance().text.lower()]
     start, problems = r.at, []
     for row, preset in forms:
         fields = dict(preset)

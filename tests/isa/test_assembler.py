@@ -370,6 +370,28 @@ def test_literal_pools_hold_each_value_once() -> None:
     assert program.read(0x40000028, 8) == (BASE + 0x24 + 1).to_bytes(8, "little")
 
 
+def test_a_literal_has_the_value_that_its_symbol_has_there() -> None:
+    program = assemble(
+        "a = 3\nldr w0, =a\nldr w1, =a\na = 0xab\nldr w2, =a\nldr w3, =0xab\nldr w4, =0xab", BASE
+    )
+    words = [int.from_bytes(program.read(BASE + at, 4) or b"", "little") for at in (20, 24, 28)]
+    assert words == [3, 0xAB, 0xAB]
+    texts = [disassemble(word, address) for address, word in program.words()]
+    assert [text[-8:] for text in texts] == [
+        "40000014",
+        "40000014",
+        "40000018",
+        "4000001c",
+        "4000001c",
+    ]
+
+
+def test_a_fault_behind_an_equals_sign_is_told_once() -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble("ldr x0, =nowhere", BASE)
+    assert str(caught.value) == "line 1, column 10: unknown symbol 'nowhere'"
+
+
 def test_org_begins_a_segment_and_takes_offsets_or_addresses() -> None:
     program = assemble("nop\n.org 0x200\nnop\n.org 0x40000400\nret", BASE)
     assert [(s.address, len(s.data)) for s in program.segments] == [
