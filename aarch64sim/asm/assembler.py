@@ -34,7 +34,7 @@ class _Assembler:
         self.base = self.address = base
         self.symbols: dict[str, int] = {}
         self.labels: dict[str, int] = {}  # name -> line of the definition
-        self.numeric: dict[int, list[tuple[int, int]]] = {}  # number -> statement's order, address
+        self.numeric: dict[str, list[tuple[int, int]]] = {}  # digits -> statement's order, address
         self.pending: dict[tuple[object, ...], _Literal] = {}  # entries of the next pool
         self.literals: dict[int, _Literal] = {}  # order of the statement -> its entry
         self.pools: list[_Literal] = []
@@ -67,10 +67,11 @@ class _Assembler:
         if token.text == ".":
             return self.now.address
         if token.kind == "local":
-            places, back = self.numeric.get(int(token.text[:-1]), []), token.text[-1] == "b"
+            digits, back = token.text[:-1].lstrip("0") or "0", token.text[-1] == "b"
+            places = self.numeric.get(digits, [])
             near = [at for order, at in places if (order <= self.now.order) == back]
             if not near:
-                what = f"'{int(token.text[:-1])}:' {'before' if back else 'after'} this line"
+                what = f"'{digits}:' {'before' if back else 'after'} this line"
                 raise Problem(token.column, f"there is no label {what}", 2)
             return near[-1 if back else 0]
         if token.text not in self.symbols:
@@ -80,8 +81,8 @@ class _Assembler:
 
     def _define(self, token: Token, statement: Statement) -> None:
         if token.kind == "number" and token.text.isdigit() and len(token.text) < 10:
-            place = statement.order, self.address
-            self.numeric.setdefault(int(token.text), []).append(place)
+            places = self.numeric.setdefault(str(int(token.text)), [])
+            places.append((statement.order, self.address))
             return
         if token.kind != "name" or token.text == ".":
             raise Problem(token.column, f"expected a label, found {token}")

@@ -90,6 +90,7 @@ def check_text(source: str) -> None:
 @example("ldr x0, =")
 @example("ldr x0, =1f\n1: ldr x0, =.")
 @example("1" * 5000 + ": b 1b")
+@example("b " + "1" * 5000 + "b")
 @example(".inst")
 @example("=5")
 @example(".equ\n.equ 1\n= = =\n. = 5")
