@@ -50,7 +50,8 @@ def _operations(kind: str, register: bool) -> Iterator[tuple[str, int]]:
                 yield name.strip(".") + suffix, system_key(0, int(op1), crn, m, int(op2))
 
 
-_REGISTERS = {name: (key & 0x7FFF,) for name, key in KEYS.items()}
+_GENERIC = re.compile(r"s([23])_([0-7])_c(\d|1[0-5])_c(\d|1[0-5])_([0-7])\Z")
+_REGISTERS = {name: (key & 0x7FFF,) for name, key in KEYS.items() if not _GENERIC.match(name)}
 _CONDITIONS = {name: n for n, name in enumerate(CONDITIONS)} | {"hs": 2, "lo": 3}
 _INVERTED = {name: n ^ 1 for name, n in _CONDITIONS.items() if n < 14}
 _SHIFTS = {name: n for n, name in enumerate(("lsl", "lsr", "asr", "ror"))}
@@ -90,14 +91,12 @@ class Name(Operand):
 class SystemRegister(Name):
     """`vbar_el1`, or `s<op0>_<op1>_c<CRn>_c<CRm>_<op2>` with op0 2 or 3."""
 
-    generic = re.compile(r"s([23])_([0-7])_c(\d|1[0-5])_c(\d|1[0-5])_([0-7])\Z")
-
     def __init__(self, spec: str, row: Encoding) -> None:
         expected = "a system register or s<op0>_<op1>_c<n>_c<m>_<op2>"
         super().__init__(spec, row, ("key",), _REGISTERS, expected)
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        if match := self.generic.match(r.token.text.lower()):
+        if match := _GENERIC.match(r.token.text.lower()):
             f["key"] = system_key(*map(int, match.groups())) & 0x7FFF
             r.advance()
         else:
