@@ -28,7 +28,7 @@ test: test-unit test-notebooks test-browser
 
 # Unit tests, recordings, doctests.
 test-unit: setup-test
-	@$(PYTEST) -m "not fuzz and not browser" $(ARGS)
+	@$(PYTEST) -m "not fuzz and not browser and not classroom" $(ARGS)
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
@@ -64,6 +64,22 @@ bench: setup-test
 
 binder-check: setup-test
 	@$(BIN)/python tools/emulate_binder.py $(ARGS)
+
+# For a class (labs/instructors.md). CLASS is its folder: what learners write and hand in; `make clean` leaves it alone.
+CLASS ?= class
+.PHONY: assignment hub class-check setup-class
+setup-class:
+	@tools/setup class $(VENV)
+
+assignment: setup-class
+	@$(BIN)/python -m tools.assignment --course $(CLASS)/course $(ARGS)
+
+hub: setup-class
+	@$(BIN)/python -m tools.hub --class $(CLASS) $(ARGS)
+
+class-check: setup-test setup-class
+	@$(BIN)/python -m tools.class_check $(ARGS)
+	@$(PYTEST) tests/classroom -m classroom
 
 # Renew the pinned versions (needs uv).
 pins:

@@ -59,14 +59,23 @@ def find_labs(folder: Path) -> list[Lab]:
     """All labs in the order of their numbers; the title is the source's only H1."""
     labs = []
     for source in sorted(folder.glob("[0-9][0-9]-*.py")):
-        headings = _headings(_read(source))
+        headings = _headings(read(source))
         if len(headings) != 1:
             raise LabError(f"{source.name}: {len(headings)} first-level headings; a lab has one")
         labs.append(Lab(source, headings[0]))
     return labs
 
 
-def _read(source: Path) -> NotebookNode:
+def choose(labs: list[Lab], wanted: list[str]) -> list[Lab]:
+    """The labs whose names start as asked, in their order; all if nothing is asked for."""
+    if unknown := [start for start in wanted if not any(lab.name.startswith(start) for lab in labs)]:
+        there = ", ".join(lab.name[:2] for lab in labs)
+        raise LabError(f"no lab starts with {' or '.join(unknown)}; there are {there}")
+    return [lab for lab in labs if lab.name.startswith(tuple(wanted) or "")]
+
+
+def read(source: Path) -> NotebookNode:
+    """A source as a notebook; LabError if it is none."""
     try:
         notebook = jupytext.read(source, fmt="py:percent")
     except nbformat.ValidationError as error:
@@ -122,11 +131,17 @@ def _is_solution(cell: NotebookNode) -> bool:
 
 def for_learner(notebook: NotebookNode, name: str) -> None:
     """Cut marked solutions and drop the cells tagged `solution`."""
-    notebook.cells = [cell for cell in notebook.cells if not _is_solution(cell)]
+    drop_explanations(notebook)
     for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type == "code" and "Question(" in cell.source:
-            cell.metadata["jupyter"] = {"source_hidden": True}  # it names the right answer
         cell.source = cut_solution(cell.source, f"{name}, cell {number}")
+
+
+def drop_explanations(notebook: NotebookNode) -> None:
+    """Drop the cells tagged `solution`, and fold those of the questions: they name the right answer."""
+    notebook.cells = [cell for cell in notebook.cells if not _is_solution(cell)]
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "Question(" in cell.source:
+            cell.metadata["jupyter"] = {"source_hidden": True}
 
 
 def for_teacher(notebook: NotebookNode) -> None:
@@ -254,9 +269,9 @@ def execute(notebook: NotebookNode, folder: Path, name: str) -> None:
 
 def build(lab: Lab, labs: list[Lab], folder: Path) -> Iterator[tuple[Path, str]]:
     """Every notebook that one source gives: its path and its text."""
-    learner = _read(lab.source)
+    learner = read(lab.source)
     add_navigation(learner, lab, labs)
-    teacher = _read(lab.source)
+    teacher = read(lab.source)
     add_navigation(teacher, lab, labs)
     variants = [(folder / lab.name, learner)]
     for_learner(learner, lab.source.name)
@@ -311,12 +326,8 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     try:
         labs = find_labs(folder / "source")
-        wanted = tuple(options.labs) or ("",)
-        chosen = [lab for lab in labs if lab.name.startswith(wanted)]
-        if options.labs and not chosen:
-            raise LabError(f"no lab starts with {' or '.join(options.labs)}")
         built: set[Path] = set()
-        for lab in chosen:
+        for lab in choose(labs, options.labs):
             if missing := missing_program(lab):
                 print(f"{lab.name}: left out, there is no {missing} here (apt install {missing})")
                 built |= {folder / lab.name, folder / "solutions" / lab.name}

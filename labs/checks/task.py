@@ -81,6 +81,13 @@ class Verdict:
         return f'<pre role="status" style="white-space: pre-wrap; word-break: normal">{escape(str(self))}</pre>'
 
 
+class NotRightError(Exception):
+    """Raised by `Lab.grade`: the task is wrong or open. A notebook shows the verdict, and nothing of a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 @dataclass(frozen=True)
 class Task:
     """One exercise: what is asked, how an answer is checked, hints in steps, and the worked explanation.
@@ -131,6 +138,17 @@ class Lab:
             text = f"the check could not read this answer ({type(error).__name__}: {error}). {task.asks}"
             verdict = Verdict(name, "wrong", text)
         self.verdicts[name] = verdict
+        return verdict
+
+    def grade(self, name: str, answer: Any) -> Verdict:
+        """`check` for a graded cell: raises NotRightError unless the answer is right.
+
+        A grader takes points for an error, and for any text on stderr, too: what an answer writes there is swallowed.
+        """
+        with contextlib.redirect_stderr(io.StringIO()):
+            verdict = self.check(name, answer)
+        if not verdict.right:
+            raise NotRightError(str(verdict))
         return verdict
 
     def hint(self, name: str) -> str:
