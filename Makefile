@@ -63,7 +63,7 @@ bench: setup-test
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
 
 binder-check: setup-test
-	@$(BIN)/python tools/emulate_binder.py $(ARGS)
+	@$(BIN)/python -m tools.emulate_binder $(ARGS)
 
 # For a class (labs/instructors.md). CLASS is its folder: what learners write and hand in; `make clean` leaves it alone.
 CLASS ?= class

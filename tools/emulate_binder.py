@@ -17,13 +17,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import websocket
+
+from tools.kernel_channel import KernelError, execute, wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "binder"
@@ -37,7 +38,6 @@ IMAGE_PACKAGES = (
     "ipykernel",
     "notebook",
 )
-CELL_SECONDS = 120
 
 
 class StepError(Exception):
@@ -202,51 +202,12 @@ def run_notebook(url: str, token: str, repository: Path, path: str) -> None:
     for number, cell in enumerate(cells, start=1):
         if cell["cell_type"] != "code":
             continue
-        error = execute(socket_, "".join(cell["source"]))
+        error, _ = execute(socket_, "".join(cell["source"]))
         if error and "raises-exception" not in cell["metadata"].get("tags", []):
             raise StepError(f"{path}, cell {number}: {error}")
     socket_.close()
     remove = urllib.request.Request(f"{url}/api/kernels/{kernel}?token={token}", method="DELETE")
     urllib.request.urlopen(remove, timeout=60).close()
-
-
-def ask(
-    socket_: websocket.WebSocket, kind: str, content: dict[str, Any], seconds: float
-) -> dict[str, Any] | None:
-    """Send a request to the kernel; returns the content of its reply, or None if none came in time."""
-    message_id = uuid.uuid4().hex
-    header = {"msg_id": message_id, "msg_type": f"{kind}_request", "version": "5.3"}
-    header |= {"username": "learner", "session": "emulation", "date": ""}
-    request = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-    socket_.send(json.dumps(request | {"channel": "shell"}))
-    deadline = time.monotonic() + seconds
-    # The server's pings keep the connection alive for ever: silence is measured here.
-    while time.monotonic() < deadline:
-        try:
-            message = json.loads(socket_.recv())
-        except websocket.WebSocketTimeoutException:
-            continue
-        ours = message["parent_header"].get("msg_id") == message_id
-        if ours and message["msg_type"] == f"{kind}_reply":
-            return dict(message["content"])
-    return None
-
-
-def wait_until_ready(socket_: websocket.WebSocket) -> None:
-    """Ask the kernel who it is until it answers: one that is just starting may miss a request."""
-    for _ in range(30):
-        if ask(socket_, "kernel_info", {}, seconds=2) is not None:
-            return
-    raise StepError("a kernel did not answer within a minute")
-
-
-def execute(socket_: websocket.WebSocket, code: str) -> str:
-    """Execute one cell over the kernel's WebSocket; returns the error it ended in, or nothing."""
-    content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-    reply = ask(socket_, "execute", content, CELL_SECONDS)
-    if reply is None:
-        return f"no end after {CELL_SECONDS} s"
-    return f"{reply['ename']}: {reply['evalue']}" if reply["status"] == "error" else ""
 
 
 def folder_megabytes(folder: Path) -> float:
@@ -290,7 +251,7 @@ def main() -> int:
                 print(f"labs/{name}: all cells in {time.monotonic() - at:.1f} s", flush=True)
         size = folder_megabytes(WORK / "image")
         print(f"environment: {size:.0f} MB; {len(notebooks)} notebooks executed")
-    except StepError as error:
+    except (StepError, KernelError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

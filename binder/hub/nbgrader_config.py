@@ -3,18 +3,17 @@
 Invariant: what a learner gets differs from the labs only by the graded cells (a test compares them).
 """
 
-import os
 from pathlib import Path
 
 c = get_config()  # noqa: F821  # whoever loads this file brings it
 
 c.CourseDirectory.course_id = "step-labs"
 # The gradebook, gradebook.db, lies here, too: keep this folder.
-c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+course = Path(__file__).resolve().parent
+c.CourseDirectory.root = str(course)
 
-# Where learners fetch and hand in: `make hub` says so to every server. Without it, see nbgrader zip_collect.
-if exchange := os.environ.get("STEP_LABS_EXCHANGE"):
-    c.Exchange.root = exchange
+# Where learners of `make hub` fetch and hand in. Without a hub, their files go into submitted/NAME/ASSIGNMENT/ here.
+c.Exchange.root = str(course.parent / "exchange")
 
 # The labs' own stub: an unanswered task runs, and its check says what is missing.
 c.ClearSolutions.code_stub = {"python": "pass  # your code here"}

@@ -112,7 +112,6 @@ class Classroom:
             os.environ
             | {
                 "HOME": str(self.folder / "home"),
-                "STEP_LABS_EXCHANGE": str(self.exchange),
                 "JUPYTER_PREFER_ENV_PATH": "1",
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # it runs alembic
             }
@@ -120,6 +119,7 @@ class Classroom:
         if learner:
             config = str(ROOT / "binder" / "hub" / "learner")
             env |= {"JUPYTERHUB_USER": learner, "JUPYTER_CONFIG_PATH": config}
+            env["STEP_LABS_EXCHANGE"] = str(self.exchange)
         command = [sys.executable, "-m", "nbgrader", *words]
         done = subprocess.run(
             command, cwd=cwd, env=env, capture_output=True, text=True, check=False

