@@ -182,7 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         print(
-            f"{error.filename}: {error.strerror}; choose another folder with --course",
+            f"Cannot write {error.filename} ({error.strerror});"
+            " choose another folder: make assignment CLASS=/srv/class.",
             file=sys.stderr,
         )
         return 1

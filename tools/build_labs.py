@@ -68,7 +68,9 @@ def find_labs(folder: Path) -> list[Lab]:
 
 def choose(labs: list[Lab], wanted: list[str]) -> list[Lab]:
     """The labs whose names start as asked, in their order; all if nothing is asked for."""
-    if unknown := [start for start in wanted if not any(lab.name.startswith(start) for lab in labs)]:
+    if unknown := [
+        start for start in wanted if not any(lab.name.startswith(start) for lab in labs)
+    ]:
         there = ", ".join(lab.name[:2] for lab in labs)
         raise LabError(f"no lab starts with {' or '.join(unknown)}; there are {there}")
     return [lab for lab in labs if lab.name.startswith(tuple(wanted) or "")]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from traitlets.config import PyFileConfigLoader
 
 from tools import hub
 from tools.build_labs import find_labs
@@ -57,6 +58,44 @@ def strangers(values: Any, chart: Any, at: str = "") -> list[str]:
 def test_every_key_of_the_clusters_values_is_one_of_the_charts() -> None:
     assert strangers(VALUES, CHART) == []
     assert strangers({"hub": {"concurrentSpawns": 1}}, CHART) == ["hub.concurrentSpawns"]
+
+
+def settings(folder: Path, monkeypatch: pytest.MonkeyPatch, user: int) -> Any:
+    """What JupyterHub reads from the settings when that user starts it."""
+    monkeypatch.setenv("STEP_LABS_CLASS", str(folder))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    return PyFileConfigLoader("jupyterhub_config.py", path=str(hub.HUB)).load_config()
+
+
+def test_an_ordinary_users_hub_asks_for_the_password_of_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = hub.prepare(tmp_path)
+    read = settings(tmp_path, monkeypatch, user=1000)
+    assert read.JupyterHub.authenticator_class == "shared-password"
+    assert read.SharedPasswordAuthenticator.user_password == password
+    assert read.JupyterHub.spawner_class == "simple"
+
+
+def test_roots_hub_gives_nobody_a_server_that_is_not_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = settings(tmp_path, monkeypatch, user=0)
+    assert read.JupyterHub.authenticator_class == "pam"
+    assert read.JupyterHub.spawner_class == "localprocess"
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_only_this_machine_reaches_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    hub.prepare(tmp_path)
+    read = settings(tmp_path, monkeypatch, user)
+    assert read.JupyterHub.bind_url.startswith("http://127.0.0.1:")
+    assert not {"hub_ip", "ip"} & set(read.JupyterHub)
+    monkeypatch.setattr(hub, "free", lambda port: True)
+    words = " ".join(hub.command(8100))
+    assert set(re.findall(r"//([^:]+):", words)) == {"127.0.0.1"}
 
 
 def test_both_hubs_open_the_first_lab() -> None:

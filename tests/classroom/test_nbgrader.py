@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from tools import assignment
-from tools.build_labs import LabError, choose, cut_solution, environment, find_labs, read
+from tools.build_labs import choose, cut_solution, environment, find_labs, read
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = choose(find_labs(ROOT / "labs" / "source"), ["01", "04"])
@@ -277,8 +277,3 @@ def test_run_all_reaches_the_end_of_an_unanswered_assignment(classroom: Classroo
     assert [output.output_type for output in said] == ["error"] * len(right_answers(lab))
     for output in said:
         assert "Traceback" not in "\n".join(output.traceback)
-
-
-def test_a_cell_with_a_solution_and_no_check_is_refused() -> None:
-    with pytest.raises(LabError, match="here: a cell with a solution ends in its check"):
-        assignment.take_apart("### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "here")
