@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
@@ -32,11 +32,11 @@ import requests
 import websocket
 
 from tools import build_labs, hub
-from tools.kernel_channel import KernelError, execute, wait_until_ready
+from tools.kernel_channel import KernelError, execute
+from tools.learner import MOST_SECONDS, CheckError, Learner
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "class-check"
-MOST_SECONDS = 600  # until a server is ready, and until everybody is done
 
 # The teacher's own settings, without accounts on this machine whoever runs this, and with the drawings of the build.
 CONFIG = """
@@ -48,76 +48,6 @@ c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
 c.Spawner.environment |= {environment!r}
 c.Spawner.args = ["--allow-root"]
 """
-
-
-class CheckError(Exception):
-    """What went wrong, for whom."""
-
-
-@dataclass
-class Learner:
-    """One of the class, at a browser; `seconds` says when they had a page, a kernel, and all outputs."""
-
-    name: str
-    url: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    web: requests.Session = field(default_factory=requests.Session)
-
-    @property
-    def base(self) -> str:
-        return f"{self.url}/user/{self.name}"
-
-    def get(self, path: str, **more: Any) -> requests.Response:
-        answer = self.web.get(f"{self.url}{path}", timeout=MOST_SECONDS, **more)
-        if not answer.ok:
-            raise CheckError(f"{self.name}: {answer.status_code} {answer.reason} at {answer.url}")
-        return answer
-
-    def log_in(self, password: str) -> None:
-        """Log in, which starts the server, and follow its progress as the waiting page does."""
-        self.get("/hub/login")
-        form = {"username": self.name, "password": password, "_xsrf": self.xsrf("/hub/")}
-        answer = self.web.post(f"{self.url}/hub/login", data=form, timeout=MOST_SECONDS)
-        if not answer.ok:
-            raise CheckError(f"{self.name}: {answer.status_code} at {answer.url}")
-        if "/hub/spawn-pending/" not in answer.url:
-            return
-        progress = f"/hub/api/users/{self.name}/server/progress"
-        with self.get(progress, params={"_xsrf": self.xsrf("/hub/")}, stream=True) as events:
-            for line in events.iter_lines(decode_unicode=True):
-                if '"failed": true' in line:
-                    raise CheckError(f"{self.name}: the server did not start: {line[6:]}")
-                if '"ready": true' in line:
-                    return
-        raise CheckError(f"{self.name}: the hub did not say that the server is ready")
-
-    def xsrf(self, path: str) -> str:
-        return next(c.value or "" for c in self.web.cookies if c.name == "_xsrf" and c.path == path)
-
-    @contextmanager
-    def kernel(self, path: str) -> Iterator[websocket.WebSocket]:
-        """A kernel for a notebook, as JupyterLab starts it, and its channel."""
-        self.get(f"/user/{self.name}/lab/tree/{path}")
-        request = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
-        answer = self.web.post(
-            f"{self.base}/api/sessions",
-            json=request,
-            headers={"X-XSRFToken": self.xsrf(f"/user/{self.name}/")},
-            timeout=MOST_SECONDS,
-        )
-        if not answer.ok:
-            raise CheckError(f"{self.name}: no kernel, {answer.status_code}: {answer.text[:200]}")
-        address = f"{self.base.replace('http', 'ws', 1)}/api/kernels/{answer.json()['kernel']['id']}/channels"
-        cookies = requests.cookies.get_cookie_header(
-            self.web.cookies, requests.Request("GET", self.base + "/").prepare()
-        )
-        channel = websocket.create_connection(address, timeout=MOST_SECONDS, cookie=cookies)
-        channel.settimeout(1)
-        try:
-            wait_until_ready(channel, MOST_SECONDS)
-            yield channel
-        finally:
-            channel.close()
 
 
 def shown(outputs: list[Any]) -> list[Any]:
@@ -195,27 +125,6 @@ def _wait_for(url: str, process: psutil.Popen, log: Path) -> None:
     raise CheckError(f"the hub did not start:\n{log.read_text()[-2000:]}")
 
 
-@dataclass(frozen=True)
-class Weight:
-    """Memory in MB: resident, and the process's share of it (pages used by several are divided)."""
-
-    rss: float
-    pss: float
-
-    def __str__(self) -> str:
-        return f"{self.pss:.0f} MB ({self.rss:.0f} resident)"
-
-
-def weigh(process: psutil.Process) -> Weight:
-    """A process and all below it."""
-    rss = pss = 0
-    for each in [process, *process.children(recursive=True)]:
-        full = each.memory_full_info()
-        rss += full.rss
-        pss += getattr(full, "pss", full.rss)
-    return Weight(rss / 1e6, pss / 1e6)
-
-
 def server_of(hub_process: psutil.Process, learner: Learner) -> psutil.Process:
     """The learner's server, among the hub's children."""
     for child in hub_process.children():
@@ -240,12 +149,7 @@ def run_class(count: int, lab: Path) -> None:
             try:
                 measured.wait(timeout=2 * MOST_SECONDS)
                 servers = [server_of(process, learner) for learner in learners]
-                weights = [weigh(server) for server in servers]
-                own = [child for child in process.children() if child not in servers]
-                print(
-                    report(learners, weights, weigh_alone(process), [weigh(p) for p in own], lab),
-                    flush=True,
-                )
+                print(report(lab, learners, process, servers), flush=True)
                 measured.wait()
             except BrokenBarrierError:
                 pass
@@ -264,13 +168,34 @@ def _guarded(learner: Learner, *more: Any) -> None:
         raise
 
 
-def weigh_alone(process: psutil.Process) -> Weight:
-    full = process.memory_full_info()
-    return Weight(full.rss / 1e6, getattr(full, "pss", full.rss) / 1e6)
+# What it took
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Memory in MB: resident, and the process's share of it (a page that several use is divided)."""
+
+    rss: float
+    pss: float
+
+    def __str__(self) -> str:
+        return f"{self.pss:.0f} MB ({self.rss:.0f} resident)"
+
+
+def weigh(*processes: psutil.Process) -> Weight:
+    """All of them together."""
+    full = [process.memory_full_info() for process in processes]
+    return Weight(sum(f.rss for f in full) / 1e6, sum(getattr(f, "pss", f.rss) for f in full) / 1e6)
+
+
+def middle(weights: list[Weight]) -> Weight:
+    """The median."""
+    rss, pss = statistics.median(w.rss for w in weights), statistics.median(w.pss for w in weights)
+    return Weight(rss, pss)
 
 
 def report(
-    learners: list[Learner], weights: list[Weight], hub_: Weight, proxy: list[Weight], lab: Path
+    lab: Path, learners: list[Learner], hub_: psutil.Process, servers: list[psutil.Process]
 ) -> str:
     """The figures, in a few lines."""
 
@@ -278,17 +203,23 @@ def report(
         all_ = [learner.seconds[what] for learner in learners]
         return f"{statistics.median(all_):.0f} s (median), {max(all_):.0f} s (the last)"
 
-    middle = Weight(
-        statistics.median(w.rss for w in weights), statistics.median(w.pss for w in weights)
-    )
-    most = max(weights, key=lambda weight: weight.pss)
+    kernels = [kernel for server in servers for kernel in server.children()]
+    proxy = [
+        each
+        for child in hub_.children()
+        if child not in servers
+        for each in (child, *child.children())
+    ]
+    whole = [weigh(server, *server.children(recursive=True)) for server in servers]
     return "\n".join(
         [
             f"{len(learners)} learners at once on {os.cpu_count()} cores, lab {lab.name[:2]}: every output is right",
             f"  from the click on Log in to a kernel:  {seconds('ready')}",
             f"  ... and to the last output of the lab: {seconds('done')}",
-            f"  memory of a learner: {middle} (median), {most} (the most)",
-            f"  memory of the hub {hub_}, of its proxy {proxy[0] if proxy else 'not found'}",
+            f"  memory of a learner: {middle(whole)}, at most {max(whole, key=lambda w: w.pss)}",
+            f"    of it the server: {middle([weigh(server) for server in servers])}",
+            f"    and the kernel:   {middle([weigh(kernel) for kernel in kernels])}",
+            f"  memory of the hub: {weigh(hub_)}; of its proxy: {weigh(*proxy)}",
         ]
     )
 

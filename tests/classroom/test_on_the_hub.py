@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tools import assignment, hub
+from tools.class_check import running_hub
+from tools.learner import Learner
 
 pytestmark = pytest.mark.classroom
 NAME = "01-one-step"
 
 
 def test_a_learner_of_the_hub_hands_in_under_their_own_name(tmp_path: Path) -> None:
-    from tools.class_check import Learner, running_hub  # psutil and requests come with the hub
-
     course = tmp_path / "course"
     assert assignment.main(["01", "--course", str(course)]) == 0
 
