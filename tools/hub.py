@@ -84,9 +84,10 @@ def install_proxy(env: dict[str, str]) -> Path:
 def prepare(class_folder: Path) -> str:
     """Make the class's folders, and its password once; returns the password."""
     try:
-        for name in ("hub", "learners", "exchange"):
+        # Everybody hands in to the exchange; the rest is for who runs the hub.
+        for name, mode in (("hub", 0o700), ("learners", 0o700), ("exchange", 0o777)):
             (class_folder / name).mkdir(parents=True, exist_ok=True)
-        (class_folder / "exchange").chmod(0o777)  # everybody hands in here
+            (class_folder / name).chmod(mode)
         password = class_folder / "password"
         if not password.exists():
             password.touch(mode=0o600)

@@ -196,8 +196,11 @@ def test_no_network_for_the_proxy_is_said_and_tried_again_next_time(
         assert "no network" in refused(capsys, "--class", str(tmp_path / "class"))
 
 
-def test_the_password_is_made_once_and_is_for_the_teacher_only(tmp_path: Path) -> None:
+def test_the_password_is_made_once_and_like_the_hubs_files_for_the_teacher_only(
+    tmp_path: Path,
+) -> None:
     first = hub.prepare(tmp_path)
     assert len(first) >= 8
     assert hub.prepare(tmp_path) == first
-    assert (tmp_path / "password").stat().st_mode & 0o077 == 0
+    for name in ("password", "hub", "learners"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
