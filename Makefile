@@ -1,19 +1,17 @@
 # Two commands do everything: `make lab` opens the labs, `make test` tests them.
 #   make lab ARGS=--no-browser     any argument of JupyterLab passes through
 #   make test                      NO_SKIPS=1 turns a skipped test into a failure
-# The others: labs, lint, lines, bench, fuzz, binder-check, pins, clean.
+# The others: labs, lint, lines, bench, fuzz, binder-check, pins, clean; test-oldest, test-newest, test-python.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
-# Lab 08 runs a real gdb: without one its cells say so, and print nothing else. NO_SKIPS=1 insists on it.
-WITHOUT_GDB := $(if $(NO_SKIPS),,$(if $(shell command -v gdb-multiarch),,labs/08-% labs/solutions/08-%))
-NOTEBOOKS = $(filter-out $(WITHOUT_GDB),$(wildcard labs/*.ipynb labs/solutions/*.ipynb))
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 SHELL := /bin/sh
 
 .PHONY: help lab test test-unit test-notebooks test-browser labs labs-check lint lines bench fuzz \
-        binder-check pins clean setup-lab setup-test setup-dev
+        binder-check pins clean setup-lab setup-test setup-dev test-oldest test-newest test-python
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 4
@@ -32,21 +30,36 @@ test-unit: setup-test
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
-	@$(if $(WITHOUT_GDB),echo "Lab 08 is left out: there is no gdb-multiarch here (apt install gdb-multiarch).")
-	@$(if $(NOTEBOOKS),$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $(NOTEBOOKS),echo "no notebooks yet")
+	@notebooks=$$($(BIN)/python tools/build_labs.py --list) && \
+		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
 	@$(PYTEST) tests/browser -m browser $(ARGS)
 
+# All tests with the newest packages, and with the oldest that pyproject.toml allows; each in its own environment.
+test-newest:
+	@rm -rf .venv-newest
+	@$(MAKE) --no-print-directory test CONSTRAINTS= VENV=.venv-newest
+
+test-oldest: setup-dev
+	@tools/pins oldest $(BIN)/uv
+	@$(MAKE) --no-print-directory test CONSTRAINTS=build/oldest.txt VENV=.venv-oldest
+
+# Unit tests and notebooks under each of these interpreters that is here.
+test-python:
+	@tools/test-python $(PYTHONS)
+
 fuzz: setup-test
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz $(ARGS)
 
-# The notebooks are built from labs/source/*.py.
+# The notebooks are built from labs/source/*.py, the cheat sheet from widgets/cheatsheet.py.
 labs: setup-test
 	@$(BIN)/python tools/build_labs.py $(ARGS)
+	@$(BIN)/python tools/cheatsheet.py
 
 labs-check: setup-test
 	@$(BIN)/python tools/build_labs.py --check $(ARGS)
+	@$(BIN)/python tools/cheatsheet.py --check
 
 lint: setup-dev
 	@$(BIN)/ruff check .
@@ -81,10 +94,10 @@ class-check: setup-test setup-class
 	@$(BIN)/python -m tools.class_check $(ARGS)
 	@$(PYTEST) tests/classroom -m classroom
 
-# Renew the pinned versions (needs uv).
-pins:
-	@tools/pins
+# Renew the pinned versions.
+pins: setup-dev
+	@tools/pins newest $(BIN)/uv
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

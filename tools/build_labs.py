@@ -6,6 +6,7 @@ compared with its build.
     python tools/build_labs.py              build every notebook
     python tools/build_labs.py 00 03        build these
     python tools/build_labs.py --check      build, compare with what is there, write nothing
+    python tools/build_labs.py --list       the notebooks that can run on this computer
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
+
+from widgets.course import links_from_below
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -92,6 +95,15 @@ def _headings(notebook: NotebookNode) -> list[str]:
     return re.findall(r"^# (.+?)\s*$", outside_code, flags=re.MULTILINE)
 
 
+def notebooks(folder: Path) -> list[Path]:
+    """What is built and is there: the learner's notebooks, then the teacher's. A copy of somebody's is none of them."""
+    names = [
+        f"{source.stem}.ipynb" for source in sorted((folder / "source").glob("[0-9][0-9]-*.py"))
+    ]
+    paths = [place / name for place in (folder, folder / "solutions") for name in names]
+    return [path for path in paths if path.is_file()]
+
+
 # Learner's and teacher's version of one source
 
 
@@ -150,7 +162,7 @@ def for_teacher(notebook: NotebookNode) -> None:
     """Make relative links and pictures work from labs/solutions/, and say what the notebook is."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            text = re.sub(r"""(\]\(|src=["'])(?![a-z]+:|#|/)""", r"\1../", cell.source)
+            text = links_from_below(cell.source)
             cell.source = re.sub(
                 r"^# (.+)$", r"# \1 (solutions)", text, count=1, flags=re.MULTILINE
             )
@@ -311,10 +323,23 @@ def _short(value: Any) -> str:
     return text if len(text) < 600 else text[:600] + " ..."
 
 
-def missing_program(lab: Lab) -> str:
-    """The program that the lab runs and that is not on this computer; "" with NO_SKIPS=1, where that is an error."""
-    needed = NEEDED_PROGRAMS.get(lab.name[:2], "")
+def missing_program(name: str) -> str:
+    """The program that a lab runs and that is not on this computer; "" with NO_SKIPS=1, where that is an error."""
+    needed = NEEDED_PROGRAMS.get(name[:2], "")
     return needed if needed and not os.environ.get("NO_SKIPS") and not shutil.which(needed) else ""
+
+
+def left_out(name: str, program: str) -> str:
+    return f"{name}: left out, there is no {program} here (apt install {program})"
+
+
+def list_runnable(folder: Path) -> None:
+    """Print the notebooks that can run here, one a line; what cannot is said on the other stream."""
+    for path in notebooks(folder):
+        if missing := missing_program(path.name):
+            print(left_out(f"{path.parent.name}/{path.name}", missing), file=sys.stderr)
+        else:
+            print(path)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -322,16 +347,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("labs", nargs="*", help="numbers or names to build (default: all)")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    parser.add_argument("--list", action="store_true", help="list what can run here, build nothing")
     parser.add_argument("--folder", type=Path, default=ROOT / "labs", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
+    if options.list:
+        list_runnable(folder)
+        return 0
     status = 0
     try:
         labs = find_labs(folder / "source")
         built: set[Path] = set()
         for lab in choose(labs, options.labs):
-            if missing := missing_program(lab):
-                print(f"{lab.name}: left out, there is no {missing} here (apt install {missing})")
+            if missing := missing_program(lab.name):
+                print(left_out(lab.name, missing))
                 built |= {folder / lab.name, folder / "solutions" / lab.name}
                 continue
             for path, text in build(lab, labs, folder):
@@ -339,7 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
                 status |= _settle(path, text, check=options.check)
         if not options.labs:
             for path in [*folder.glob("[0-9][0-9]-*.ipynb"), *folder.glob("solutions/*.ipynb")]:
-                if path not in built and "-restored" not in path.stem:
+                if path not in built:
                     print(f"{path.relative_to(folder)}: no source builds it; remove it")
                     status = 1
     except LabError as error:

@@ -244,7 +244,8 @@ def main() -> int:
         started = time.monotonic()
         with started_server(repository, env) as (url, token):
             print(f"server up: {time.monotonic() - started:.1f} s after its start")
-            notebooks = sorted(path.name for path in (repository / "labs").glob("*.ipynb"))
+            sources = (repository / "labs" / "source").glob("[0-9][0-9]-*.py")
+            notebooks = sorted(f"{source.stem}.ipynb" for source in sources)
             for name in notebooks:
                 at = time.monotonic()
                 run_notebook(url, token, repository, f"labs/{name}")

@@ -1,7 +1,7 @@
 """Keeping one's answers: a small text to download from one Binder and to paste into the next.
 
-Invariant: a learner's notebook is only read. What is restored goes into a new file beside it, and bad input of any
-kind is answered with one sentence.
+Invariant: a learner's notebook is only read. What is restored goes into a new file in labs/mine/, and bad input of
+any kind is answered with one sentence.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from widgets.course import NoSuchFileError, labs_folder
+from widgets.course import NoSuchFileError, labs_folder, links_from_below
 
 FORMAT = "step-labs answers, version 1"
+MINE = "mine"  # the folder below labs/ for restored copies; git leaves it alone
 MOST_TEXT = 1_000_000  # characters of a text to restore from
 _TASK = re.compile(r"\b\w+\.check\(\s*[\"'](\w+)[\"']")
 _CELL = re.compile(r"task-[\w-]+")
@@ -37,6 +38,7 @@ class Answers:
     """The answer cells of notebooks: notebook -> cell -> source. `text` is what to keep."""
 
     notebooks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()  # where they were read, below labs/; "" if only the text is there
 
     @property
     def text(self) -> str:
@@ -61,16 +63,20 @@ class Answers:
         only = next(iter(self.notebooks)) if len(self.notebooks) == 1 else ""
         return f"{only.removesuffix('.ipynb')}-answers.json" if only else "answers.json"
 
+    @property
+    def _heading(self) -> str:
+        return f"{_many(self.count)} of {', '.join(self.files or self.notebooks)}, as last saved"
+
     def __repr__(self) -> str:
         return (
-            f"{_many(self.count)} of {', '.join(self.notebooks)}, as last saved."
+            f"{self._heading}."
             " Keep this text; restore(r'''the text''') takes it back.\n" + self.text
         )
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.text.encode()).decode()
         return (
-            f"<p>{_many(self.count)} of {escape(', '.join(self.notebooks))}, as last saved:"
+            f"<p>{escape(self._heading)}:"
             f' <a download="{escape(self.file_name)}" href="data:application/json;base64,{data}">'
             f"download {escape(self.file_name)}</a></p>"
             "<details><summary>or copy this text: restore(r&#39;&#39;&#39;the text&#39;&#39;&#39;) takes it"
@@ -86,21 +92,25 @@ def _many(count: int) -> str:
 def download(lab: str | int = "", *, folder: Path | None = None) -> Answers | Said:
     """The answers in the saved notebook of one lab ("04", 4), or of all labs; a sentence if there are none.
 
-    Save the notebook first: what is on the page only is not in the file.
+    Save the notebook first: what is on the page only is not in the file. Of a notebook and its restored copies the one
+    that was saved last counts.
     """
     try:
         paths = _notebooks(lab, folder)
-        found = {path.name: _answers_in(_read(path)) for path in paths}
+        found = {name: _answers_in(_read(path)) for name, path in paths.items()}
     except _RefusedError as refused:
         return Said(refused)
     found = {name: cells for name, cells in found.items() if cells}
     if not found:
         return Said("There is no answer cell in these notebooks.")
-    return Answers(found)
+    places = (paths[name] for name in found)
+    return Answers(
+        found, tuple(f"{MINE}/{p.name}" if p.parent.name == MINE else p.name for p in places)
+    )
 
 
 def restore(text: object, *, folder: Path | None = None) -> Said:
-    """Put answers into fresh copies of their notebooks, NN-name-restored.ipynb, and say which.
+    """Put answers into fresh copies of their notebooks, labs/mine/NN-name.ipynb, and say which.
 
     `text` is what `download` gave: the text itself, or the path of the file that a browser has saved.
     """
@@ -116,14 +126,15 @@ def restore(text: object, *, folder: Path | None = None) -> Said:
                 )
             notebook = _read(path)
             left = _put(notebook, cells)
-            target = _free_name(folder, path.stem)
+            target = _free_name(folder / MINE, path.stem)
+            target.parent.mkdir(exist_ok=True)
             target.write_text(
                 json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
             )
             gone = (
                 f" ({len(left)} of them have no cell any more and stand at its end)" if left else ""
             )
-            written.append(f"{target.name} with {_many(len(cells))}{gone}")
+            written.append(f"labs/{MINE}/{target.name} with {_many(len(cells))}{gone}")
     except (_RefusedError, NoSuchFileError) as refused:
         return Said(refused)
     except OSError as error:
@@ -140,25 +151,34 @@ class _RefusedError(Exception):
     """One sentence for the learner."""
 
 
-def _notebooks(lab: str | int, folder: Path | None) -> list[Path]:
+def _notebooks(lab: str | int, folder: Path | None) -> dict[str, Path]:
+    """Name of a lab's notebook -> the file that holds the learner's latest work on it."""
     try:
         folder = folder or labs_folder()
     except NoSuchFileError as error:
         raise _RefusedError(f"{error}.") from None
     number = f"{lab:02}" if isinstance(lab, int) and not isinstance(lab, bool) else str(lab).strip()
-    known = [p for p in sorted(folder.glob("[0-9][0-9]-*.ipynb")) if "-restored" not in p.stem]
-    if not number:
-        return known
-    if number.endswith(".ipynb"):
-        found = [path for path in folder.glob("*.ipynb") if path.name == number]
-    else:
-        found = [path for path in known if path.name.startswith(f"{number}-")]
+    known = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
+    found = [
+        path
+        for path in known
+        if not number or path.name == number or path.name.startswith(f"{number}-")
+    ]
     if not found:
         numbers = ", ".join(path.name[:2] for path in known) or "none"
         raise _RefusedError(
             f"There is no notebook of lab {number[:40]!r} here; there are {numbers}."
         )
-    return found
+    return {
+        path.name: max([path, *_copies(folder, path.stem)], key=lambda p: p.stat().st_mtime_ns)
+        for path in found
+    }
+
+
+def _copies(folder: Path, stem: str) -> list[Path]:
+    """What was restored of a notebook: NAME.ipynb, NAME-2.ipynb, ..."""
+    name = re.compile(rf"{re.escape(stem)}(-\d+)?\.ipynb")
+    return [path for path in (folder / MINE).glob("*.ipynb") if name.fullmatch(path.name)]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -244,7 +264,9 @@ def _put(notebook: dict[str, Any], cells: Mapping[str, str]) -> list[str]:
         source = left.pop(_key(cell), None)
         if source is not None:
             cell["source"] = source.splitlines(keepends=True)
-        if cell.get("cell_type") == "code":
+        if cell.get("cell_type") == "markdown":
+            cell["source"] = links_from_below(_source(cell)).splitlines(keepends=True)
+        elif cell.get("cell_type") == "code":
             cell["outputs"], cell["execution_count"] = [], None
     for key, source in left.items():
         cell = {"cell_type": "raw", "id": f"{key}-restored"[:64], "metadata": {}}
@@ -253,7 +275,7 @@ def _put(notebook: dict[str, Any], cells: Mapping[str, str]) -> list[str]:
 
 
 def _free_name(folder: Path, stem: str) -> Path:
-    path, number = folder / f"{stem}-restored.ipynb", 2
+    path, number = folder / f"{stem}.ipynb", 2
     while path.exists():
-        path, number = folder / f"{stem}-restored-{number}.ipynb", number + 1
+        path, number = folder / f"{stem}-{number}.ipynb", number + 1
     return path

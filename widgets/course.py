@@ -5,6 +5,7 @@ Invariant: a name that is not there is answered with those that are.
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from importlib import import_module
@@ -38,6 +39,15 @@ def checks(name: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     return import_module(f"checks.{name}")
+
+
+def links_from_below(markdown: str) -> str:
+    """A notebook's text, for a copy one folder further down: its relative links and pictures still lead somewhere.
+
+    >>> links_from_below("[a](glossary.md#a), [b](https://b.org), [c](#c), ![d](images/d.png)")
+    '[a](../glossary.md#a), [b](https://b.org), [c](#c), ![d](../images/d.png)'
+    """
+    return re.sub(r"""(\]\(|src=["'])(?![a-z]+:|#|/)""", r"\1../", markdown)
 
 
 def _find(kind: str, name: str, suffix: str) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from checks.task import MISCONCEPTIONS, Lab
 from nbclient import NotebookClient
 
-from tools.build_labs import BEGIN, canonical_outputs, environment
+from tools.build_labs import BEGIN, canonical_outputs, environment, notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = ROOT / "labs"
@@ -41,7 +41,7 @@ def notebook(path: Path) -> Any:
 
 
 def of(number: str, folder: Path = LABS) -> Path:
-    """The notebook of a lab (not a copy that somebody has restored)."""
+    """The notebook of a lab."""
     (source,) = (LABS / "source").glob(f"{number}-*.py")
     return folder / f"{source.stem}.ipynb"
 
@@ -232,8 +232,7 @@ def shown(cell: Any) -> list[Any]:
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted(LABS.glob("*.md")),
-    *sorted(LABS.glob("*.ipynb")),
-    *sorted((LABS / "solutions").glob("*.ipynb")),
+    *notebooks(LABS),
 ]
 
 

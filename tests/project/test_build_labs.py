@@ -213,4 +213,23 @@ def test_a_lab_whose_program_is_not_here_is_left_out_in_a_sentence(
         "08-gdb.ipynb: left out, there is no gdb-multiarch here (apt install gdb-multiarch)\n"
     )
     monkeypatch.setenv("NO_SKIPS", "1")
-    assert build_labs.missing_program(build_labs.find_labs(folder / "source")[0]) == ""
+    assert build_labs.missing_program("08-gdb.ipynb") == ""
+
+
+def test_a_copy_that_a_learner_made_is_not_among_the_notebooks(
+    labs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = [
+        labs / "00-first-Copy1.ipynb",
+        labs / "Untitled.ipynb",
+        labs / "mine" / "00-first.ipynb",
+    ]
+    for copy in copies:
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text("{}")
+    assert build_labs.main(["--folder", str(labs), "--list"]) == 0
+    listed = [Path(line).relative_to(labs.resolve()) for line in capsys.readouterr().out.split()]
+    for copy in copies:
+        copy.unlink()
+    built = ["00-first.ipynb", "01-second.ipynb", "solutions/00-first.ipynb"]
+    assert [str(path) for path in listed] == built

@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.build_labs import BEGIN, canonicalise, is_sentence
+from tools.build_labs import BEGIN, canonicalise, is_sentence, notebooks
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
-LEARNER = sorted(LABS.glob("*.ipynb"))
-NOTEBOOKS = [*LEARNER, *sorted((LABS / "solutions").glob("*.ipynb"))]
+NOTEBOOKS = notebooks(LABS)
+LEARNER = [path for path in NOTEBOOKS if path.parent == LABS]
 
 every_notebook = pytest.mark.parametrize(
     "path", NOTEBOOKS, ids=[str(path.relative_to(LABS)) for path in NOTEBOOKS]

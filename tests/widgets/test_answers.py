@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from tools.build_labs import notebooks
 from widgets.answers import FORMAT, Answers, Said, download, restore
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
+LINK = re.compile(r"""(?:\]\(|src=["'])([^)#"'\s]+)""")
 NAME = "01-one-step.ipynb"
 STUB = 'def possible(el):\n    pass  # your code here\n\n\nlab.check("possible", possible)'
 MINE = STUB.replace("pass  # your code here", "return el < 2  # \u00e9 'quotes' \"and\" \\n")
@@ -73,8 +77,8 @@ def test_a_lab_has_several_names(used: Path, lab: str | int) -> None:
 def test_answers_come_back_in_a_copy(used: Path, fresh: Path) -> None:
     before = (fresh / NAME).read_bytes()
     said = restore(kept(used).text, folder=fresh)
-    assert said.startswith("Restored: 01-one-step-restored.ipynb with 1 answer.")
-    notebook = nbformat.read(fresh / "01-one-step-restored.ipynb", 4)
+    assert said.startswith("Restored: labs/mine/01-one-step.ipynb with 1 answer.")
+    notebook = nbformat.read(fresh / "mine" / NAME, 4)
     nbformat.validate(notebook)
     assert [c.source for c in notebook.cells] == ["x = 1", MINE, "y"]
     assert all(not c.outputs and c.execution_count is None for c in notebook.cells)
@@ -84,21 +88,33 @@ def test_answers_come_back_in_a_copy(used: Path, fresh: Path) -> None:
 def test_nothing_is_overwritten(used: Path, fresh: Path) -> None:
     text = kept(used).text
     names = [restore(text, folder=fresh).split()[1] for _ in range(3)]
-    assert names == [f"01-one-step-restored{n}.ipynb" for n in ("", "-2", "-3")]
+    assert names == [f"labs/mine/01-one-step{n}.ipynb" for n in ("", "-2", "-3")]
 
 
-def test_restored_copies_are_not_collected_again(used: Path, fresh: Path) -> None:
+def test_the_copy_counts_when_it_was_saved_last(used: Path, fresh: Path) -> None:
+    for _ in range(2):
+        restore(kept(used).text, folder=fresh)
+    os.utime(fresh / NAME, ns=(1, 1))
+    os.utime(fresh / "mine" / NAME, ns=(2, 2))
+    os.utime(fresh / "mine" / "01-one-step-2.ipynb", ns=(3, 3))
+    again = kept(fresh)
+    assert again.notebooks == {NAME: {"task-possible": MINE}}
+    assert repr(again).startswith("1 answer of mine/01-one-step-2.ipynb, as last saved.")
+    os.utime(fresh / NAME, ns=(4, 4))
+    assert kept(fresh).notebooks == {NAME: {"task-possible": STUB}}
+
+
+def test_a_copy_that_was_kept_can_be_restored_again(used: Path, fresh: Path) -> None:
     restore(kept(used).text, folder=fresh)
-    answers = download(folder=fresh)
-    assert isinstance(answers, Answers)
-    assert list(answers.notebooks) == [NAME]
+    os.utime(fresh / NAME, ns=(1, 1))
+    assert restore(kept(fresh).text, folder=fresh).startswith("Restored: labs/mine/01-one-step-2")
 
 
-def test_a_restored_copy_can_be_kept_by_its_name(used: Path, fresh: Path) -> None:
+def test_links_and_pictures_of_a_copy_lead_somewhere(used: Path, fresh: Path) -> None:
+    write(fresh, cell("[a](b.md#c) ![d](e.png) [f](https://g.h)", "c1", "markdown"))
     restore(kept(used).text, folder=fresh)
-    again = download("01-one-step-restored.ipynb", folder=fresh)
-    assert isinstance(again, Answers)
-    assert again.notebooks["01-one-step-restored.ipynb"] == {"task-possible": MINE}
+    text = nbformat.read(fresh / "mine" / NAME, 4).cells[0].source
+    assert text == "[a](../b.md#c) ![d](../e.png) [f](https://g.h)"
 
 
 def test_an_answer_is_found_by_its_task_when_a_cell_was_made_anew(tmp_path: Path) -> None:
@@ -109,7 +125,7 @@ def test_an_answer_is_found_by_its_task_when_a_cell_was_made_anew(tmp_path: Path
 def test_an_answer_without_a_cell_is_not_lost(used: Path, fresh: Path) -> None:
     write(fresh, cell("x", "c2"))
     assert "stand at its end" in restore(kept(used).text, folder=fresh)
-    last = nbformat.read(fresh / "01-one-step-restored.ipynb", 4).cells[-1]
+    last = nbformat.read(fresh / "mine" / NAME, 4).cells[-1]
     assert (last.cell_type, last.source) == ("raw", MINE)
 
 
@@ -118,7 +134,7 @@ def test_the_text_can_be_pasted_between_raw_quotes(tmp_path: Path, fresh: Path) 
     write(tmp_path, cell(source, "task-possible"))
     pasted = eval(f"r'''{kept(tmp_path).text}'''")
     assert restore(pasted, folder=fresh).startswith("Restored")
-    assert nbformat.read(fresh / "01-one-step-restored.ipynb", 4).cells[1].source == source
+    assert nbformat.read(fresh / "mine" / NAME, 4).cells[1].source == source
 
 
 def test_a_file_of_answers_is_taken_by_its_path(used: Path, fresh: Path, tmp_path: Path) -> None:
@@ -196,7 +212,7 @@ def test_a_notebook_that_is_none_is_said_to_be_none(
 
 
 @pytest.mark.parametrize(
-    "path", sorted(LABS.glob("[0-9][0-9]-*.ipynb")), ids=lambda path: path.name[:2]
+    "path", [p for p in notebooks(LABS) if p.parent == LABS], ids=lambda path: path.name[:2]
 )
 def test_every_lab_has_answers_to_keep_and_takes_them_back(path: Path, tmp_path: Path) -> None:
     (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -206,6 +222,11 @@ def test_every_lab_has_answers_to_keep_and_takes_them_back(path: Path, tmp_path:
     assert isinstance(answers, Answers)
     assert answers.count >= 2
     assert restore(answers.text, folder=tmp_path).startswith("Restored")
-    restored = nbformat.read(tmp_path / f"{path.stem}-restored.ipynb", 4)
+    restored = nbformat.read(tmp_path / "mine" / path.name, 4)
     nbformat.validate(restored)
-    assert [c.source for c in restored.cells] == [c.source for c in nbformat.read(path, 4).cells]
+    for was, cell_ in zip(nbformat.read(path, 4).cells, restored.cells, strict=True):
+        if was.cell_type != "markdown":
+            assert cell_.source == was.source
+        else:
+            for target in LINK.findall(cell_.source):
+                assert ":" in target or (LABS / "mine" / target).resolve().exists(), target
