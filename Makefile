@@ -10,7 +10,7 @@ ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 SHELL := /bin/sh
 
-.PHONY: help lab test test-unit test-notebooks test-browser labs labs-check lint lines bench fuzz \
+.PHONY: help lab test test-unit test-notebooks test-browser labs labs-check picture lint lines bench fuzz \
         binder-check pins clean setup-lab setup-test setup-dev test-oldest test-newest test-python
 
 help:
@@ -60,6 +60,10 @@ labs: setup-test
 labs-check: setup-test
 	@$(BIN)/python tools/build_labs.py --check $(ARGS)
 	@$(BIN)/python tools/cheatsheet.py --check
+
+# The README's moving picture, from the panel in a browser.
+picture: setup-test
+	@$(BIN)/python tools/picture.py
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -135,6 +135,16 @@ def test_another_kernel_starts_over(lab: StepLab) -> None:
     assert lab.shown["kernel@value"] == "fixed"
 
 
+def test_the_marks_of_the_old_run_go_when_another_kernel_starts_over(
+    lab: StepLab, sent: list[dict[str, Any]]
+) -> None:
+    press(lab, "ready")
+    lab.step()
+    sent.clear()
+    press(lab, "kernel", "fixed")
+    assert "listing" in sent[0]["show"], "rows that are not made anew keep their marks"
+
+
 def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:
     with pytest.raises(KeyError, match=r"no kernel 'v9\.9'; known are v4\.3"):
         StepLab(store, kernel="v9.9")
