@@ -1,6 +1,6 @@
 """Make the README's moving picture, labs/images/step.gif: the step that skips, and the one that does not.
 
-Invariant: every frame is a photograph of the real panel in a browser; only the caption and the pointer are painted on it.
+Invariant: every frame is a photograph of the real panel in a browser; the caption and the pointer are painted on it.
 
     make picture
 """
@@ -32,9 +32,10 @@ from tests.browser.harness import (  # noqa: E402  # the checkout's, wherever we
 from widgets.theme import LIGHT  # noqa: E402
 
 TARGET = ROOT / "labs" / "images" / "step.gif"
-PANEL = """from widgets import StepLab
+PANEL = r"""from widgets import StepLab
 from widgets.course import program
-StepLab(program("store"), kernel="v4.3", views=("program", "exits", "console", "timeline"))"""
+source = program("store").split("\n", 2)[2]  # without its two lines of comment
+StepLab(source, kernel="v4.3", views=("program", "exits", "console", "timeline"))"""
 WINDOW = (1240, 1000)
 MARGIN, CAPTION = 10, 34  # pixels around the panel, and of the line above it
 POINTER = [(0, 0), (0, 17), (4, 13), (7, 19), (10, 18), (7, 12), (12, 12)]
