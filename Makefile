@@ -52,14 +52,16 @@ test-python:
 fuzz: setup-test
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz $(ARGS)
 
-# The notebooks are built from labs/source/*.py, the cheat sheet from widgets/cheatsheet.py.
+# The notebooks are built from labs/source/*.py, the cheat sheet from widgets/cheatsheet.py, the badges from pyproject.toml.
 labs: setup-test
 	@$(BIN)/python tools/build_labs.py $(ARGS)
 	@$(BIN)/python tools/cheatsheet.py
+	@$(BIN)/python tools/badges.py
 
 labs-check: setup-test
 	@$(BIN)/python tools/build_labs.py --check $(ARGS)
 	@$(BIN)/python tools/cheatsheet.py --check
+	@$(BIN)/python tools/badges.py --check
 
 # The README's moving picture, from the panel in a browser.
 picture: setup-test

@@ -10,6 +10,7 @@ import asyncio
 import sys
 import textwrap
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aarch64sim.asm import AssemblyError, ProgramError, assemble
@@ -20,14 +21,41 @@ from aarch64sim.debug.recording import RecordingError, load
 from aarch64sim.debug.replay import Result, replay
 from aarch64sim.kvm.kernels import UnknownKernelError, behaviours, kernels
 
+EXAMPLES = """\
+examples:
+  Lose an instruction as Linux 4.3 did, then keep it:
+    python -m aarch64sim step labs/programs/store.s --kernel v4.3
+    python -m aarch64sim step labs/programs/store.s --kernel fixed
+  Ask what a kernel does not do as it should, and for the story and the commits behind each field:
+    python -m aarch64sim kernels v5.0
+    python -m aarch64sim kernels
+  Compare the simulator with the recordings of all real kernels (some seconds), or of one:
+    python -m aarch64sim replay labs/recordings
+    python -m aarch64sim replay labs/recordings --kernel linux-5.10.89 -v
+  Attach a debugger from another terminal:
+    python -m aarch64sim gdb labs/programs/store.s --kernel v4.3
+    gdb-multiarch -ex "target remote :1234"
+
+Each command explains its options: python -m aarch64sim step --help.
+"""
+
+
+def _version() -> str:
+    try:
+        return version("aarch64-step-labs")
+    except PackageNotFoundError:
+        return "(not installed)"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m aarch64sim",
         description="Single-step an AArch64 guest under a small, faithful model of Linux KVM.",
-        epilog="Start with: python -m aarch64sim step labs/programs/store.s --kernel v4.3",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"aarch64-step-labs {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     step = commands.add_parser("step", help="step a program to its end and print every stop")

@@ -232,6 +232,7 @@ def shown(cell: Any) -> list[Any]:
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted(LABS.glob("*.md")),
+    *sorted((LABS / "extending").glob("*.md")),
     *notebooks(LABS),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +12,15 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from tools.badges import definitions
+from tools.build_labs import notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEARNER = [path for path in notebooks(ROOT / "labs") if path.parent.name == "labs"]
 PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[A-Za-z0-9.+!]+( ; [a-z_ ]+.*)?")
 
 
@@ -45,16 +51,44 @@ def test_binder_installs_the_versions_that_are_tested() -> None:
 
 def test_every_lab_in_the_readme_is_there_and_every_lab_is_in_the_readme() -> None:
     linked = re.findall(r"\]\((labs/[^)]+\.ipynb)\)", README)
-    assert sorted(linked) == sorted(f"labs/{path.name}" for path in (ROOT / "labs").glob("*.ipynb"))
+    assert linked == [f"labs/{path.name}" for path in LEARNER]
 
 
-def test_every_binder_link_is_built_from_the_projects_own() -> None:
-    base = PROJECT["urls"]["Binder"]
-    links = re.findall(r"https://mybinder\.org/v2/[^)\s]+", README)
-    assert links
-    for link in links:
-        notebook = link.removeprefix(f"{base}?urlpath=lab/tree/")
-        assert re.fullmatch(r"labs/\d\d-[a-z0-9-]+\.ipynb", notebook), link
+def test_every_lab_in_the_readme_has_its_minutes_and_its_badge() -> None:
+    for path in LEARNER:
+        (row,) = [
+            line for line in README.splitlines() if f"]({path.parent.name}/{path.name})" in line
+        ]
+        said = re.search(r"About (\d+) minutes", path.read_text(encoding="utf-8"))
+        assert said
+        assert row.split("|")[2].split()[0] == said[1]
+        assert f"[![Open lab {path.name[:2]}][badge]][open-{path.name[:2]}]" in row
+
+
+def test_the_badges_are_built_from_the_projects_own_addresses() -> None:
+    assert README.endswith(definitions()), "run make labs"
+    assert README.count("mybinder.org/v2/") == definitions().count("mybinder.org/v2/")
+    defined = set(re.findall(r"^\[([^\]]+)\]: ", README, flags=re.MULTILINE))
+    assert set(re.findall(r"\]\[([^\]]+)\]", README)) == defined
+
+
+def test_one_value_moves_every_badge(tmp_path: Path) -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    binder = "https://binder.example.org/v2/gh/someone/fork/main"
+    (tmp_path / "pyproject.toml").write_text(text.replace(PROJECT["urls"]["Binder"], binder))
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs" / "source").symlink_to(ROOT / "labs" / "source")
+    made = definitions(tmp_path)
+    assert made.count(f"{binder}?urlpath=lab/tree/labs/") == 1 + len(LEARNER)
+    assert "mybinder.org/v2" not in made
+
+
+def test_the_readme_has_a_small_moving_picture() -> None:
+    (name,) = re.findall(r"!\[[^\]]{100,}\]\((labs/images/[^)]+\.gif)\)", README)
+    assert (ROOT / name).stat().st_size < 700_000
+    with Image.open(ROOT / name) as picture:
+        assert picture.n_frames >= 4
+        assert picture.width <= 1000
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
@@ -63,14 +97,36 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
             assert (ROOT / target.split("#")[0]).exists(), target
 
 
-def test_the_wheel_carries_what_an_installation_needs(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def pip(*arguments: str | Path, cwd: Path = ROOT) -> None:
+    """Run pip; the test is skipped where there is no network to fetch the build backend from."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode and re.search(r"Connection|No matching distribution", done.stderr):
         pytest.skip("no network here to fetch the build backend from")
     assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built from the tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def test_the_wheel_carries_what_an_installation_needs(wheel: Path) -> None:
+    names = contents(wheel)
     recordings = sorted(path.name for path in (ROOT / "labs" / "recordings").iterdir())
     data = f"aarch64_step_labs-{PROJECT['version']}.data/data"
     for name in [
@@ -81,3 +137,40 @@ def test_the_wheel_carries_what_an_installation_needs(tmp_path: Path) -> None:
         f"{data}/share/jupyter/lab/settings/overrides.d/aarch64-step-labs.json",
     ]:
         assert name in names
+
+
+def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    # pip builds no source distribution: its build backend does, in an environment with nothing else in it.
+    backend = tmp_path / "backend"
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pip("install", "-q", "--target", backend, *requirements)
+    code = "import sys; from hatchling.build import build_sdist; print(build_sdist(sys.argv[1]))"
+    command = [sys.executable, "-S", "-c", code, tmp_path]
+    environment = {"PYTHONPATH": str(backend), "PATH": os.environ["PATH"]}
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    (source,) = tmp_path.glob("*.tar.gz")
+    pip("wheel", "-q", "--no-deps", "-w", tmp_path / "again", source)
+    (again,) = (tmp_path / "again").glob("*.whl")
+    ours, theirs = contents(wheel), contents(again)
+    assert sorted(ours) == sorted(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_the_weekly_run_tests_every_python_that_is_declared() -> None:
+    weekly = (ROOT / ".github" / "workflows" / "weekly.yml").read_text()
+    (matrix,) = re.findall(r"python: \[(.*)\]", weekly)
+    declared = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if "Python :: 3." in c]
+    assert re.findall(r'"([\d.]+)"', matrix) == declared
+    assert PROJECT["requires-python"] == f">={declared[0]}"
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.findall(r"python([\d.]+)", re.findall(r"^PYTHONS .*", makefile, re.M)[0]) == declared
+
+
+def test_every_make_target_that_a_workflow_or_a_page_names_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+(?: [a-z-]+)*):", (ROOT / "Makefile").read_text(), re.M))
+    known = {name for group in targets for name in group.split()}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("labs/**/*.md"), *ROOT.glob(".github/**/*.*")]
+    for page in [*pages, ROOT / ".ci" / "run"]:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"(?:`|run: |step )make ([a-z][a-z-]*)", text):
+            assert name in known, f"make {name} in {page.name}"

@@ -1,0 +1,59 @@
+"""Write the addresses behind the README's badges: one for the course, one for each lab.
+
+Invariant: every address is made of a value in pyproject.toml's [project.urls] and the name of a lab's source.
+
+    python tools/badges.py            write them
+    python tools/badges.py --check    compare with what is there, write nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BEGIN = "<!-- Built by `make labs` from [project.urls] in pyproject.toml -->\n"
+
+
+def definitions(root: Path = ROOT) -> str:
+    """The link definitions, in the order in which they are used."""
+    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    labs = [source.stem for source in sorted((root / "labs" / "source").glob("[0-9][0-9]-*.py"))]
+    opened = {name: f"{urls['Binder']}?urlpath=lab/tree/labs/{name}.ipynb" for name in labs}
+    ci = f"{urls['Homepage']}/actions/workflows/ci.yml"
+    lines = [
+        "[badge]: https://mybinder.org/badge_logo.svg",
+        f"[binder]: {opened[labs[0]]}",
+        f"[ci]: {ci}",
+        f"[ci-badge]: {ci}/badge.svg",
+        *(f"[open-{name[:2]}]: {address}" for name, address in opened.items()),
+    ]
+    return BEGIN + "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check; the exit status is 1 on a difference."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    options = parser.parse_args(arguments)
+    text = README.read_text(encoding="utf-8")
+    if BEGIN not in text:
+        print(f"README.md: has no line {BEGIN.strip()}")
+        return 1
+    built = text.split(BEGIN)[0] + definitions()
+    if built == text:
+        print(f"README.md: its badges are {'their build' if options.check else 'unchanged'}")
+        return 0
+    if options.check:
+        print("README.md: its badges differ from their build; run make labs")
+        return 1
+    README.write_text(built, encoding="utf-8")
+    print("README.md: badges written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
