@@ -10,7 +10,7 @@ ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 SHELL := /bin/sh
 
-.PHONY: help lab test test-unit test-notebooks test-browser labs labs-check picture lint lines bench fuzz \
+.PHONY: help lab test test-unit test-notebooks test-browser labs labs-check picture measure lint lines bench fuzz \
         binder-check pins clean setup-lab setup-test setup-dev test-oldest test-newest test-python
 
 help:
@@ -66,6 +66,10 @@ labs-check: setup-test
 # The README's moving picture, from the panel in a browser.
 picture: setup-test
 	@$(BIN)/python tools/picture.py
+
+# How long a learner waits for the first click on a fresh machine; ARGS=--test measures make test, too.
+measure: setup-test
+	@$(BIN)/python tools/measure.py $(ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -24,7 +24,9 @@ from typing import Any
 
 import websocket
 
+from tests.browser.harness import Server, find_chromium
 from tools.kernel_channel import KernelError, execute, wait_until_ready
+from tools.measure import DRIVEN, first_click, megabytes
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "binder"
@@ -166,6 +168,7 @@ def started_server(repository: Path, env: Mapping[str, str]) -> Iterator[tuple[s
     command = [
         *("binder/start", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
         *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
+        DRIVEN,
     ]
     url = f"http://127.0.0.1:{port}"
     log = WORK / "server.log"
@@ -210,10 +213,6 @@ def run_notebook(url: str, token: str, repository: Path, path: str) -> None:
     urllib.request.urlopen(remove, timeout=60).close()
 
 
-def folder_megabytes(folder: Path) -> float:
-    return sum(path.lstat().st_size for path in folder.rglob("*")) / 1e6
-
-
 def main() -> int:
     """All steps in their order; the exit status is 1 at the first that fails."""
     WORK.mkdir(parents=True, exist_ok=True)
@@ -226,6 +225,7 @@ def main() -> int:
         programs = make_venv(WORK / "image", find_python())
         pip = [programs / "pip", "install", "-q", "--disable-pip-version-check"]
         run("the image's own packages", *pip, *image_requirements(repo2docker), cwd=WORK)
+        before = megabytes(WORK / "image")
 
         # At this point of the recipe the image holds one file of the repository.
         copy_project(repository, [Path("binder/requirements.txt")])
@@ -243,15 +243,24 @@ def main() -> int:
 
         started = time.monotonic()
         with started_server(repository, env) as (url, token):
-            print(f"server up: {time.monotonic() - started:.1f} s after its start")
+            up = time.monotonic() - started
+            print(f"server up: {up:.1f} s after its start")
+            if find_chromium():
+                clicked = up + first_click(Server(url, token, repository))
+                print(f"first click answered: {clicked:.1f} s after the server's start", flush=True)
+            else:
+                print("(no Chromium here to measure the first click with: apt install chromium)")
             sources = (repository / "labs" / "source").glob("[0-9][0-9]-*.py")
             notebooks = sorted(f"{source.stem}.ipynb" for source in sources)
             for name in notebooks:
                 at = time.monotonic()
                 run_notebook(url, token, repository, f"labs/{name}")
                 print(f"labs/{name}: all cells in {time.monotonic() - at:.1f} s", flush=True)
-        size = folder_megabytes(WORK / "image")
-        print(f"environment: {size:.0f} MB; {len(notebooks)} notebooks executed")
+        size = megabytes(WORK / "image")
+        print(
+            f"environment: {size:.0f} MB, {size - before:.0f} MB of them not the image's own;"
+            f" repository: {megabytes(repository):.0f} MB; {len(notebooks)} notebooks executed"
+        )
     except (StepError, KernelError) as error:
         print(error, file=sys.stderr)
         return 1
