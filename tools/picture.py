@@ -52,7 +52,7 @@ class Frame:
 
 
 def frames(lab: LabPage) -> Iterator[Frame]:
-    """Two clicks on Step under Linux 4.3, and the same two under a kernel without the bug."""
+    """A click on Step under Linux 4.3, and the same one under a kernel without the bug."""
     panel = lab.page.locator(".sl-panel")
     step = panel.get_by_role("button", name="Step", exact=True)
 
@@ -72,21 +72,18 @@ def frames(lab: LabPage) -> Iterator[Frame]:
         picture = Image.open(io.BytesIO(panel.screenshot(animations="disabled")))
         return Frame(picture.convert("RGB"), caption, pointer, milliseconds)
 
-    yield photograph("Not started", "Linux 4.3. A debugger steps the guest.", step, 1800)
     step.click()
-    before = "The next instruction is a store to a device."
-    yield photograph("Stopped at 0x40000004", f"One step, one instruction. {before}", step, 2600)
+    store = "The next instruction is a store to a device."
+    yield photograph("Stopped at 0x40000004", f"Linux 4.3. {store}", step, 3000)
     step.click()
     skipped = "One step, two instructions: the add at 0x40000008 ran, and nobody stopped."
-    yield photograph("ran without a stop", skipped, None, 5200)
+    yield photograph("ran without a stop", skipped, None, 5500)
     panel.get_by_label("kernel", exact=True).select_option("fixed")
-    yield photograph("Not started", "The same guest, under a kernel without the bug.", step, 1800)
     step.click()
-    yield photograph("Stopped at 0x40000004", f"One step. {before}", step, 1800)
+    yield photograph("Stopped at 0x40000004", f"A kernel without the bug. {store}", step, 3000)
     step.click()
-    yield photograph(
-        "Stopped at 0x40000008", "One step, one instruction: it stops at the add.", None, 4200
-    )
+    right = "One step, one instruction: it stops at the add."
+    yield photograph("Stopped at 0x40000008", right, None, 4500)
 
 
 def paint(frame: Frame, size: tuple[int, int]) -> Image.Image:
