@@ -199,7 +199,8 @@ def run_notebook(url: str, token: str, repository: Path, path: str) -> None:
     request = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
     kernel = get(f"{url}/api/sessions?token={token}", request)["kernel"]["id"]
     address = f"{url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?token={token}"
-    socket_ = websocket.create_connection(address, timeout=1)
+    socket_ = websocket.create_connection(address, timeout=60)
+    socket_.settimeout(1)  # from here on silence is measured by `ask`
     wait_until_ready(socket_)
     cells = json.loads((repository / path).read_text(encoding="utf-8"))["cells"]
     for number, cell in enumerate(cells, start=1):

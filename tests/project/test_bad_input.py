@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -145,24 +145,40 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_a_way_out(bare: dict[s
     assert "make test VENV=" in line
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A small disk at `folder` for a while."""
+    folder.mkdir()
     try:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         subprocess.run(command, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("by design: only a user who may mount can have a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_to_be_full(bare: dict[str, str], small_disk: Path) -> None:
+def test_a_full_disk_is_said_to_be_full(bare: dict[str, str], tmp_path: Path) -> None:
     this_python(bare)
-    line = said(bare, "tools/setup", "lab", small_disk / "venv")
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        line = said(bare, "tools/setup", "lab", disk / "venv")
     assert line.startswith("The disk is full; the Python packages need about 500 MB under")
+
+
+def test_a_project_that_cannot_be_written_to_opens_with_a_warning(
+    bare: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "tools").mkdir()
+    script = tmp_path / "tools" / "lab"
+    script.write_text((ROOT / "tools" / "lab").read_text())
+    put(bare, "jupyter", "#!/bin/sh\nexit 1\n")
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "bin").symlink_to(bare["PATH"])
+    with mounted(tmp_path / "labs", "ro"):
+        line = said(bare, script, tmp_path / "venv")
+    assert line.startswith(f"Nothing can be saved in {tmp_path}/labs")
 
 
 def test_without_chromium_the_browser_tests_are_skipped_in_a_sentence(bare: dict[str, str]) -> None:
