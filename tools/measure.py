@@ -118,6 +118,9 @@ def main() -> int:
                 flush=True,
             )
         print(f".venv after make lab: {megabytes(folder / '.venv'):.0f} MB", flush=True)
+        print(
+            f"({os.cpu_count()} cores, load average {os.getloadavg()[1]:.1f} in the last five minutes)"
+        )
         if options.test:
             started = time.monotonic()
             done = subprocess.run(["make", "test"], cwd=folder, env=environment, check=False)
