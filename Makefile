@@ -1,7 +1,7 @@
 # Two commands do everything: `make lab` opens the labs, `make test` tests them.
 #   make lab ARGS=--no-browser     any argument of JupyterLab passes through
 #   make test                      NO_SKIPS=1 turns a skipped test into a failure
-# The others: labs, lint, lines, bench, fuzz, binder-check, pins, clean; test-oldest, test-newest, test-python.
+# The others: labs, lint, lines, bench, fuzz, measure, picture, binder-check, pins, clean, test-oldest/-newest/-python.
 
 VENV ?= .venv
 BIN := $(VENV)/bin

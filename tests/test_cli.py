@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aarch64sim.__main__ import main
+from aarch64sim.__main__ import EXAMPLES, main
 from aarch64sim.kvm.kernels import behaviours, kernels
 from aarch64sim.vmm.start import recordings_folder
 
@@ -148,6 +148,25 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: Capture) -> None:
         main(arguments)
     assert caught.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+EXAMPLE_ARGUMENTS = [
+    line.split()[3:]
+    for line in EXAMPLES.splitlines()
+    if line.startswith("    python -m aarch64sim ")
+]
+
+
+@pytest.mark.parametrize("arguments", EXAMPLE_ARGUMENTS, ids=" ".join)
+def test_an_example_of_the_help_works(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    if arguments[0] == "gdb":  # it would serve until somebody stops it
+        arguments = [*arguments[:-1], "v9.9"]
+        assert "no kernel 'v9.9'" in told(capsys, *arguments)
+    else:
+        assert main(arguments) == 0
 
 
 def test_module_runs_as_a_program() -> None:
