@@ -40,11 +40,25 @@ def aligned(left: Sequence[Stop], right: Sequence[Stop]) -> list[Pair]:
             pairs += [Pair(a, b) for a, b in zip(left[i1:i2], right[j1:j2], strict=True)]
             continue
         pairs += [
-            Pair(None, stop, "left" if i2 < len(left) or _passed(left, right) else "")
-            for stop in right[j1:j2]
+            Pair(
+                None,
+                stop,
+                "left"
+                if (i2 < len(left) or _passed(left, right)) and not _spurious(right, j)
+                else "",
+            )
+            for j, stop in enumerate(right[j1:j2], j1)
         ]
-        pairs += [Pair(stop, None, "right" if j2 < len(right) else "") for stop in left[i1:i2]]
+        pairs += [
+            Pair(stop, None, "right" if j2 < len(right) and not _spurious(left, i) else "")
+            for i, stop in enumerate(left[i1:i2], i1)
+        ]
     return pairs
+
+
+def _spurious(stops: Sequence[Stop], index: int) -> bool:
+    """A stop where the guest stood already: no other kernel should have stopped there once more."""
+    return index > 0 and stops[index].pc == stops[index - 1].pc
 
 
 def _passed(left: Sequence[Stop], right: Sequence[Stop]) -> bool:
@@ -53,4 +67,6 @@ def _passed(left: Sequence[Stop], right: Sequence[Stop]) -> bool:
 
 
 def _key(stop: Stop) -> object:
-    return "end" if stop.reason in ENDS else stop.pc
+    if stop.reason in ENDS:
+        return "end"
+    return stop.reason if stop.reason == "start" else stop.pc

@@ -9,7 +9,16 @@ from collections.abc import Collection
 from html import escape
 
 from aarch64sim.kvm import Kernel, kernels
+from widgets import historyline, ownkernel
+from widgets.ownkernel import OwnKernel
 from widgets.runner import PLAY_SECONDS
+
+VERBS = {"run": "Run to", "break": "Break at", "watch": "Watch", "write": "Last write to"}
+PLACES = (
+    "Run to: a label, loop+8, line 7, 0x40000010, exit MMIO, x2 == 5, [0x40004000] != 0. Break at: a place."
+    " Watch: an address, a label or a device (uart), with /SIZE and read, write or access."
+    " Last write to: a register, an address or a label."
+)
 
 # Action, words, key, what it does.
 BUTTONS = (
@@ -21,13 +30,35 @@ BUTTONS = (
     ("stop", "Stop", "s", "stop a run or a play"),
 )
 
+MORE_BUTTONS = (
+    (
+        "reverse",
+        "Run back",
+        "R",
+        "back to the breakpoint or watched access before, or to the start",
+    ),
+    ("earlier", "\u2039 Phase", ",", "one event back"),
+    ("later", "Phase \u203a", ".", "one event on: guest, kernel, userspace or debugger"),
+)
+
 ALL = tuple(button[0] for button in BUTTONS)
 
 
 def buttons(which: Collection[str] = ALL) -> str:
     """The row of buttons; each has a key that works while the focus is in the panel."""
+    return _buttons("stepping", BUTTONS, which)
+
+
+def more_buttons() -> str:
+    """Back to a stop, and from event to event."""
+    return _buttons("further ways to move", MORE_BUTTONS, [button[0] for button in MORE_BUTTONS])
+
+
+def _buttons(
+    label: str, rows: Collection[tuple[str, str, str, str]], which: Collection[str]
+) -> str:
     made = []
-    for action, words, key, meaning in BUTTONS:
+    for action, words, key, meaning in rows:
         if action not in which:
             continue
         primary = " sl-primary" if action == "step" else ""
@@ -35,27 +66,31 @@ def buttons(which: Collection[str] = ALL) -> str:
             f'<button type="button" class="sl-button{primary}" data-do="{action}" data-key="{key}"'
             f' data-slot="do-{action}" aria-keyshortcuts="{key}" title="{meaning} (key {key})">{words}</button>'
         )
-    return f'<div class="sl-buttons" role="group" aria-label="stepping">{"".join(made)}</div>'
+    return f'<div class="sl-buttons" role="group" aria-label="{label}">{"".join(made)}</div>'
 
 
 def speed() -> str:
-    """How fast Play is; and two keys for the events of a step."""
+    """How fast Play is."""
     options = "".join(
         f"<option{' selected' if name == 'medium' else ''}>{name}</option>" for name in PLAY_SECONDS
     )
-    keys = "".join(
-        f'<button type="button" class="sl-hidden" tabindex="-1" data-do="{do}" data-key="{key}">{do}</button>'
-        for do, key in (("earlier", ","), ("later", "."))
-    )
-    return f'<label class="sl-kernel"><span>speed</span><select data-set="speed">{options}</select></label>{keys}'
+    return f'<label class="sl-kernel"><span>speed</span><select data-set="speed">{options}</select></label>'
 
 
-def slider() -> str:
-    """The position in the history."""
+def slider(describe: str = "") -> str:
+    """The position in the history; with an id for their description, the ticks of its exits."""
+    return historyline.html(describe)
+
+
+def travel() -> str:
+    """Where to: a verb, and a place in one grammar."""
+    verbs = "".join(f'<option value="{verb}">{words}</option>' for verb, words in VERBS.items())
     return (
-        '<label class="sl-history"><span data-slot="position"></span>'
-        '<input type="range" min="0" max="0" value="0" step="1" data-set="goto" data-slot="history"'
-        ' aria-label="position in the history"></label>'
+        '<div class="sl-field" role="group" aria-label="run to, break, watch">'
+        f'<select data-field="verb" aria-label="what to do">{verbs}</select>'
+        '<input type="text" data-field="where" data-enter="travel" size="22"'
+        f' aria-label="where" title="{PLACES}" placeholder="loop, line 7, exit MMIO, x2 == 5">'
+        '<button type="button" class="sl-button" data-do="travel" data-from="verb where">Go</button></div>'
     )
 
 
@@ -71,9 +106,10 @@ def kernel_chooser(name: str = "kernel", label: str = "kernel") -> str:
         + "</optgroup>"
         for title, members in groups.items()
     )
+    own = f'<option value="{ownkernel.VALUE}" data-slot="{name}-own" hidden disabled></option>'
     return (
         f'<label class="sl-kernel"><span>{label}</span>'
-        f'<select data-set="{name}" data-slot="{name}" aria-label="{label}">{options}</select></label>'
+        f'<select data-set="{name}" data-slot="{name}" aria-label="{label}">{options}{own}</select></label>'
         f'<span class="sl-summary" data-slot="{name}-summary"></span>'
     )
 
@@ -82,9 +118,20 @@ def _title(kernel: Kernel) -> str:
     return kernel.title.removeprefix("What if: ")
 
 
-def kernel_values(kernel: Kernel, name: str = "kernel") -> dict[str, str | int | None]:
-    """The chosen kernel and its one-line explanation."""
-    return {f"{name}@value": kernel.name, f"{name}-summary": escape(kernel.summary)}
+def kernel_values(
+    kernel: Kernel, name: str = "kernel", *, patched: bool = False, own: OwnKernel | None = None
+) -> dict[str, str | int | None]:
+    """The chosen kernel and its one-line explanation; `own` is the learner's, which stays in the list."""
+    preset = ownkernel.is_preset(kernel) and not patched
+    own = own if preset else OwnKernel(kernel, patched)
+    gone = "" if own is None else None
+    return {
+        f"{name}-own.text": "" if own is None else own.title,
+        f"{name}-own@hidden": gone,
+        f"{name}-own@disabled": gone,
+        f"{name}@value": kernel.name if preset or own is None else ownkernel.VALUE,
+        f"{name}-summary": escape(kernel.summary if preset or own is None else own.summary),
+    }
 
 
 def values(

@@ -1,6 +1,6 @@
 """A door for gdb in a panel: `lab.serve_gdb()`, and the panel follows what gdb does.
 
-Invariant: panel and gdb drive the same debugger, also after the panel has made a new one.
+Invariant: panel and gdb drive the same debugger, also after the panel has started it over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aarch64sim.debug import Debugger
 from aarch64sim.debug.gdbserver import GdbServer, serve
 
 if TYPE_CHECKING:
-    from widgets.panel import StepLab
+    from widgets.driving import Driving
 
 _open: dict[int, GdbDoor] = {}  # by port, so that a cell may be run again
 
@@ -23,7 +23,7 @@ class GdbDoor:
     OSError with a sentence if the port is in use; RuntimeError where no event loop runs, outside of a notebook.
     """
 
-    def __init__(self, lab: StepLab, port: int = 0) -> None:
+    def __init__(self, lab: Driving, port: int = 0) -> None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -42,10 +42,6 @@ class GdbDoor:
         """gdb has moved the guest or written to it."""
         if debugger is self._lab.debugger:
             self._lab.follow()
-
-    def serve(self, debugger: Debugger) -> None:
-        """From now on gdb is given this debugger."""
-        self._server.debugger = debugger
 
     @property
     def attached(self) -> bool:

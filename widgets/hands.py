@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim.debug import Debugger
+from aarch64sim.debug.locations import address_of
 
+_WATCHED = re.compile(
+    r"\s*([^/\s]+(?:\s+\d+)?)\s*(?:/\s*(\w+))?(?:\s+(read|write|access))?\s*", re.IGNORECASE
+)
 _ASSIGNMENT = re.compile(r"\s*(\w+)\s*=\s*([-+]?\w+)\s*")
 
 
@@ -20,6 +24,16 @@ def number(text: str) -> int:
         return int(text.strip().lstrip("#"), 0)
     except ValueError:
         raise ValueError(f"{text.strip()!r} is no number: write 17 or 0x11") from None
+
+
+def address(debugger: Debugger, text: str) -> int:
+    """An address to look at: a number, a register's value or a label; ValueError says what is expected."""
+    name = text.strip().lower()
+    if name in debugger.registers:
+        return debugger.registers[name]
+    if text.strip() in debugger.program.symbols:
+        return debugger.program.symbols[text.strip()]
+    return number(text) & 0xFFFF_FFFF_FFFF_FFFF
 
 
 def set_register(debugger: Debugger, text: str) -> str:
@@ -46,6 +60,46 @@ def toggle_breakpoint(debugger: Debugger, address: int) -> str:
     except ValueError as error:
         return f"No breakpoint: {error}."
     return f"Breakpoint at {address:#x} {'set' if is_set else 'removed'}. Run stops there."
+
+
+def set_breakpoint(debugger: Debugger, where: str) -> str:
+    """Set one at an address, label or line; a sentence. ValueError says what is wrong."""
+    return f"Breakpoint at {debugger.add_breakpoint(where):#x} set. Run stops there."
+
+
+def watch(debugger: Debugger, text: str) -> str:
+    """Do "0x40004000", "table/16 read", "uart": watch memory or a device; a sentence. ValueError says what is wrong.
+
+    Without a size it is 8 bytes of memory, or all of a device; without a kind, stores to memory, or any access to a
+    device.
+    """
+    match = _WATCHED.fullmatch(text)
+    if match is None:
+        raise ValueError("write what to watch: 0x40004000, a label, uart; or 0x40004000/4 read")
+    where, size, kind = match[1].strip("[] "), match[2], match[3]
+    devices = {device.name: (base, device.size) for base, device in debugger.machine.bus}
+    if where in devices and where not in debugger.program.symbols:
+        address, most = devices[where]
+    else:
+        address, most = address_of(debugger.program, where), 8
+    is_device = debugger.machine.vm.slot_at(address) is None
+    kind = (kind or ("access" if is_device else "write")).lower()
+    set_ = debugger.watch(address, number(size) if size else most, kind, mmio=is_device)  # type: ignore[arg-type]
+    return f"Watching {set_}. Run stops there."
+
+
+def remove(debugger: Debugger, what: str) -> str:
+    """Remove "b ADDRESS" or "w NUMBER", as the list of points names them; a sentence."""
+    kind, _, value = what.partition(" ")
+    watchpoints = debugger.points.watchpoints
+    if kind == "b":
+        debugger.remove_breakpoint(int(value))
+        return f"Breakpoint at {int(value):#x} removed."
+    if int(value) >= len(watchpoints):
+        raise ValueError("this watchpoint is gone already")
+    gone = watchpoints[int(value)]
+    debugger.unwatch(gone)
+    return f"No longer watching {gone}."
 
 
 def type_into(debugger: Debugger, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aarch64sim.debug import Debugger
 from aarch64sim.events import Event
-from widgets import session
+from widgets import ownkernel, session
 from widgets.listing import Listing
 from widgets.stepfigure import StepFigure
 from widgets.timeline import Timeline, timeline
@@ -18,10 +18,9 @@ from widgets.timelinefigure import TimelineFigure
 
 
 class Looking:
-    """Mixed into a panel that has a debugger, its listing, and the event that is looked at."""
+    """Mixed into a panel that has a debugger and its listing."""
 
     debugger: Debugger
-    moment: int | None
     _listing: Listing
 
     def state(self) -> dict[str, Any]:
@@ -38,29 +37,24 @@ class Looking:
         }
 
     def code(self) -> str:
-        """Program, kernel and step as a short text for `StepLab.from_code`; what was changed by hand is not in it."""
+        """Program, kernel and step as a short text for `StepLab.from_code`.
+
+        What was changed by hand is not in it, and neither is a patch.
+        """
         debugger = self.debugger
-        return session.encode(
-            session.Session(debugger.program.source, debugger.kernel.name, debugger.position)
-        )
+        plain = ownkernel.to_plain(debugger.kernel)
+        return session.encode(session.Session(debugger.program.source, plain, debugger.position))
 
     @property
     def step_events(self) -> Sequence[Event]:
         """The events of the last step."""
         return self.debugger.events_of(self.debugger.position) if self.debugger.position else ()
 
-    @property
-    def chosen(self) -> int | None:
-        """The event that is looked at, if the last step has it."""
-        return (
-            self.moment if self.moment is not None and self.moment < len(self.step_events) else None
-        )
-
     def diagram(self) -> StepFigure:
         """The state-machine diagram of the last step, for its own cell or a file."""
-        events = self.step_events
-        if self.chosen is not None:
-            return StepFigure.of(events[: self.chosen + 1], events[self.chosen].after)
+        events, phase = self.step_events, self.debugger.phase
+        if phase is not None:
+            return StepFigure.of(events[: phase.index + 1], phase.event.after)
         hardware = self.debugger.hardware
         return StepFigure.of(events, self.debugger.state, hardware.get("spsr_el2.ss"))
 

@@ -1,4 +1,4 @@
-"""Guest memory as bytes and characters, 16 a row.
+"""Guest memory as bytes and characters, 8 a row.
 
 Invariant: looking changes nothing; what is no memory is said to be none.
 """
@@ -9,16 +9,16 @@ from html import escape
 
 from aarch64sim.debug import Debugger
 
-ROWS = 6
+ROWS, WIDTH = 8, 8
 
 
 def html(debugger: Debugger, address: int, changed: frozenset[int] = frozenset()) -> str:
-    """A table of `ROWS` rows from `address` (rounded down to 16); bytes in `changed` are marked."""
-    start = address & ~15 & 0xFFFF_FFFF_FFFF_FFFF
+    """A table of `ROWS` rows from `address` (rounded down to 8); bytes in `changed` are marked."""
+    start = address & -WIDTH & 0xFFFF_FFFF_FFFF_FFFF
     rows = []
-    for row in range(start, start + 16 * ROWS, 16):
+    for row in range(start, start + WIDTH * ROWS, WIDTH):
         try:
-            data = debugger.read_memory(row, 16)
+            data = debugger.read_memory(row, WIDTH)
         except OSError:
             rows.append(f'<tr><th scope="row">{row:#x}</th><td colspan="2">no memory</td></tr>')
             continue

@@ -6,39 +6,18 @@ Invariant: what a step did not change keeps its place and its look.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from html import escape
+
+from widgets.decoded import TITLES, field_words, layout, word_words
+from widgets.syndromes import Field
 
 GENERAL = ("pc", "sp", *(f"x{n}" for n in range(31)))
-SYSTEM = ("elr_el1", "spsr_el1", "esr_el1", "far_el1", "vbar_el1")
+SYSTEM = ("pstate", "elr_el1", "spsr_el1", "esr_el1", "far_el1", "vbar_el1", "mdscr_el1")
+BITS = tuple(TITLES)
 
-# Register -> its fields: name, lowest bit, width, what it means.
-PSTATE_FIELDS = (
-    ("N", 31, 1, "the last result was negative"),
-    ("Z", 30, 1, "the last result was zero"),
-    ("C", 29, 1, "carry"),
-    ("V", 28, 1, "signed overflow"),
-    ("SS", 21, 1, "software step: as GET_ONE_REG shows it"),
-    ("IL", 20, 1, "illegal execution state"),
-    ("D", 9, 1, "debug exceptions masked (counts only at the debug target level)"),
-    ("A", 8, 1, "SError masked"),
-    ("I", 7, 1, "IRQ masked"),
-    ("F", 6, 1, "FIQ masked"),
-    ("EL", 2, 2, "Exception level"),
-    ("SP", 0, 1, "1: the level's own SP is used"),
-)
-BITS: Mapping[str, tuple[tuple[str, int, int, str], ...]] = {
-    "pstate": PSTATE_FIELDS,
-    "spsr_el1": PSTATE_FIELDS,
-    "mdscr_el1": (
-        ("SS", 0, 1, "software step enabled: the guest's own bit"),
-        ("KDE", 13, 1, "debug exceptions also at the debug target level itself"),
-        ("MDE", 15, 1, "breakpoints and watchpoints enabled"),
-    ),
-}
-BIT_TITLES = {
-    "pstate": "PSTATE",
-    "mdscr_el1": "MDSCR_EL1, as the guest sees it",
-    "spsr_el1": "SPSR_EL1",
-}
+Shown = dict[str, str | int | None]
+Changes = Mapping[str, tuple[int, int]]
 
 
 def value(number: int) -> str:
@@ -50,39 +29,43 @@ def value(number: int) -> str:
     return hex(number) if number > 9 else str(number)
 
 
-def skeleton() -> tuple[str, str]:
-    """Registers, and bits, with their slots."""
+def skeleton() -> str:
+    """All registers, with their slots."""
     cells = "".join(_cell(name) for name in GENERAL)
     system = "".join(_cell(name) for name in SYSTEM)
-    bits = "".join(_bits(name) for name in BITS)
     return (
         f'<div class="sl-registers" role="list" aria-label="general registers">{cells}</div>'
-        f'<div class="sl-registers sl-system" role="list" aria-label="system registers of EL1">{system}</div>'
-    ), f'<div class="sl-bitrows">{bits}</div>'
+        '<div class="sl-registers sl-system" role="list" aria-label="system registers of EL1" data-group>'
+        f"{system}</div>"
+    )
+
+
+def bits_skeleton() -> str:
+    """The registers whose bits are shown one by one."""
+    return '<div class="sl-bitrows">{}</div>'.format(
+        "".join(
+            f'<div class="sl-bitrow"><h4>{title}</h4><div class="sl-bits" role="group"'
+            f' aria-label="{title}" data-group data-slot="bits-{name}"></div></div>'
+            for name, title in TITLES.items()
+        )
+    )
 
 
 def _cell(name: str) -> str:
-    title = name.upper() if name.endswith("_el1") else name
-    return (
-        f'<div role="listitem" data-slot="r-{name}"><span class="sl-name">{title}</span> '
-        f'<span data-slot="v-{name}"></span></div>'
+    """A name and a value; where the value has fields, it is a button that says them on hover and focus."""
+    title = name.upper() if name.endswith("_el1") else "PSTATE" if name == "pstate" else name
+    words = (
+        f'<button type="button" class="sl-tip" tabindex="-1" data-slot="w-{name}">'
+        f'<span class="sl-name">{title}</span> <span data-slot="v-{name}"></span></button>'
+        if name in TITLES
+        else f'<span class="sl-name">{title}</span> <span data-slot="v-{name}"></span>'
     )
+    return f'<div role="listitem" data-slot="r-{name}">{words}</div>'
 
 
-def _bits(name: str) -> str:
-    cells = "".join(
-        f'<div role="listitem" title="{meaning}"><span class="sl-name">{field}</span>'
-        f'<span class="sl-bit" data-slot="b-{name}-{field}"></span></div>'
-        for field, _, _, meaning in BITS[name]
-    )
-    return f'<div class="sl-bitrow"><h4>{BIT_TITLES[name]}</h4><div class="sl-bits" role="list">{cells}</div></div>'
-
-
-def values(
-    registers: Mapping[str, int], changes: Mapping[str, tuple[int, int]]
-) -> dict[str, str | int | None]:
-    """What stands in the slots."""
-    shown: dict[str, str | int | None] = {}
+def values(registers: Mapping[str, int], changes: Changes) -> Shown:
+    """What stands in the slots of all registers."""
+    shown: Shown = {}
     for name in (*GENERAL, *SYSTEM):
         now = registers.get(name, 0)
         if name in changes and changes[name][0] != now:
@@ -98,15 +81,39 @@ def values(
             shown[f"r-{name}@class"] = ("sl-zero" if now == 0 else "") + (
                 " sl-long" if len(value(now)) > 12 else ""
             )
-    for name, fields in BITS.items():
-        word = registers.get(name, 0)
-        before = changes.get(name, (word, word))[0]
-        for field, low, width, _ in fields:
-            mask = (1 << width) - 1
-            new_bits, old_bits = word >> low & mask, before >> low & mask
-            shown[f"b-{name}-{field}"] = (
-                str(new_bits)
-                if new_bits == old_bits
-                else f'<span class="sl-old">{old_bits}\u2192</span><strong>{new_bits}</strong>'
-            )
+        if name in TITLES:
+            words = word_words(name, now)
+            shown[f"w-{name}@data-tip"] = words
+            shown[f"w-{name}@aria-label"] = words.replace("\n", ". ")
     return shown
+
+
+def bit_values(registers: Mapping[str, int], changes: Changes, hsr: int | None) -> Shown:
+    """The fields of each register, and of the syndrome that userspace was given last."""
+    shown: Shown = {}
+    for name in BITS:
+        if name == "hsr":
+            shown["bits-hsr"] = (
+                '<span class="sl-note">none in this step</span>'
+                if hsr is None
+                else _fields("hsr", hsr, hsr)
+            )
+        else:
+            now = registers.get(name, 0)
+            shown[f"bits-{name}"] = _fields(name, changes.get(name, (now, now))[0], now)
+    return shown
+
+
+@lru_cache(maxsize=256)  # most of it does not change from step to step
+def _fields(name: str, before: int, now: int) -> str:
+    return "".join(_field(field, before, now) for field in layout(name, now))
+
+
+def _field(field: Field, before: int, now: int) -> str:
+    new, old = value(field.of(now)), value(field.of(before))
+    bits = new if new == old else f'<span class="sl-old">{old}\u2192</span><strong>{new}</strong>'
+    words = escape(field_words(field, now))
+    return (
+        f'<button type="button" class="sl-tip" tabindex="-1" data-tip="{words}" aria-label="{words}">'
+        f'<span class="sl-name">{field.name}</span><span class="sl-bit">{bits}</span></button>'
+    )

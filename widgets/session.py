@@ -10,6 +10,7 @@ import binascii
 import json
 import zlib
 from dataclasses import asdict, dataclass
+from typing import Any
 
 MARK = "step1."
 LARGEST = 1 << 20  # bytes of program text that a code may unpack to
@@ -21,10 +22,10 @@ class SessionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What makes a panel stand where it stands."""
+    """What makes a panel stand where it stands; `kernel` is a preset's name, or what `ownkernel.to_plain` gives."""
 
     program: str
-    kernel: str
+    kernel: str | dict[str, Any]
     step: int
 
 
@@ -48,7 +49,8 @@ def decode(code: str) -> Session:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         plain = zlib.decompressobj().decompress(packed, LARGEST)
         data = json.loads(plain)
-        session = Session(str(data["program"]), str(data["kernel"]), int(data["step"]))
+        kernel = data["kernel"] if isinstance(data["kernel"], dict) else str(data["kernel"])
+        session = Session(str(data["program"]), kernel, int(data["step"]))
     except (binascii.Error, zlib.error, ValueError, KeyError, TypeError):
         raise SessionError("the session code is damaged: copy all of it") from None
     if session.step < 0:

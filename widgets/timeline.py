@@ -129,9 +129,9 @@ def _columns(
 
 
 def _saved_ss(event: Event, saved: str) -> str:
-    """SPSR_EL2.SS after the event, as far as the log says it."""
+    """SS in the SPSR of the level that took the last exception, EL1 or EL2, as far as the log says it."""
     for change in event.changes:
-        if change.name == "spsr_el2.ss":
+        if change.name in ("spsr_el1.ss", "spsr_el2.ss"):
             return str(change.new)
     return saved
 

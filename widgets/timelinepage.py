@@ -9,7 +9,7 @@ from html import escape
 
 from widgets.timeline import LANE_TITLES, LANES, Column, Timeline
 
-MOST_COLUMNS = 22
+MOST_COLUMNS = 16
 
 
 def html(

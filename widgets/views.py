@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from widgets import controls, editor, memory, registerfile, timelinepage, wording
+from widgets import controls, editor, logview, memory, registerfile, timelinepage, wording
 from widgets.figure import html_table
 
 if TYPE_CHECKING:
@@ -87,24 +87,31 @@ def _machine(lab: StepLab) -> Shown:
 
 
 def _registers_html(lab: StepLab) -> str:
-    registers, _ = registerfile.skeleton()
-    return registers + _details(
+    return registerfile.skeleton() + _details(
         "Change a register", _field("register", "register = value", "Set", "x1 = 0x10")
     )
 
 
 def _registers(lab: StepLab) -> Shown:
-    return registerfile.values(lab.debugger.registers, lab.debugger.changes)
+    return registerfile.values(lab.debugger.phase_registers(), lab.debugger.changes)
+
+
+def _bits(lab: StepLab) -> Shown:
+    debugger = lab.debugger
+    return registerfile.bit_values(debugger.phase_registers(), debugger.changes, debugger.last.hsr)
 
 
 def _timeline(lab: StepLab) -> Shown:
-    events, chosen = lab.step_events, lab.chosen
-    return {
-        "timeline": timelinepage.html(lab.last_timeline, chosen=chosen),
-        "event": ""
-        if chosen is None
-        else wording.event_html(events[chosen], chosen + 1, len(events)),
-    }
+    return {"timeline": timelinepage.html(lab.last_timeline, chosen=lab.moment)}
+
+
+def _event(lab: StepLab) -> Shown:
+    phase = lab.debugger.phase
+    return {"event": wording.event_html(phase.event, phase.index + 1, phase.of) if phase else ""}
+
+
+def _log(lab: StepLab) -> Shown:
+    return lab.event_list.values(lab.debugger, lab.moment)
 
 
 def _memory_html(lab: StepLab) -> str:
@@ -139,13 +146,11 @@ VIEWS: dict[str, View] = {
     "machine": View("Software-step machine", _machine_html, _machine),
     "registers": View("Registers", _registers_html, _registers),
     "timeline": View(
-        "This step, event by event",
-        lambda lab: (
-            '<div data-slot="timeline"></div><div class="sl-event" data-slot="event"></div>'
-        ),
-        _timeline,
+        "This step, event by event", lambda lab: '<div data-slot="timeline"></div>', _timeline
     ),
-    "bits": View("Bit by bit", lambda lab: registerfile.skeleton()[1], _registers),
+    "event": View("", lambda lab: '<div class="sl-event" data-slot="event"></div>', _event),
+    "log": View("Event log", lambda lab: logview.html(), _log),
+    "bits": View("Bit by bit", lambda lab: registerfile.bits_skeleton(), _bits),
     "memory": View("Memory", _memory_html, _memory),
     "session": View("", _session_html, _session),
 }
@@ -168,9 +173,10 @@ def skeleton(lab: StepLab) -> str:
     return (
         '<div class="sl-panel" role="group" aria-label="a guest, a step at a time">'
         f'<div class="sl-tools">{controls.kernel_chooser()}</div>'
-        f'<div class="sl-tools">{controls.buttons()}{controls.slider()}{controls.speed()}</div>'
+        f'<div class="sl-tools">{controls.buttons()}{controls.slider(f"{lab.prefix}marks")}{controls.speed()}</div>'
+        f'<div class="sl-tools">{controls.travel()}{controls.more_buttons()}<div data-slot="points"></div></div>'
         '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
-        f'<div class="sl-columns sl-upper">{get("program")}<div>{get("exits", "console")}</div></div>'
+        f'<div class="sl-columns sl-upper">{get("program")}<div>{get("exits", "console", "memory")}</div></div>'
         f'<div class="sl-columns sl-lower">{get("machine", "registers")}</div>'
-        f"{get('timeline', 'bits', 'memory', 'session')}</div>"
+        f"{get('timeline', 'event', 'log', 'bits', 'session')}</div>"
     )

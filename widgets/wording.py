@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from aarch64sim.debug import Stop
+from aarch64sim.debug import Debugger, Phase, Stop
+from aarch64sim.debug.destinations import Destination
+from aarch64sim.debug.points import Points
 from aarch64sim.events import Change, Event, Lane
 from aarch64sim.vmm.machine import ExitRecord
 from widgets import sourcelink
@@ -42,6 +44,43 @@ def status(stop: Stop, listing: Listing, timeline: Timeline) -> str:
     if stop.reason == "step" and not listing.text_at(stop.pc):
         text += " There is no instruction of the program here."
     return text
+
+
+def arrival(to: Destination, debugger: Debugger, listing: Listing) -> str:
+    """The status line after a run that was to go somewhere."""
+    where = listing.where(debugger.last.pc)
+    if debugger.ended or not to.reached(debugger):
+        return f"{debugger.last.text} Not reached: {to.words}."
+    if to.exit:
+        return f"Stopped at {where}: KVM_RUN came back with {to.words} in this step."
+    return f"Arrived at {where}." if to.holds is None else f"Stopped at {where}: {to.words}."
+
+
+def phase(now: Phase) -> str:
+    """The status line in the middle of a step."""
+    return (
+        f"Step {now.step}, event {now.index + 1} of {now.of}, {LANE_TITLES[now.event.lane]}:"
+        f" {now.event.text}."
+    )
+
+
+def points_html(points: Points, listing: Listing) -> str:
+    """What is set, each with a button that removes it."""
+    set_ = [
+        (f"b {address}", "breakpoint at", listing.where(address))
+        for address in sorted(points.addresses)
+    ]
+    set_ += [(f"w {n}", "watching", str(w)) for n, w in enumerate(points.watchpoints)]
+    items = "".join(
+        f'<li>{kind} {escape(place)} <button type="button" data-do="remove" data-value="{value}"'
+        f' aria-label="remove {escape(place)}">\u00d7</button></li>'
+        for value, kind, place in set_
+    )
+    return (
+        f'<ul class="sl-points" aria-label="breakpoints and watchpoints">{items}</ul>'
+        if items
+        else ""
+    )
 
 
 def exit_words(record: ExitRecord) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.debug import special
 from aarch64sim.debug.history import History
+from aarch64sim.debug.marks import Marks
 from aarch64sim.debug.plans import Plans
 from aarch64sim.debug.points import NOTHING, Gear, is_brk
 from aarch64sim.debug.stops import EXITS_LIMIT, STEP_LIMIT, StepRecord, Stop, make_stop
@@ -38,6 +39,7 @@ class Course:
         self._history = History(machine)
         self._gear = Gear(machine)
         self._plans = Plans()
+        self.marks = Marks()
         self._records: dict[int, StepRecord] = {}
         self._entry = machine.vcpu.pc
         # About the step just made: its exits (None: a plain step or unknown), a reason and sentence to prefer, the
@@ -128,6 +130,10 @@ class Course:
             self._paused = 0
         else:
             self._pause()
+        at_point = self.machine.vcpu.pc in self._gear.addresses
+        if at_point or self._exits is not None:
+            stopped = at_point or bool(self._note) or bool(self.machine.ended)
+            self.marks.note(self.position, self._exits or (), stopped=stopped)
         if self.position > self.length:
             self.length = self.position
         if self._history.walked(self.position, made, slow):

@@ -16,10 +16,9 @@ from aarch64sim.arch.step import StepState
 from aarch64sim.asm import Program, assemble
 from aarch64sim.debug import reverse
 from aarch64sim.debug.course import GUEST_REGISTERS
-from aarch64sim.debug.phase import PhaseCursor
-from aarch64sim.debug.pointing import Pointing
-from aarch64sim.debug.points import Points, Watchpoint
+from aarch64sim.debug.points import Watchpoint
 from aarch64sim.debug.reverse import Write
+from aarch64sim.debug.running import Running
 from aarch64sim.debug.stops import STEP_LIMIT, HistoryError, StepRecord, Stop
 from aarch64sim.events import Event
 from aarch64sim.kvm.kernels import Kernel, kernels
@@ -29,15 +28,13 @@ from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState
 
-RUN_LIMIT = 100_000  # steps after which a run comes back
-EXIT_KINDS = ("DEBUG", "MMIO", "EINTR", "SYSTEM_EVENT", "ARM_NISV", "ENOSYS")
 
-
-class Debugger(Pointing, PhaseCursor):
+class Debugger(Running):
     """Steps a guest program under a kernel of your choice.
 
     `program` is a Program or source text; `kernel` a Kernel or the name of a preset (UnknownKernelError lists them);
-    `devices` more devices as (base address, device); `uart_input` what the guest finds in the UART.
+    `devices` more devices as (base address, device); `uart_input` what the guest finds in the UART; `patch` is called
+    with every machine that is made, to change its hypervisor.
 
     >>> dbg = Debugger("mov x0, #0x41\\nstr w0, [x19]\\nadd x1, x1, #1\\nstr w20, [x20]", "v4.3")
     >>> hex(dbg.step().pc), hex(dbg.step().pc)
@@ -54,13 +51,16 @@ class Debugger(Pointing, PhaseCursor):
         start: StartState | None = None,
         host: Host | None = None,
         choices: Choices | None = None,
+        patch: Callable[[Machine], None] | None = None,
     ) -> None:
         self.program = assemble(program) if isinstance(program, str) else program
         self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
+        self.patch = patch
+        self.patched = patch is not None  # the machine has it
         self._devices = tuple((base, device, device.save()) for base, device in devices)
         self._options: dict[str, Any] = {"start": start, "host": host, "choices": choices}
         self._uart_input = uart_input
-        super().__init__(self._machine())
+        super().__init__(self._patched_machine())
 
     def _machine(self) -> Machine:
         for _, device, state in self._devices:
@@ -73,84 +73,42 @@ class Debugger(Pointing, PhaseCursor):
             **self._options,
         )
 
-    def restart(self, kernel: Kernel | str | None = None) -> Stop:
-        """Start over, under another kernel if one is given; breakpoints and watchpoints stay, the history goes."""
-        if kernel is not None:
-            self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
-        self._begin(self._machine())
-        return self.last
+    def _patched_machine(self) -> Machine:
+        machine = self._machine()
+        if self.patch is not None and self.patched:
+            self.patch(machine)
+        return machine
 
-    # --- moving on ---------------------------------------------------------------------------------------------------
-
-    def step(self) -> Stop:
-        """Step once, as a debugger does: KVM_RUN until KVM_EXIT_DEBUG, answering whatever else comes back.
-
-        When the guest has ended nothing happens, and the last stop is returned.
-        """
-        self.look_at_end()
-        self._step_once()
-        return self.last
-
-    def continue_(self, limit: int = RUN_LIMIT) -> Stop:
-        """Step until a breakpoint, a watchpoint or a BRK of the guest's own is met, or the guest ends.
-
-        At most `limit` times.
-        """
-        self._go_on(limit)
-        return self.last
-
-    run = continue_
-
-    def run_slice(self, count: int, *, finish: bool = True) -> Stop | None:
-        """Up to `count` steps; the stop if there was a reason to stop, else None. For a run on an event loop.
-
-        Without `finish` it may be the one in front of a watched access, which is where gdb wants it.
-        """
-        return self.last if self._go_on(count, finish=finish) else None
-
-    def run_to(
-        self, where: int | str | None = None, *, line: int | None = None, limit: int = RUN_LIMIT
-    ) -> Stop:
-        """Continue to an address, a label or a source line, as if a breakpoint were there.
-
-        ValueError if there is no such place.
-        """
-        address = self._code_address(where, line)
-        self._go_on(
-            limit, points=replace(self.points, breakpoints=self.points.breakpoints | {address})
-        )
-        return self.last
-
-    def run_until(self, condition: Callable[[Debugger], bool], limit: int = RUN_LIMIT) -> Stop:
-        """Continue until `condition(debugger)` holds after a step."""
-        for _ in range(limit):
-            if self._go_on(1) or condition(self):
-                break
-        return self.last
-
-    def run_to_exit(self, kind: str, limit: int = RUN_LIMIT) -> Stop:
-        """Continue to the end of the next step in which KVM_RUN returned for `kind`: "MMIO", "SYSTEM_EVENT" ...
-
-        ValueError if there is no such kind.
-        """
-        kind = kind.upper().removeprefix("KVM_EXIT_")
-        if kind not in EXIT_KINDS and kind not in ExitReason.__members__:
-            raise ValueError(f"KVM_RUN has no exit {kind!r}: it has {', '.join(EXIT_KINDS)}")
-        self._go_on(
-            limit, until=lambda: any(e.reason == kind for e in self._exits or ()) or kind == "DEBUG"
-        )
-        return self.last
-
-    def _go_on(
+    def restart(
         self,
-        count: int,
+        kernel: Kernel | str | None = None,
         *,
-        points: Points | None = None,
-        until: Callable[[], bool] | None = None,
-        finish: bool = True,
-    ) -> bool:
-        self.look_at_end()
-        return self._go(count, self.points if points is None else points, until, finish=finish)
+        program: Program | str | None = None,
+        patched: bool = True,
+    ) -> Stop:
+        """Start over, under another kernel or with another program if one is given; the history goes.
+
+        Breakpoints and watchpoints stay where the program has an instruction; the patch stays if `patched`. When
+        the program is none (AssemblyError) or does not fit, everything stays as it was.
+        """
+        before = self.program, self.kernel, self.patched
+        states = [device.save() for _, device, _ in self._devices]
+        try:
+            if program is not None:
+                self.program = assemble(program) if isinstance(program, str) else program
+            if kernel is not None:
+                self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
+            self.patched = patched and self.patch is not None
+            machine = self._patched_machine()
+        except BaseException:
+            self.program, self.kernel, self.patched = before
+            for (_, device, _), state in zip(self._devices, states, strict=True):
+                device.restore(state)
+            raise
+        self._begin(machine)
+        if program is not None:
+            self.points = self.points.inside({address for address, _ in self.program.words()})
+        return self.last
 
     # --- travelling --------------------------------------------------------------------------------------------------
 
@@ -171,17 +129,25 @@ class Debugger(Pointing, PhaseCursor):
 
     def reverse_continue(self) -> Stop:
         """Back to the last step before this one that met a breakpoint or changed a watched range, else to the start."""
-        return self.goto(reverse.find_stop(self, self.points))
+        return self.goto(reverse.whole(self.search_stop()))
+
+    def search_stop(self) -> reverse.Search[int]:
+        """The search of `reverse_continue`, with rests, for an event loop: its value is the step to go to."""
+        return reverse.find_stop(self, self.points)
 
     def last_write(self, what: int | str, *, before: int | None = None) -> Write:
         """Go to the last step that changed a register, or the 8 bytes at an address or label; HistoryError if none did.
 
         Looks at the steps up to `position`, or those before step `before`.
         """
-        last = self.position if before is None else min(before - 1, self.length)
-        write = reverse.find_write(self, what, last)
+        write = reverse.whole(self.search_write(what, before=before))
         self.goto(write.step)
         return write
+
+    def search_write(self, what: int | str, *, before: int | None = None) -> reverse.Search[Write]:
+        """The search of `last_write`, with rests, for an event loop."""
+        last = self.position if before is None else min(before - 1, self.length)
+        return reverse.find_write(self, what, last)
 
     # --- what there is to see ----------------------------------------------------------------------------------------
 

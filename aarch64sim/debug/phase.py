@@ -32,6 +32,16 @@ class PhaseCursor(Stepper):
         None  # step and event; None: the end of the step at `position`
     )
 
+    def look_at(self, index: int) -> Phase:
+        """Put the cursor to event `index` (from 0) of the step just made; IndexError if it has none such."""
+        count = len(self.record(self.position).events)
+        if not 0 <= index < count:
+            raise IndexError(f"step {self.position} has {count} events: there is no event {index}")
+        self._cursor = (self.position, index)
+        phase = self.phase
+        assert phase is not None
+        return phase
+
     @property
     def phase(self) -> Phase | None:
         """Where the cursor stands; None at the end of a step, where nothing of it is still to come."""
@@ -46,7 +56,7 @@ class PhaseCursor(Stepper):
         At the last event of a step the cursor is at its end: `phase` is None. Nothing happens once the guest has ended.
         """
         phase = self.phase
-        if phase is None:
+        if phase is None or phase.index == phase.of - 1:
             before = self.position
             self._step_once()
             if self.position == before:

@@ -31,7 +31,7 @@ class Pointing(Stepper):
         It is a BRK word in guest memory while the guest runs, as KVM's debuggers plant it; with `hardware` a debug
         register (there are 16).
         """
-        address = self._code_address(where, line)
+        address = self.code_address(where, line)
         if hardware:
             self.points = self.points.with_hardware(address)
         else:
@@ -93,7 +93,8 @@ class Pointing(Stepper):
         """Remove all breakpoints and watchpoints."""
         self.points = NOTHING
 
-    def _code_address(self, where: int | str | None, line: int | None) -> int:
+    def code_address(self, where: int | str | None, line: int | None = None) -> int:
+        """The address of a place where an instruction can be; ValueError if there is none."""
         address = address_of(self.program, where, line=line)
         if address % 4 or self.machine.vm.slot_at(address) is None:
             raise ValueError(f"no instruction can be at {address:#x}")

@@ -6,6 +6,7 @@ finds the guest's own words.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,6 +91,14 @@ class Points:
                 f"the CPU has {REGISTERS} watchpoint registers, and {watchpoint} needs more of them than are free"
             )
         return more
+
+    def inside(self, places: Collection[int]) -> Points:
+        """These, without the breakpoints that are at none of the addresses `places`."""
+        return replace(
+            self,
+            breakpoints=self.breakpoints & frozenset(places),
+            hardware=self.hardware & frozenset(places),
+        )
 
     def with_hardware(self, address: int) -> Points:
         """These and one more hardware breakpoint; ValueError if there are as many as registers."""

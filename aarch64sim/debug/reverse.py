@@ -5,9 +5,10 @@ Invariant: the history is only lived through again, silently, interval by interv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
 from aarch64sim.debug.locations import address_of
 from aarch64sim.debug.points import Points, Watchpoint
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from aarch64sim.debug.debugger import Debugger
 
 WRITTEN = 8  # bytes at an address that a write is looked for in
+REST_SECONDS = 0.05  # after so long a search says how far it is, so that others get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +35,56 @@ class Write:
         return f"step {self.step}, from {self.pc:#x}: {self.name} {self.old:#x} -> {self.new:#x}"
 
 
+Found = TypeVar("Found")
+Search = Generator[
+    int, None, Found
+]  # yields how far back it has looked, where the debugger stands at `position` again
+
+
+def whole(search: Search[Found]) -> Found:
+    """The end of a search, without a rest."""
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            result: Found = end.value
+            return result
+
+
 def _last_step(
     debugger: Debugger,
     last: int,
     met: Callable[[int], bool],
     begin: Callable[[], None] = lambda: None,
     worth: Callable[[int, int], bool] = lambda first, end: True,
-) -> int:
+) -> Search[int]:
     """The last of the steps 1 to `last` for which `met(step)` holds right after it; 0 if none does.
 
     `begin()` is called where an interval starts; `worth(first, end)` says whether one may hold such a step at all.
     """
     here, end, found = debugger.position, last, 0
-    try:
-        while end > 0 and not found:
-            first = debugger.checkpoint_before(end)
-            if worth(first, end):
-                debugger.travel(first)
-                begin()
-                for step in debugger.passing(first, end):
-                    if met(step):
-                        found = step
-            end = first
-    finally:
-        debugger.travel(here)
+    while end > 0 and not found:
+        try:
+            until = monotonic() + REST_SECONDS
+            while True:
+                first = debugger.checkpoint_before(end)
+                if worth(first, end):
+                    debugger.travel(first)
+                    begin()
+                    for step in debugger.passing(first, end):
+                        if met(step):
+                            found = step
+                end = first
+                if end == 0 or found or monotonic() >= until:
+                    break
+        finally:
+            debugger.travel(here)
+        if end > 0 and not found:
+            yield end
     return found
 
 
-def find_stop(debugger: Debugger, points: Points) -> int:
+def find_stop(debugger: Debugger, points: Points) -> Search[int]:
     """The last step before `position` at whose end the guest stood at a breakpoint, or which changed a watched range or
     made a watched device access; 0, the start, if there is none.
 
@@ -83,10 +107,10 @@ def find_stop(debugger: Debugger, points: Points) -> int:
                 return True
         return debugger.machine.vcpu.pc in points.addresses or debugger.met_watchpoint
 
-    return _last_step(debugger, debugger.position - 1, met, begin)
+    return (yield from _last_step(debugger, debugger.position - 1, met, begin))
 
 
-def find_write(debugger: Debugger, what: int | str, last: int) -> Write:
+def find_write(debugger: Debugger, what: int | str, last: int) -> Search[Write]:
     """The last of the steps 1 to `last` that changed `what`; HistoryError if none did."""
     name, read, page = _thing(debugger, what)
     now = 0
@@ -107,7 +131,7 @@ def find_write(debugger: Debugger, what: int | str, last: int) -> Write:
     def worth(first: int, end: int) -> bool:
         return page is None or debugger.may_have_written(page, first, end)
 
-    step = _last_step(debugger, last, met, begin, worth)
+    step = yield from _last_step(debugger, last, met, begin, worth)
     if not step:
         raise HistoryError(f"no step from 1 to {last} has changed {name}")
     old, new = history[step]

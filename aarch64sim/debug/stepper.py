@@ -103,6 +103,7 @@ class Stepper(Course):
     def _forget_future(self) -> None:
         self._history.forget_after(self.position)
         self._plans.forget_after(self.position)
+        self.marks.forget_after(self.position)
         if self.length > self.position:
             self.length = self.position
             self._records = {n: r for n, r in self._records.items() if n <= self.position}
@@ -195,6 +196,17 @@ class Stepper(Course):
             self._relive()
             self.travel(here)
         return self._records[number]
+
+    def records(self, first: int, last: int) -> list[StepRecord]:
+        """All about steps `first` (at least 1) to `last`; what is no longer kept is lived through again in one go."""
+        missing = [n for n in range(first, last + 1) if n not in self._records]
+        if missing:
+            here = self.position
+            for number in missing:
+                self.travel(number - 1)
+                self._relive()
+            self.travel(here)
+        return [self.record(number) for number in range(first, last + 1)]
 
     def _check_step(self, number: int) -> None:
         if not 0 <= number <= self.length:

@@ -312,7 +312,5 @@ def differences(wanted: Mapping[str, Any], seen: Observed) -> dict[str, str]:
 
 
 def debugger_of(program: str, mutant: Mutant) -> Debugger:
-    """A debugger on a mutant, for a StepLab. A restart makes a hypervisor without the mistake."""
-    debugger = Debugger(program, mutant.kernel)
-    mutant.apply(debugger.machine)
-    return debugger
+    """A debugger on a mutant, for a StepLab."""
+    return Debugger(program, mutant.kernel, patch=mutant.patch)

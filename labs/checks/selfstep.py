@@ -137,14 +137,7 @@ class Guest:
         """The guest's step `number`, event by event."""
         mnemonic = Listing(self.program).mnemonic
         line = timeline(self.kernel.title, [(number, self.own_step(number))], mnemonic)
-        columns = tuple(replace(c, ss=_saved_at_el1(c.event) or c.ss) for c in line.columns)
-        return TimelineFigure((replace(line, columns=columns),))
-
-
-def _saved_at_el1(event: Event | None) -> str:
-    """SPSR_EL1.SS, if the event saved it there: the host has no part in that."""
-    changes = event.changes if event else ()
-    return next((str(change.new) for change in changes if change.name == "spsr_el1.ss"), "")
+        return TimelineFigure((line,))
 
 
 def guest(kernel: str | Kernel = "fixed", control: int = 0) -> Guest:

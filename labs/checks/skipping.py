@@ -308,16 +308,17 @@ def scoreboard(skip: Skip) -> str:
 def debugger_with(skip: Skip, source: str) -> Debugger:
     """A debugger of `source` on `fixed`, with the learner's skip in place of ours: for a StepLab."""
 
-    debugger = Debugger(source, "fixed")
-    machine, calls = debugger.machine, Counter[int]()
+    def patch(machine: Machine) -> None:
+        calls = Counter[int]()
 
-    def tolerant(vcpu: Vcpu) -> None:
-        pc = vcpu.pc
-        with contextlib.suppress(Wrong):  # the check says what is wrong; a panel shows what happens
-            call_skip(skip, vcpu)
-        calls[pc] += 1
-        if calls[pc] >= MOST_SKIPS:
-            machine.ended = f"the instruction at {pc:#x} is emulated again and again"
+        def tolerant(vcpu: Vcpu) -> None:
+            pc = vcpu.pc
+            with contextlib.suppress(Wrong):  # the check says what is wrong; a panel shows what happens
+                call_skip(skip, vcpu)
+            calls[pc] += 1
+            if calls[pc] >= MOST_SKIPS:
+                machine.ended = f"the instruction at {pc:#x} is emulated again and again"
 
-    plug(machine.vcpu, tolerant)
-    return debugger
+        plug(machine.vcpu, tolerant)
+
+    return Debugger(source, "fixed", patch=patch)

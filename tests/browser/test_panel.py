@@ -164,7 +164,7 @@ def test_a_key_steps_once_and_keeps_the_focus(panel: LabPage, key: str) -> None:
 def test_everything_is_reached_with_tab_in_reading_order(panel: LabPage) -> None:
     panel.page.get_by_label("kernel", exact=True).focus()
     seen = []
-    for _ in range(12):
+    for _ in range(18):
         seen.append(
             panel.page.evaluate(
                 "() => { const e = document.activeElement;"
@@ -173,6 +173,7 @@ def test_everything_is_reached_with_tab_in_reading_order(panel: LabPage) -> None
         )
         panel.page.keyboard.press("Tab")
     assert seen[:8] == ["kernel", *BUTTONS, "position in the history"]
+    assert seen[9:15] == ["what to do", "where", "Go", "Run back", "‹ Phase", "Phase ›"]
     assert "Edit the program" in seen
 
 

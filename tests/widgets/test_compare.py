@@ -23,13 +23,13 @@ def test_a_stop_that_is_still_to_come_is_not_missed() -> None:
     assert [p.missed for p in pairs] == ["", "", ""]
 
 
-def test_a_spurious_stop_is_one_that_the_other_side_does_not_have() -> None:
-    pairs = aligned(stops(0, 0, 4), stops(0, 4))
-    assert [p.missed for p in pairs] == ["", "right", ""] or [p.missed for p in pairs] == [
-        "right",
-        "",
-        "",
-    ]
+def test_a_spurious_stop_is_missed_by_nobody_and_is_never_beside_the_start() -> None:
+    start = [Stop(0, 0, "start", "")]
+    for left, right in (((0, 4), (4,)), ((4,), (0, 4))):
+        pairs = aligned(start + stops(*left), start + stops(*right))
+        assert [p.missed for p in pairs] == ["", "", ""]
+        assert pairs[0].left is pairs[0].right is start[0]
+        assert sum(p.left is None or p.right is None for p in pairs) == 1
 
 
 def test_after_two_clicks_one_stop_is_missing(store: str) -> None:

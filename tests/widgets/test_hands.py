@@ -142,17 +142,29 @@ def test_moving_while_a_run_is_under_way_does_not_disturb_it() -> None:
 # Events
 
 
-def test_comma_and_dot_go_from_event_to_event(lab: StepLab) -> None:
+def test_phases_go_from_event_to_event_and_into_the_next_step(lab: StepLab) -> None:
     lab.step()
     press(lab, "later")
-    assert lab.moment == 0
+    assert (lab.debugger.position, lab.moment) == (2, 0)
+    assert lab.shown["status.text"].startswith("Step 2, event 1 of")
     press(lab, "later")
     assert lab.moment == 1
     press(lab, "earlier")
     press(lab, "earlier")
-    assert lab.moment is None
+    assert (lab.debugger.position, lab.moment) == (1, None)
     press(lab, "earlier")
-    assert lab.moment == len(lab.step_events) - 1
+    assert lab.moment == len(lab.step_events) - 2
+
+
+def test_in_the_middle_of_a_step_registers_and_listing_show_that_moment(lab: StepLab) -> None:
+    lab.step()
+    press(lab, "later")
+    assert lab.shown["v-pc"] == "0x40000004"
+    assert lab.shown["row-40000004@class"].endswith("sl-now")
+    for _ in range(len(lab.step_events) - 1):
+        press(lab, "later")
+    assert lab.moment is None
+    assert "0x40000008" in lab.shown["v-pc"]
 
 
 def test_an_event_of_the_kernel_opens_the_line_that_made_it(lab: StepLab) -> None:
@@ -194,16 +206,31 @@ def test_a_code_that_is_damaged_is_refused(store: str) -> None:
 # Views
 
 
+def used(store: str, views: list[str]) -> StepLab:
+    """A panel with these views after steps, a change by hand, a phase and a click on an event."""
+    lab = StepLab(store, kernel="v4.3", views=views)
+    lab.prefix = "same-"
+    press(lab, "step")
+    press(lab, "step")
+    press(lab, "register", "x5 = 7")
+    press(lab, "travel", "break line 8")
+    press(lab, "later")
+    press(lab, "event", "3")
+    return lab
+
+
 @pytest.mark.parametrize("left_out", list(VIEWS))
-def test_without_any_one_view_the_others_work(store: str, left_out: str) -> None:
+def test_without_any_one_view_the_others_show_the_same(store: str, left_out: str) -> None:
     rest = [name for name in VIEWS if name != left_out]
-    lab = StepLab(store, kernel="v4.3", views=rest)
-    lab.step()
-    lab.step()
-    assert "ran without a stop" in lab.shown["status.text"]
+    lab, whole = used(store, rest), used(store, list(VIEWS))
     assert f"sl-view-{left_out}" not in lab.skeleton
     for name in rest:
         assert re.search(rf"sl-view-{name}\b", lab.skeleton)
+        for slot, value in VIEWS[name].values(whole).items():
+            assert lab.shown[slot] == value, slot
+    press(lab, "back")
+    lab.run()
+    assert lab.shown["status.text"]
 
 
 def test_an_unknown_view_lists_the_known_ones(store: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from aarch64sim import AssemblyError
+from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
-from widgets import StepLab, registerfile
+from widgets import StepLab, decoded, registerfile
 from widgets.board import Board
 from widgets.listing import Listing
 
@@ -291,12 +292,23 @@ def test_the_bundle_has_widget_picture_and_one_line(lab: StepLab) -> None:
     assert "application/vnd.jupyter.widget-view+json" in data
 
 
-def test_bits_have_names_places_and_meanings() -> None:
-    for fields in registerfile.BITS.values():
-        for name, low, width, meaning in fields:
-            assert name
-            assert meaning
-            assert low + width <= 64
+@pytest.mark.parametrize("spsr", [0, 0x3C5, 0x2003C5, 0xF1F01FCD, 0x6000_0C00])
+def test_the_fields_of_pstate_stand_where_the_machine_has_them(spsr: int) -> None:
+    fields = {field.name.lower(): field.of(spsr) for field in decoded.PSTATE}
+    assert PState(**fields) == PState.from_spsr(spsr)
+    assert len(fields) == len(decoded.PSTATE)
+
+
+def test_every_register_with_fields_says_all_of_them(lab: StepLab) -> None:
+    lab.step()
+    lab.step()
+    for name in registerfile.BITS:
+        word = lab.debugger.last.hsr if name == "hsr" else lab.debugger.registers[name]
+        for field in decoded.layout(name, word):
+            assert html.escape(decoded.field_words(field, word)) in lab.shown[f"bits-{name}"]
+    assert "software step" in lab.shown["bits-hsr"]
+    assert "EL 1: Exception level: EL1" in lab.shown["w-pstate@data-tip"]
+    assert "EL 1: Exception level: EL1" in lab.shown["w-pstate@aria-label"]
 
 
 def test_the_listing_sets_source_beside_disassembly(lab: StepLab) -> None:

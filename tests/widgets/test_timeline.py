@@ -11,7 +11,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aarch64sim import Debugger
-from aarch64sim.events import Lane
+from aarch64sim.arch.step import StepState
+from aarch64sim.events import Change, Event, Lane
 from tests.widgets.conftest import at_step
 from widgets import StepLab, TimelineFigure, timelinepage
 from widgets.timeline import MISSED, Timeline, first_divergence, timeline
@@ -54,6 +55,16 @@ def test_ss_is_one_until_the_granted_instruction_has_run() -> None:
     by_label = {c.label: c.ss for c in columns}
     assert by_label["ERET"] == "1"
     assert by_label["add"] == "0"
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_step_exception_shows_the_ss_that_it_saved_at_either_level(level: int) -> None:
+    saved = (Change(f"spsr_el{level}.ss", 1, 0),)
+    off = StepState.INACTIVE
+    event = Event(Lane.GUEST, "step_exception", 0x4000_0000, StepState.ACTIVE_PENDING, off, saved)
+    handler = Event(Lane.GUEST, "retire", 0x4000_1000, off, off)
+    line = timeline("title", [(1, (event, handler))], lambda pc: "add")
+    assert [column.ss for column in line.columns] == ["0", "0"]
 
 
 def test_the_sentence_counts_and_names_what_nobody_was_told() -> None:

@@ -65,7 +65,9 @@ class View {
       if (!element) continue;
       if (element.tagName === "STYLE") element.textContent = value;
       else {
+        const focused = focusedIn(element);
         element.innerHTML = value;
+        if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
         if (/data-slot|<button|<input|<summary|tabindex/.test(value)) {
           guard(element);
           remade = true;
@@ -86,18 +88,38 @@ class View {
         if (element) setAttribute(element, name, value);
       }
     }
-    const now = this.root.querySelector("[data-follow] .sl-now");
-    if (now) follow(now);
+    for (const group of this.root.querySelectorAll("[data-group]")) openGroup(group);
+    for (const now of this.root.querySelectorAll("[data-follow] .sl-now")) follow(now);
   }
 }
 
-// Scroll the listing, not the page, so that the current line is to be seen.
+// What has the focus inside an element that is about to be filled anew, as a selector; null if nothing has.
+function focusedIn(element) {
+  const focused = document.activeElement;
+  if (!focused || focused === element || !element.contains(focused)) return null;
+  const { do: action, value, field } = focused.dataset;
+  if (action && value !== undefined) return `[data-do="${action}"][data-value="${CSS.escape(value)}"]`;
+  if (field) return `[data-field="${field}"]`;
+  const place = [...element.querySelectorAll(focused.tagName)].indexOf(focused);
+  return element.children[place] === focused ? `${focused.tagName}:nth-child(${place + 1})` : null;
+}
+
+// Tab finds exactly one button of a group; where none is marked, the first that belongs to the current line.
+function openGroup(group) {
+  if (group.querySelector("button[tabindex='0']")) return;
+  const first = group.querySelector(".sl-now button") || group.querySelector("button");
+  if (first) first.tabIndex = 0;
+}
+
+// Scroll the list, not the page, so that the current line is to be seen.
 function follow(line) {
   const box = line.closest("[data-follow]");
-  const top = line.offsetTop - box.offsetTop;
+  const there = (line.querySelector("[aria-current]") || line).getBoundingClientRect();
+  const top = there.top - box.getBoundingClientRect().top + box.scrollTop;
+  const height = Math.min(there.height, box.clientHeight - 60);
   if (top < box.scrollTop + 20) box.scrollTop = Math.max(0, top - 40);
-  else if (top + line.offsetHeight > box.scrollTop + box.clientHeight - 20) {
-    box.scrollTop = top + line.offsetHeight - box.clientHeight + 40;
+  else if (top + height > box.scrollTop + box.clientHeight - 20) {
+    box.scrollTop = top + height - box.clientHeight + 40;
   }
 }
 
@@ -106,7 +128,8 @@ function connect(model, root) {
     const message = { do: element.dataset.do || element.dataset.set, ...extra };
     if (element.dataset.value !== undefined) message.value = element.dataset.value;
     if (element.dataset.from) {
-      message.value = root.querySelector(`[data-field="${element.dataset.from}"]`).value;
+      const fields = element.dataset.from.split(" ");
+      message.value = fields.map((name) => root.querySelector(`[data-field="${name}"]`).value).join(" ");
     }
     model.send(message);
   };
@@ -147,7 +170,7 @@ function moveInGroup(event) {
   const group = event.target.closest("[data-group]");
   const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!group || !by || event.target.tagName !== "BUTTON") return false;
-  const buttons = [...group.querySelectorAll("button")];
+  const buttons = [...group.querySelectorAll("button")].filter((each) => each.offsetParent); // shown
   const next = buttons[buttons.indexOf(event.target) + by];
   if (next) {
     event.preventDefault();
