@@ -1,34 +1,45 @@
 """CompareLab: one program under two kernels, a click on Step for both.
 
-Invariant: both debuggers have made the same number of clicks, unless one of them has ended.
+Invariant: the pair of debuggers holds the state; after every move the page is told once, and only what is different.
 """
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.asm import Program
-from aarch64sim.debug import Debugger, Stop
+from aarch64sim.asm import AssemblyError, Program
+from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
-from widgets import controls, timelinepage, wording
+from widgets import comparepage, controls, editor, hands, ownkernel, session, timelinepage, wording
 from widgets.board import Action, Board, Bundle
+from widgets.comparedriving import PairDriving, Shown
 from widgets.comparefigure import WIDTH, StopTable
+from widgets.comparepage import SIDES
+from widgets.driving import read_program
 from widgets.listing import Listing
-from widgets.panel import read_program
+from widgets.ownkernel import OwnKernel
+from widgets.pair import Pair
 from widgets.render import canvas, to_png
-from widgets.timeline import timeline
+from widgets.runner import RUN_LIMIT, Runner, broken_off
+from widgets.stepfigure import StepFigure
+from widgets.timeline import Timeline, timeline
 from widgets.timelinefigure import TimelineFigure
 
-MOST_STOPS = 500  # stops that are compared and shown
-SIDES = ("left", "right")
+MOST_STOPS = 200  # clicks whose stops are shown: the last ones
 
 
-class CompareLab(Board):
-    """Two panels in one: `left` and `right` are presets of kernels."""
+class CompareLab(PairDriving, Board):
+    """Two panels in one: `left` and `right` are presets of kernels, or kernels of your own.
+
+    `step`, `back`, `goto`, `run`, `run_to_difference` and `load` do what the controls do; `state` gives a dictionary
+    of where it stands, `code` a text from which `CompareLab.from_code` makes the panel again. Further options are
+    those of the Debugger.
+    """
 
     def __init__(
         self,
@@ -37,81 +48,102 @@ class CompareLab(Board):
         right: str | Kernel = "fixed",
         **options: Any,
     ) -> None:
-        self._options = options
-        self._program = read_program(program)
-        self.debuggers = tuple(
-            Debugger(self._program, kernel, **options) for kernel in (left, right)
-        )
-        self._listing = Listing(self.debuggers[0].program)
-        self.clicks = 0
-        actions: dict[str, Action] = {
+        self.pair = Pair(read_program(program), left, right, **options)
+        self.prefix = f"sl{uuid4().hex[:8]}-"
+        self._listing = Listing(self.pair.program)
+        self._message = ""
+        self._runner = Runner()
+        super().__init__(comparepage.skeleton(self.prefix), self._make_actions(), self._values())
+        self._runner.panels.add(self)
+
+    def _make_actions(self) -> dict[str, Action]:
+        return {
             "start": lambda _: self.goto(0),
             "back": lambda _: self.back(),
             "step": lambda _: self.step(),
-            "run": lambda _: self.run(),
-            "goto": lambda m: self.goto(int(m.get("value", 0))),
-            "left": lambda m: self.use_kernel("left", str(m.get("value"))),
-            "right": lambda m: self.use_kernel("right", str(m.get("value"))),
-            "event-left": lambda m: self.look_at(0, int(m.get("value", 0))),
-            "event-right": lambda m: self.look_at(1, int(m.get("value", 0))),
+            "run": lambda _: self._start(None),
+            "part": lambda _: self._go_to_difference(),
+            "stop": lambda _: self._runner.stop(),
+            "goto": lambda m: self.goto(hands.number(hands.value_of(m))),
+            "left": lambda m: self.use_kernel("left", hands.value_of(m)),
+            "right": lambda m: self.use_kernel("right", hands.value_of(m)),
+            "event-left": lambda m: self.look_at(0, int(hands.value_of(m))),
+            "event-right": lambda m: self.look_at(1, int(hands.value_of(m))),
+            "assemble": lambda m: self._assemble(hands.value_of(m)),
         }
-        super().__init__(_skeleton(), actions, self._values())
 
-    # --- moving ------------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_code(cls, code: str, **options: Any) -> CompareLab:
+        """The panel that `code()` described; SessionError for another text."""
+        wanted = session.decode(code)
+        if not isinstance(wanted.kernel, dict) or set(wanted.kernel) != set(SIDES):
+            raise session.SessionError("the session code is of one guest: give it to StepLab")
+        try:
+            left, right = (ownkernel.from_plain(wanted.kernel[side]) for side in SIDES)
+        except ValueError as error:
+            raise session.SessionError(
+                f"the session is of a kernel unknown here: {error}"
+            ) from None
+        lab = cls(wanted.program, left, right, **options)
+        lab.pair.run_slice(min(wanted.step, RUN_LIMIT))
+        at = lab.clicks
+        lab._say(f"Taken up at click {at}, not {wanted.step}." if at != wanted.step else "")
+        return lab
 
-    def step(self) -> tuple[Stop, Stop]:
-        """One click on Step in both."""
-        if not all(debugger.ended for debugger in self.debuggers):
-            self.clicks += 1
-            for debugger in self.debuggers:
-                debugger.step()
-        return self._moved()
+    # --- by hand -----------------------------------------------------------------------------------------------------
 
-    def back(self) -> tuple[Stop, Stop]:
-        """Undo the last click."""
-        return self.goto(max(0, self.clicks - 1))
+    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
+        try:
+            super()._receive(widget, content, buffers)
+        except ValueError as error:
+            self._say(f"Not done: {error}.")
+        except Exception as error:  # noqa: BLE001  # a device of the learner's may raise anything
+            self._say(broken_off(error))
 
-    def goto(self, clicks: int) -> tuple[Stop, Stop]:
-        """Be where so many clicks lead; beyond what was seen, step on."""
-        self.clicks = min(clicks, max(d.length for d in self.debuggers))
-        for debugger in self.debuggers:
-            debugger.goto(min(self.clicks, debugger.length))
-        return self._moved()
-
-    def run(self, limit: int = MOST_STOPS) -> tuple[Stop, Stop]:
-        """Step both until they end, at most `limit` times."""
-        for _ in range(limit):
-            if all(debugger.ended for debugger in self.debuggers):
-                break
-            self.clicks += 1
-            for debugger in self.debuggers:
-                debugger.step()
-        return self._moved()
-
-    def use_kernel(self, side: str, kernel: str | Kernel) -> None:
-        """Another kernel on one side; both start over."""
-        chosen = [
-            kernel if s == side else d.kernel for s, d in zip(SIDES, self.debuggers, strict=True)
-        ]
-        self.debuggers = tuple(Debugger(self._program, each, **self._options) for each in chosen)
-        self.clicks = 0
-        self.show(self._values())
-
-    def _moved(self) -> tuple[Stop, Stop]:
-        self.show(self._values())
-        return self.debuggers[0].last, self.debuggers[1].last
+    def _assemble(self, source: str) -> None:
+        try:
+            self.load(source)
+        except AssemblyError as error:
+            said = "Not assembled: " + str(error.errors[0])
+            self.show({"errors": editor.errors_html(error), "status.text": said})
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
+    def state(self) -> dict[str, Any]:
+        """Where the panel stands, as plain values."""
+        sides = {
+            name: {
+                "kernel": side.kernel.name,
+                "pc": side.last.pc,
+                "state": str(side.state),
+                "stop": side.last.reason,
+                "console": side.console,
+            }
+            for name, side in zip(SIDES, self.debuggers, strict=True)
+        }
+        first = {"clicks": self.clicks, "parted": self.pair.parted}
+        return first | sides | {"program": self.pair.program.source}
+
+    def code(self) -> str:
+        """Program, kernels and clicks as a short text for `CompareLab.from_code`."""
+        plain = {
+            name: ownkernel.to_plain(side.kernel)
+            for name, side in zip(SIDES, self.debuggers, strict=True)
+        }
+        return session.encode(session.Session(self.pair.program.source, plain, self.clicks))
+
     def stops(self) -> StopTable:
-        """Where both have stopped so far."""
+        """Where both have stopped, in the last clicks."""
         left, right = self.debuggers
-        titles = (left.kernel.title, right.kernel.title)
-        lists = [
-            [d.record(n).stop for n in range(min(d.position, MOST_STOPS) + 1)]
-            for d in self.debuggers
-        ]
-        return StopTable(titles, lists[0], lists[1], self._listing)
+        first = max(0, self.clicks - MOST_STOPS)
+        lists = [[d.stop_at(n) for n in range(first, d.position + 1)] for d in self.debuggers]
+        return StopTable((left.kernel.title, right.kernel.title), *lists, self._listing)
+
+    def diagram(self, side: str) -> StepFigure:
+        """The step machine of one side, "left" or "right", in the last click."""
+        debugger = self.debuggers[SIDES.index(side)]
+        events = debugger.events_of(self.clicks) if self._steps_now(debugger) else ()
+        return StepFigure.of(events, debugger.state, debugger.hardware.get("spsr_el2.ss"))
 
     def timeline(self, click: int | None = None) -> TimelineFigure:
         """The last click, or another one, under both kernels."""
@@ -124,33 +156,52 @@ class CompareLab(Board):
         words = wording.event_html(events[event], event + 1, len(events))
         self.show({f"event-{SIDES[side]}": words})
 
-    def _timeline(self, debugger: Debugger, click: int) -> Any:
+    def _steps_now(self, debugger: Debugger) -> bool:
+        return 0 < self.clicks <= debugger.position
+
+    def _timeline(self, debugger: Debugger, click: int) -> Timeline:
         steps = [(click, debugger.events_of(click))] if 0 < click <= debugger.position else []
         return timeline(debugger.kernel.title, steps, self._listing.mnemonic)
 
     def _status(self, table: StopTable) -> str:
+        if self._message:
+            return self._message
         if self.clicks == 0:
             return "Not started. One click on Step steps both kernels."
-        return table.sentence
+        parted = self.pair.parted
+        where = f" They part at click {parted}." if parted is not None else ""
+        return table.sentence + where
 
-    def _values(self) -> dict[str, str | int | None]:
-        table, lines = (
-            self.stops(),
-            [self._timeline(debugger, self.clicks) for debugger in self.debuggers],
-        )
-        ended = all(debugger.ended for debugger in self.debuggers)
-        length = max(debugger.length for debugger in self.debuggers)
-        values = {
-            **controls.values(self.clicks, length, ended=ended, running=False),
+    def _control_values(self, *, running: bool) -> Shown:
+        pair = self.pair
+        shown = controls.values(pair.position, pair.length, ended=pair.ended, running=running)
+        nothing_more = pair.ended and pair.parted is None
+        here = pair.parted is not None and pair.position == pair.parted
+        off = running or nothing_more or here
+        return shown | {"do-part@aria-disabled": "true" if off else None}
+
+    def _values(self) -> Shown:
+        table, times = self.stops(), self.timeline()
+        width = max(len(line.columns) for line in times.timelines)
+        found = self.pair.difference() if self.clicks else None
+        values: Shown = {
+            **self._control_values(running=self.running),
             "status.text": self._status(table),
+            "differing": comparepage.differing_html(found, table.titles),
             "stops": table.html(),
+            "editor@value": self.pair.program.source,
+            "errors": "",
+            "code@value": self.code(),
         }
-        width = max(len(line.columns) for line in lines)
-        for side, debugger, line in zip(SIDES, self.debuggers, lines, strict=True):
-            values |= controls.kernel_values(debugger.kernel, side)
-            values[f"time-{side}"] = timelinepage.html(line, action=f"event-{side}", width=width)
+        for side, debugger, line in zip(SIDES, self.debuggers, times.timelines, strict=True):
+            title = debugger.kernel.title
+            values |= controls.kernel_values(debugger.kernel, side, own=OwnKernel.of(debugger))
+            values |= comparepage.machine_values(self.diagram(side), title, side, self.prefix)
+            values[f"time-{side}"] = timelinepage.html(
+                line, action=f"event-{side}", width=width, parting=times.parting
+            )
             values[f"event-{side}"] = ""
-            values[f"title-{side}"] = escape(debugger.kernel.title)
+            values[f"title-{side}.text"] = title
         return values
 
     def __repr__(self) -> str:
@@ -169,10 +220,11 @@ class CompareLab(Board):
 
     def png(self) -> bytes:
         """The comparison as a picture."""
-        return to_png(self._draw())
+        return to_png(self.draw())
 
-    def _draw(self) -> MplFigure:
-        table, times = self.stops(), self.timeline()
+    def draw(self) -> MplFigure:
+        """That picture, as matplotlib draws it."""
+        table, times = self.stops(), self.timeline().shortened()
         show_times = any(line.columns for line in times.timelines)
         width = max(WIDTH, times.draw().get_figwidth() * 72) if show_times else WIDTH
         height = table.height + (times.height if show_times else 0)
@@ -181,22 +233,3 @@ class CompareLab(Board):
         if show_times:
             times.draw_into(axes, times.height, width)
         return figure
-
-
-def _skeleton() -> str:
-    times = [
-        f'<h4 data-slot="title-{side}"></h4><div data-slot="time-{side}"></div>'
-        f'<div class="sl-event" data-slot="event-{side}"></div>'
-        for side in SIDES
-    ]
-    choosers = "".join(
-        f'<div class="sl-tools">{controls.kernel_chooser(side, f"{side} kernel")}</div>'
-        for side in SIDES
-    )
-    return (
-        '<div class="sl-panel" role="group" aria-label="one program under two kernels">'
-        f'{choosers}<div class="sl-tools">{controls.buttons(("start", "back", "step", "run"))}{controls.slider()}</div>'
-        '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
-        '<section class="sl-view"><h3>Where each kernel stopped</h3><div data-slot="stops"></div></section>'
-        f'<section class="sl-view"><h3>This click, event by event</h3>{"".join(times)}</section></div>'
-    )

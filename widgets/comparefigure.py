@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
@@ -18,11 +19,13 @@ from widgets.alignment import ENDS, Pair, aligned
 from widgets.figure import Figure
 from widgets.listing import Listing
 from widgets.render import canvas
+from widgets.repaint import says
 from widgets.theme import LIGHT
 from widgets.timeline import MISSED
 
 ROW, WIDTH = 24.0, 640.0
 COLUMNS = (8.0, 240.0, 440.0)
+MOST_LETTERS = 26  # of a kernel's name on one line
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +41,13 @@ class StopTable(Figure):
     @property
     def pairs(self) -> list[Pair]:
         """The rows, the start left out."""
-        return [p for p in aligned(self.left, self.right) if (p.left or p.right).reason != "start"]  # type: ignore[union-attr]
+        pairs = [p for p in aligned(self.left, self.right) if (p.left or p.right).reason != "start"]  # type: ignore[union-attr]
+        if self.left[
+            0
+        ].number:  # the beginning is cut off, so what has no partner there may have had one
+            whole = (n for n, pair in enumerate(pairs) if pair.left and pair.right)
+            return pairs[next(whole, 0) :]
+        return pairs
 
     @property
     def missed(self) -> list[Pair]:
@@ -47,7 +56,7 @@ class StopTable(Figure):
 
     @property
     def sentence(self) -> str:
-        counts = [len(stops) - 1 for stops in (self.left, self.right)]
+        counts = [stops[-1].number if stops else 0 for stops in (self.left, self.right)]
         steps = (
             "; ".join(
                 f"{title}: {count} step{'s' if count != 1 else ''}"
@@ -84,15 +93,16 @@ class StopTable(Figure):
 
     def html(self) -> str:
         """The table with its ghosts marked."""
-        body = []
-        for pair, row in zip(self.pairs, self.rows, strict=True):
+        body, last = [], len(self.pairs) - 1
+        for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True)):
             cells = "".join(
                 f'<td class="sl-ghostcell">{escape(text)}</td>'
                 if pair.missed == side
                 else f"<td>{escape(text)}</td>"
                 for side, text in (("left", row[1]), ("right", row[2]))
             )
-            body.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+            now = ' class="sl-now"' if number == last else ""
+            body.append(f'<tr{now}><th scope="row">{escape(row[0])}</th>{cells}</tr>')
         head = "".join(f'<th scope="col">{escape(title)}</th>' for title in self.header)
         return (
             f'<table class="sl-table sl-stops"><caption class="sl-hidden">{escape(self.sentence)}</caption>'
@@ -100,9 +110,18 @@ class StopTable(Figure):
         )
 
     @property
+    def _head(self) -> list[str]:
+        """The names of the columns, a long one on two lines."""
+        return [fill(title, MOST_LETTERS) for title in self.header]
+
+    @property
+    def _head_height(self) -> float:
+        return ROW + 12.0 * max(title.count("\n") for title in self._head)
+
+    @property
     def height(self) -> float:
         """Points that the drawing needs."""
-        return ROW * (len(self.pairs) + 1) + 8
+        return self._head_height + ROW * len(self.pairs) + 8
 
     def draw(self) -> MplFigure:
         figure, axes = canvas((WIDTH, self.height))
@@ -112,26 +131,31 @@ class StopTable(Figure):
     def draw_into(self, axes: Axes, top: float) -> None:
         """Draw below `top` into axes whose coordinates are points."""
         text = axes.text
-        for x, title in zip(COLUMNS, self.header, strict=True):
-            text(x, top - 14, title, fontsize=9.5, weight="bold", va="center", color=LIGHT["ink"])
+        head = self._head_height
+        style = {"weight": "bold", "va": "center", "color": LIGHT["ink"]}
+        for x, title in zip(COLUMNS, self._head, strict=True):
+            text(x, top - 2 - head / 2, title, fontsize=9.5, **style)
         for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True), 1):
-            y = top - 14 - ROW * number
+            y = top - 2 - head + ROW / 2 - ROW * number
             axes.plot([4, WIDTH - 4], [y + ROW / 2] * 2, color=LIGHT["rule"], linewidth=0.8)
             for x, side, words in zip(COLUMNS, ("", "left", "right"), row, strict=True):
                 ghost = bool(side) and pair.missed == side
-                text(
+                cell = text(
                     x,
                     y,
-                    words,
+                    f"\u2715 {words}" if ghost else words,
                     fontsize=9,
                     va="center",
                     color=LIGHT["bug" if ghost else "ink"],
                     zorder=3,
                 )
                 if ghost:
+                    says(cell, "cell", "a stop that never came")
+                if ghost:
                     box = FancyBboxPatch(
                         (x - 4, y - 9), 190, 18, boxstyle="round,pad=0,rounding_size=4"
                     )
+                    says(box, "cell", "a stop that never came")
                     box.set(
                         facecolor=LIGHT["bug-fill"], edgecolor=LIGHT["bug"], linestyle=(0, (3, 2))
                     )

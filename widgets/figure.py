@@ -1,6 +1,7 @@
 """What every figure can do: be a picture, a sentence and a table, and be saved as any of them.
 
-Invariant: picture, sentence and table are made from the same model, so they cannot disagree.
+Invariant: picture, sentence and table are made from the same model, so they cannot disagree. A front end that runs
+shows the picture in its own theme; a file, and a notebook without a kernel, show it in light colours.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from matplotlib.figure import Figure as MplFigure
 
-from widgets.render import to_png, to_svg
+from widgets.render import svg_for_page, to_png, to_svg
+from widgets.repaint import repaint
+
+PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
 
 
 class Figure:
@@ -42,12 +48,15 @@ class Figure:
         """The figure as matplotlib draws it, in light colours."""
         raise NotImplementedError
 
-    def export(self, path: str | Path) -> Path:
-        """Save as what the name ends in: .svg, .png, .csv or .json. ValueError for anything else."""
+    def export(self, path: str | Path, theme: str = "light") -> Path:
+        """Save as what the name ends in: .svg, .png, .csv or .json. ValueError for anything else.
+
+        `theme` is that of the picture, "light" or "dark".
+        """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
-            ".svg": self.svg,
-            ".png": self.png,
+            ".svg": partial(self.svg, theme),
+            ".png": partial(self.png, theme),
             ".csv": self.csv,
             ".json": self.json,
         }
@@ -60,15 +69,15 @@ class Figure:
             path.write_text(content, encoding="utf-8")
         return path
 
-    def svg(self) -> str:
-        """The picture as SVG; its first element is the alt text."""
-        svg = to_svg(self.draw())
+    def svg(self, theme: str = "light") -> str:
+        """The picture as SVG; its first element is the alt text. Letters are outlines: no font is missing anywhere."""
+        svg = to_svg(repaint(self.draw(), theme), outlines=True)
         end = svg.index(">", svg.index("<svg")) + 1
         return f"{svg[:end]}\n <title>{escape(self.sentence)}</title>{svg[end:]}"
 
-    def png(self) -> bytes:
+    def png(self, theme: str = "light") -> bytes:
         """The picture as PNG."""
-        return to_png(self.draw())
+        return to_png(repaint(self.draw(), theme))
 
     def csv(self) -> str:
         """The table, one row a line."""
@@ -92,9 +101,27 @@ class Figure:
     def __repr__(self) -> str:
         return self.sentence
 
+    def page_html(self) -> str:
+        """The figure as an element of a page: the picture in the page's theme, with the table to be opened below."""
+        drawn = self.draw()
+        width = int(drawn.get_figwidth() * 72 * PAGE_SCALE)
+        svg = svg_for_page(drawn, f"sl{uuid4().hex[:8]}-", escape(self.sentence))
+        return (
+            f'<div class="sl-drawing" style="max-width:{width}px">{svg}</div>'
+            f'<details class="sl-twin"><summary>The figure in words</summary>{self.table()}</details>'
+        )
+
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"text/plain": self.sentence, "image/png": self.png()}, {
-            "image/png": {"alt": self.sentence, "width": int(self.draw().get_figwidth() * 72 * 1.2)}
+        # Imported late: a figure is drawn without widgets, too.
+        from widgets.board import Board
+
+        live, _metadata = Board(self.page_html(), {}, {})._repr_mimebundle_() or ({}, {})
+        drawn = self.draw()
+        return live | {"text/plain": self.sentence, "image/png": to_png(drawn)}, {
+            "image/png": {
+                "alt": self.sentence,
+                "width": int(drawn.get_figwidth() * 72 * PAGE_SCALE),
+            }
         }
 
 

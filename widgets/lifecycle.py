@@ -7,41 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from aarch64sim.events import Event
-from aarch64sim.kvm.kernels import Kernel, PcAdvance, SkipApplied, kernels
+from aarch64sim.kvm.kernels import Arming, Kernel, kernels
 from widgets.figure import Figure
-from widgets.lifestages import ARROWS, BOXES, GROUNDS, SIZE, Box, way
-from widgets.render import canvas
-from widgets.theme import LIGHT
+from widgets.lifedrawing import draw
+from widgets.lifestages import BOXES, Flag, way
+from widgets.visits import Visit, access_under, visits
 
-FONT = 10.5
+PLACES = {
+    "handle": "while it handles the exit",
+    "return": "as KVM_RUN returns",
+    "complete": "when it completes the access",
+    "adjust": "after it has armed the step",
+}
+MOST_NUMBERS = 3  # shown at one box
 
 
 @dataclass(frozen=True, repr=False)
 class LifeCycle(Figure):
-    """The life cycle under one kernel; `events` light the boxes that they belong to, numbered in order."""
+    """The life cycle under one kernel; `events` light the stages that they belong to, numbered in order."""
 
     kernel: Kernel
     events: tuple[Event, ...] = ()
     name = "kvm-run"
 
     @classmethod
-    def of(cls, kernel: str | Kernel, events: Iterable[Event] = ()) -> LifeCycle:
-        """For a kernel by name, with the events of a step."""
-        return cls(kernels[kernel] if isinstance(kernel, str) else kernel, tuple(events))
+    def of(cls, kernel: str | Kernel, events: Iterable[Event] | None = None) -> LifeCycle:
+        """For a kernel (or its name), with the events of a step; by default that over one store to a device."""
+        chosen = kernels[kernel] if isinstance(kernel, str) else kernel
+        return cls(chosen, access_under(chosen).events if events is None else tuple(events))
 
     @property
     def skip_at(self) -> str:
-        """The box in which the PC moves over an access that userspace emulates."""
-        if self.kernel.skip_applied is SkipApplied.AT_NEXT_ENTRY:
-            return "adjust"
-        return "handle" if self.kernel.pc_advance is PcAdvance.BEFORE_EXIT else "complete"
+        """The stage in which the PC moves over an access that userspace emulates."""
+        return access_under(self.kernel).skip_at
 
     @property
     def skip_text(self) -> str:
@@ -50,53 +54,57 @@ class LifeCycle(Figure):
 
     @property
     def late(self) -> bool:
-        """SS is not 0 when the guest is entered after a skip."""
-        return not (self.skip_at == "adjust" and self.kernel.skip_clears_ss)
+        """After an access that userspace emulates, a second instruction runs without a stop."""
+        return access_under(self.kernel).late
+
+    @cached_property
+    def visits(self) -> tuple[Visit, ...]:
+        """The stages in the order in which the events visited them."""
+        return visits(self.events, self.kernel)
 
     @property
     def numbers(self) -> dict[str, str]:
-        """The order in which the boxes were visited by the events."""
-        visited: dict[str, list[int]] = {}
-        order = 0
-        last = ""
-        for event in self.events:
-            box = self._box_of(event)
-            if box and box != last:
-                order += 1
-                visited.setdefault(box, []).append(order)
-                last = box
-        return {name: ", ".join(map(str, places[:3])) for name, places in visited.items()}
+        """What stands at each visited stage: "2", or "2, 8" where it was visited twice."""
+        found: dict[str, list[str]] = {}
+        for visit in self.visits:
+            found.setdefault(visit.stage, []).append(str(visit.number))
+        return {stage: ", ".join(places[:MOST_NUMBERS]) for stage, places in found.items()}
 
     @property
     def path(self) -> set[tuple[str, str]]:
         """The arrows that the events went along, the stages that write no event included."""
-        visited = [box for box in map(self._box_of, self.events) if box]
         taken: set[tuple[str, str]] = set()
-        for source, target in pairwise(visited):
-            if source != target:
-                taken |= set(pairwise(way(source, target)))
+        for one, other in pairwise(self.visits):
+            direct = any(event.what == "fake_debug_exit" for event in other.events)
+            taken |= set(pairwise(way(one.stage, other.stage, without_entry=direct)))
         return taken
 
-    def _box_of(self, event: Event) -> str:
-        if event.what == "skip":
-            return self.skip_at
-        return next((box.name for box in BOXES if event.what in box.events), "")
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What this kernel does to the PC and to SS, and at which stage; and what the CPU itself does."""
+        once = self.kernel.arming is Arming.EVERY_ENTRY
+        flags = [
+            Flag("arm", "at every entry" if once else "unless a step is pending"),
+            Flag("guest", "PC += 4, SS := 0"),  # the CPU itself, when an instruction retires
+        ]
+        if access_under(self.kernel).fake:
+            return (
+                *flags,
+                Flag(self.skip_at, self.skip_text),
+                Flag("return", "pretends a step", "wrong"),
+            )
+        return (*flags, Flag(self.skip_at, self.skip_text, "wrong" if self.late else "right"))
 
     @property
     def sentence(self) -> str:
-        place = {
-            "handle": "while it handles the exit",
-            "complete": "when it completes the access",
-            "adjust": "after it has armed the step",
-        }
         result = (
             "so the guest is entered with SS = 1, and a second instruction runs"
             if self.late
             else "so the guest is entered with SS = 0, and stops at once"
         )
-        if self.kernel.fake_debug_exit:
+        if access_under(self.kernel).fake:
             result = "and pretends a step, so that the debugger stops without an entry"
-        moved = f"KVM moves the PC over an emulated access {place[self.skip_at]}"
+        moved = f"KVM moves the PC over an emulated access {PLACES[self.skip_at]}"
         return f"{self.kernel.title}: {moved} ({self.skip_text}), {result}."
 
     @property
@@ -105,156 +113,19 @@ class LifeCycle(Figure):
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
+        flags = {box.name: [f.text for f in self.flags if f.stage == box.name] for box in BOXES}
         return [
             (
                 box.name,
                 box.who,
                 " ".join(box.text),
-                self._flag(box.name),
+                "; ".join(flags[box.name]),
                 self.numbers.get(box.name, ""),
             )
             for box in BOXES
         ]
 
-    def _flag(self, name: str) -> str:
-        return self.skip_text if name == self.skip_at else ""
-
     def draw(self) -> MplFigure:
-        figure, axes = canvas(SIZE)
-        for level, (name, left, low, width, height, at) in enumerate(GROUNDS):
-            ground = FancyBboxPatch(
-                (left, low), width, height, boxstyle="round,pad=0,rounding_size=8"
-            )
-            ground.set(
-                facecolor=LIGHT["surface"], edgecolor=LIGHT["rule"], linewidth=1, zorder=level / 4
-            )
-            axes.add_patch(ground)
-            axes.text(
-                *at,
-                name,
-                fontsize=FONT,
-                weight="bold",
-                ha="center",
-                va="center",
-                color=LIGHT["muted"],
-            )
-        return self._finish(figure, axes)
-
-    def _finish(self, figure: MplFigure, axes: Axes) -> MplFigure:
-        numbers, path = self.numbers, self.path
-        for source, target, start, end, bend, label, at in ARROWS:
-            lit = (source, target) in path
-            style = f"arc3,rad={bend}"
-            if (source, target) == ("return", "answer"):
-                self._return_arrow(axes, lit)
-            else:
-                axes.add_patch(_arrow(start, end, style, lit))
-            if label:
-                ha = "left" if label.startswith("to") else "center"
-                axes.text(
-                    *at,
-                    label,
-                    fontsize=FONT - 1,
-                    ha=ha,
-                    va="bottom" if ha == "center" else "center",
-                    color=LIGHT["muted"],
-                    style="italic",
-                )
-        for box in BOXES:
-            self._draw_box(axes, box, numbers.get(box.name, ""))
-        self._draw_flag(axes)
-        return figure
-
-    def _return_arrow(self, axes: Axes, lit: bool) -> None:
-        colour, width = LIGHT["ink" if lit else "line"], 2.6 if lit else 1.3
-        axes.plot(
-            [512, 512, 184, 184], [301, 322, 322, 204], color=colour, linewidth=width, zorder=1
+        return draw(
+            f"KVM_RUN under {self.kernel.title}", self.flags, self.visits, self.numbers, self.path
         )
-        axes.add_patch(_arrow((184, 204), (167, 204), "arc3,rad=0", lit))
-
-    def _draw_box(self, axes: Axes, box: Box, number: str) -> None:
-        (x, y), (w, h) = box.at, box.size
-        colour = {"userspace": "stop", "kernel": "here", "guest": "run"}[box.who]
-        patch = FancyBboxPatch(
-            (x - w / 2, y - h / 2),
-            w,
-            h,
-            boxstyle=f"round,pad=0,rounding_size={14 if box.who == 'guest' else 5}",
-        )
-        patch.set(
-            facecolor=LIGHT[f"{colour}-fill" if number else "page"],
-            edgecolor=LIGHT[colour if number else "line"],
-            linewidth=2.4 if number else 1.2,
-            zorder=3,
-        )
-        axes.add_patch(patch)
-        for line, text in enumerate(box.text):
-            axes.text(
-                x,
-                y + 7.5 * (len(box.text) - 1) - 15 * line,
-                text,
-                fontsize=FONT,
-                ha="center",
-                va="center",
-                color=LIGHT["ink"],
-                zorder=4,
-            )
-        if number:
-            half = 8 + 4.0 * (len(number) - 1) / 2
-            left = x - w / 2 - 4
-            disc = FancyBboxPatch(
-                (left, y + h / 2 - 8), 2 * half, 16, boxstyle="round,pad=0,rounding_size=7.9"
-            )
-            disc.set(facecolor=LIGHT["badge"], edgecolor=LIGHT["page"], linewidth=1.2, zorder=6)
-            axes.add_patch(disc)
-            axes.text(
-                left + half,
-                y + h / 2 - 0.3,
-                number,
-                fontsize=FONT - 1.5,
-                weight="bold",
-                ha="center",
-                va="center",
-                color=LIGHT["badge-ink"],
-                zorder=7,
-            )
-
-    def _draw_flag(self, axes: Axes) -> None:
-        box = next(box for box in BOXES if box.name == self.skip_at)
-        colour = "bug" if self.late and not self.kernel.fake_debug_exit else "run"
-        mark = "\u2715 " if colour == "bug" else "\u2713 "
-        x, y = box.at[0], box.at[1] - box.size[1] / 2 - 1
-        flag = FancyBboxPatch((x - 64, y - 15), 128, 17, boxstyle="round,pad=0,rounding_size=3")
-        flag.set(
-            facecolor=LIGHT[f"{colour}-fill"], edgecolor=LIGHT[colour], linewidth=1.4, zorder=5
-        )
-        flag.set_linestyle((0, (3, 2)) if colour == "bug" else "solid")
-        axes.add_patch(flag)
-        axes.text(
-            x,
-            y - 6.8,
-            mark + self.skip_text,
-            fontsize=FONT - 1,
-            weight="bold",
-            ha="center",
-            va="center",
-            color=LIGHT["bug" if colour == "bug" else "ink"],
-            zorder=6,
-        )
-
-
-def _arrow(
-    start: tuple[float, float], end: tuple[float, float], style: str, lit: bool
-) -> FancyArrowPatch:
-    return FancyArrowPatch(
-        start,
-        end,
-        connectionstyle=style,
-        arrowstyle="-|>,head_length=0.5,head_width=0.26",
-        mutation_scale=14,
-        shrinkA=0,
-        shrinkB=0,
-        linewidth=2.6 if lit else 1.3,
-        color=LIGHT["ink" if lit else "line"],
-        zorder=2,
-    )

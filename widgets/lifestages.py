@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIZE = (772.0, 384.0)
+SIZE = (772.0, 470.0)
+LIFT = 86.0  # points below the stages, for the strip of who runs when
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,15 @@ BOXES = (
 ARROWS = (
     ("call", "complete", (167, 280), (221, 280), 0.0, "", (0, 0)),
     ("complete", "arm", (296, 259), (296, 225), 0.0, "", (0, 0)),
+    # Without an entry: a signal waits (EINTR), or a kernel pretends the step.
+    ("complete", "return", (371, 280), (437, 280), 0.0, "no entry", (404, 284)),
     ("arm", "adjust", (296, 183), (296, 149), 0.0, "", (0, 0)),
     ("adjust", "enter", (296, 107), (296, 65), 0.0, "", (0, 0)),
     ("enter", "guest", (371, 48), (618, 48), 0.0, "into the guest", (480, 54)),
     ("guest", "away", (688, 69), (587, 128), 0.3, "", (0, 0)),
     ("away", "handle", (512, 149), (512, 183), 0.0, "", (0, 0)),
     ("handle", "arm", (432, 204), (386, 204), 0.0, "again", (410, 209)),
-    ("handle", "return", (512, 225), (512, 259), 0.0, "to userspace", (518, 242)),
+    ("handle", "return", (512, 225), (512, 259), 0.0, "to userspace", (518, 234)),
     ("return", "answer", (0, 0), (0, 0), 0.0, "", (0, 0)),
     ("answer", "call", (92, 225), (92, 259), 0.0, "", (0, 0)),
 )
@@ -87,16 +90,29 @@ ARROWS = (
 GROUNDS = (
     ("userspace", 6, 172, 172, 166, (92, 352)),
     ("kernel, at EL2", 192, 14, 414, 324, (404, 352)),
-    ("guest", 612, 14, 154, 82, (736, 106)),
+    ("guest", 612, 14, 154, 92, (690, 118)),
 )
 
 
-def way(source: str, target: str) -> list[str]:
-    """The shortest way from one stage to another along the arrows."""
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A note at a stage. `kind`: plain, right or wrong."""
+
+    stage: str
+    text: str
+    kind: str = "plain"
+
+
+def way(source: str, target: str, *, without_entry: bool = False) -> list[str]:
+    """The shortest way from one stage to another along the arrows.
+
+    A KVM_RUN that enters no guest goes from completion to its return; any other does not.
+    """
     ways = [[source]]
     for way in ways:
         for start, end, *_ in ARROWS:
-            if start == way[-1] and end not in way:
+            shortcut = (start, end) == ("complete", "return")
+            if start == way[-1] and end not in way and (without_entry or not shortcut):
                 if end == target:
                     return [*way, end]
                 ways.append([*way, end])

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure as MplFigure
+
 from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
@@ -236,5 +238,8 @@ class StepLab(Driving, Looking, Board):
 
     def png(self) -> bytes:
         """The panel as a picture, for where nothing runs."""
-        drawn = poster(repr(self), self._listing, self.debugger, self.diagram(), self.last_timeline)
-        return to_png(drawn)
+        return to_png(self.draw())
+
+    def draw(self) -> MplFigure:
+        """That picture, as matplotlib draws it."""
+        return poster(repr(self), self._listing, self.debugger, self.diagram(), self.last_timeline)

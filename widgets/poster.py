@@ -27,7 +27,7 @@ def poster(
     title: str, listing: Listing, debugger: Debugger, diagram: StepFigure, timeline: Timeline
 ) -> Figure:
     """Program and registers at the left, the step machine at the right, the timeline below, the status on top."""
-    lower = TimelineFigure((timeline,), WIDTH - 16)
+    lower = TimelineFigure((timeline,), WIDTH - 16).shortened()
     below = lower.height if timeline.columns else 0.0
     height = diagram.diagram.size[1] + below + 44
     figure, axes = canvas((WIDTH, height))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.figure import Figure as MplFigure
@@ -19,9 +20,11 @@ from aarch64sim.kvm.kernels import preset_for
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figure import Figure
 from widgets.render import canvas
+from widgets.repaint import says
 from widgets.theme import LIGHT
 
 WIDTH, ROW, COLUMNS = 760.0, 20.0, (8.0, 60.0, 350.0, 640.0)
+LINE, MOST_LETTERS = 14.0, 110  # of the title
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,24 +92,21 @@ class RecordedRun(Figure):
         )
 
     def draw(self) -> MplFigure:
-        height = ROW * (len(self.rows) + 2) + 6
+        title = wrap(self.sentence, MOST_LETTERS)
+        height = ROW * (len(self.rows) + 1) + LINE * len(title) + 14
         figure, axes = canvas((WIDTH, height))
-        axes.text(
-            8,
-            height - 12,
-            self.sentence,
-            fontsize=9,
-            weight="bold",
-            va="center",
-            color=LIGHT["ink"],
-        )
+        for number, line in enumerate(title):
+            y = height - 12 - LINE * number
+            axes.text(8, y, line, fontsize=9, weight="bold", va="center", color=LIGHT["ink"])
         for number, row in enumerate([self.header, *self.rows], 1):
-            y = height - 12 - ROW * number
+            y = height + 6 - LINE * len(title) - ROW * number
             for x, words in zip(COLUMNS, row, strict=True):
                 wrong = words.startswith("differs")
                 mark = {"same": "\u2713 same"}.get(words, f"\u2717 {words}" if wrong else words)
                 colour = LIGHT["bug" if wrong else "muted" if number == 1 else "ink"]
-                axes.text(x, y, mark, fontsize=8.5, va="center", color=colour)
+                cell = axes.text(x, y, mark, fontsize=8.5, va="center", color=colour)
+                if wrong or words == "same":
+                    says(cell, "row", "differs" if wrong else "same")
         return figure
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,9 +15,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Polygon
+from matplotlib.text import Text
 from PIL import Image
 
 from widgets.diagram import Diagram, Edge, State
+from widgets.repaint import says
 from widgets.theme import LIGHT, themed
 
 DPI = 110
@@ -94,6 +96,11 @@ def _draw_state(axes: Axes, state: State, prefix: str, lit: bool, values: dict[s
         zorder=3,
     )
     axes.add_patch(_gid(body, prefix, f"state-{state.name}"))
+    family, meanings = ("work", ("done", "not done"))
+    if state.shape != "work":
+        family, meanings = ("state", ("current", "other"))
+    meaning = meanings[0 if lit else 1]
+    says(body, family, meaning)
     x, y = state.at
     style: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 5}
     if state.shape == "work":
@@ -105,7 +112,7 @@ def _draw_state(axes: Axes, state: State, prefix: str, lit: bool, values: dict[s
             x, y + 20, "\u25b6", fontsize=FONT, color=LIGHT[state.colour], weight="bold", **style
         )
         mark.set_x(x - 4.1 * len(state.title) - 9)
-        _gid(mark, prefix, f"mark-{state.name}")
+        says(_gid(mark, prefix, f"mark-{state.name}"), family, meaning)
     axes.text(
         x, y + 20, state.title, fontsize=FONT + 1.5, weight="bold", color=LIGHT["ink"], **style
     )
@@ -150,7 +157,8 @@ def _draw_edge(axes: Axes, edge: Edge, prefix: str, number: str) -> None:
         color=colour,
         zorder=2,
     )
-    axes.add_patch(_gid(arrow, prefix, f"edge-{edge.name}"))
+    meaning = ("missing, " if edge.missing else "") + ("taken" if lit else "not taken")
+    axes.add_patch(says(_gid(arrow, prefix, f"edge-{edge.name}"), "edge", meaning))
     for text, is_effect, at in edge.label:
         axes.text(
             *at,
@@ -175,11 +183,17 @@ def _draw_edge(axes: Axes, edge: Edge, prefix: str, number: str) -> None:
                     zorder=4,
                 )
     if number:
-        _draw_badge(axes, edge, prefix, number)
+        says(_draw_badge(axes, edge, prefix, number), "edge", meaning)
 
 
-def _draw_badge(axes: Axes, edge: Edge, prefix: str, number: str) -> None:
-    (x, y), half = edge.badge_at, 8.5 + 4.5 * max(0, len(number) - 1) / 2
+def half_width(number: str, font: float) -> float:
+    """Half of what a badge needs for a bold number, in points; at least that of a round one."""
+    letters = sum({",": 0.38, " ": 0.35, "\u2026": 1.0}.get(letter, 0.7) for letter in number)
+    return max(0.74 * font, (letters * font) / 2 + 0.4 * font)
+
+
+def _draw_badge(axes: Axes, edge: Edge, prefix: str, number: str) -> Text:
+    (x, y), half = edge.badge_at, half_width(number, FONT)
     disc = FancyBboxPatch(
         (x - half, y - 8.5), 2 * half, 17, boxstyle="round,pad=0,rounding_size=8.4"
     )
@@ -196,16 +210,16 @@ def _draw_badge(axes: Axes, edge: Edge, prefix: str, number: str) -> None:
         color=LIGHT["badge-ink"],
         zorder=7,
     )
-    _gid(text, prefix, f"number-{edge.name}")
+    return _gid(text, prefix, f"number-{edge.name}")  # type: ignore[no-any-return]
 
 
 # Files and pages
 
 
-def to_svg(figure: Figure) -> str:
-    """The figure as SVG with real text, without date or anything else that changes."""
+def to_svg(figure: Figure, *, outlines: bool = False) -> str:
+    """The figure as SVG with real text or its outlines, without date or anything else that changes."""
     buffer = io.StringIO()
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS | ({"svg.fonttype": "path"} if outlines else {})):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
@@ -269,6 +283,11 @@ def page_style(diagram: Diagram, prefix: str, current: str, numbers: Mapping[str
                 f"#{prefix}edge-{edge.name} path{{stroke:var(--sl-{paint})!important;stroke-width:3.2!important}}"
                 f"#{prefix}edge-{edge.name} path:last-child{{fill:var(--sl-{paint})!important}}"
             )
+            if len(numbers[edge.name]) > 1:  # the disc is made for one figure: the text brings its own ground
+                rules.append(
+                    f"#{prefix}number-{edge.name} text{{paint-order:stroke;stroke:var(--sl-badge);"
+                    "stroke-width:8px;stroke-linejoin:round}"
+                )
         else:
             rules.append(
                 f"#{prefix}disc-{edge.name},#{prefix}number-{edge.name}{{visibility:hidden}}"

@@ -5,11 +5,12 @@ Invariant: `word_of(fields_of(word))` is the word, for every class and every 32-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any
+from uuid import uuid4
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
@@ -17,7 +18,8 @@ from matplotlib.patches import Rectangle
 
 from widgets.board import Action, Board, Bundle
 from widgets.figure import Figure
-from widgets.render import canvas, to_png
+from widgets.render import canvas, svg_for_page, to_png
+from widgets.repaint import says
 from widgets.syndromes import MOST_FIELDS, Field, class_name, fields_of, word_of
 from widgets.theme import LIGHT
 
@@ -27,10 +29,11 @@ WIDTH = LEFT * 2 + 32 * BIT
 
 @dataclass(frozen=True, repr=False)
 class EsrRuler(Figure):
-    """One syndrome, 32 bits."""
+    """One syndrome, 32 bits. Bits that are not as in `before`, if that is given, are framed."""
 
     word: int
     register: str = "ESR_EL2"
+    before: int | None = None
     name = "esr"
 
     def __post_init__(self) -> None:
@@ -60,6 +63,11 @@ class EsrRuler(Figure):
         figure, axes = canvas((WIDTH, TOP + 12))
         for bit in range(32):
             x = LEFT + (31 - bit + 0.5) * BIT
+            changed = self.before is not None and (self.word ^ self.before) >> bit & 1
+            if changed:
+                frame = Rectangle((x - 8, TOP - 25.5), 16, 17)
+                frame.set(facecolor="none", edgecolor=LIGHT["run"], linewidth=2.2, zorder=2)
+                axes.add_patch(says(frame, "bit", "changed"))
             axes.text(x, TOP - 2, str(bit), fontsize=6.5, ha="center", color=LIGHT["muted"])
             value = self.word >> bit & 1
             axes.text(
@@ -79,11 +87,13 @@ class EsrRuler(Figure):
 
     def _draw_field(self, axes: Axes, field: Field, value: int, number: int) -> None:
         x, width = LEFT + (31 - field.high) * BIT, field.width * BIT
-        colour = "here" if field.name == "RES0" else "run" if number % 2 else "stop"
-        for low, height, fill in ((TOP - 27, 20, f"{colour}-fill"), (6, TOP - 33, "page")):
+        reserved = field.name == "RES0"
+        band = "surface" if number % 2 else "here-fill"
+        for low, height, fill in ((TOP - 27, 20, band), (6, TOP - 33, "page")):
             box = Rectangle((x + 0.8, low), width - 1.6, height)
-            box.set(facecolor=LIGHT[fill], edgecolor=LIGHT[colour], linewidth=1.1, zorder=1)
-            axes.add_patch(box)
+            box.set(facecolor=LIGHT[fill], edgecolor=LIGHT["line"], linewidth=1.1, zorder=1)
+            box.set_linestyle((0, (3, 2)) if reserved else "solid")
+            axes.add_patch(says(box, "field", "reserved" if reserved else "in use"))
         middle = x + width / 2
         upright = width < 7.0 * len(field.name) + 2
         axes.text(
@@ -109,22 +119,20 @@ class EsrRuler(Figure):
 
 
 class EsrLab(Board):
-    """A ruler to play with: write the word, or any field, and read the other."""
+    """A ruler to play with: write the word, toggle a bit, write a field; the rest follows, the picture too.
+
+    What is typed in and cannot be is answered with one sentence, and changes nothing.
+    """
 
     def __init__(self, word: int = 0x9380_0047, register: str = "ESR_EL2") -> None:
         self.figure = EsrRuler(word, register)
-        skeleton = (
-            '<div class="sl-panel" role="group" aria-label="a syndrome, bit by bit">'
-            f'<label class="sl-kernel"><span>{escape(register)}</span>'
-            '<input type="text" data-set="word" data-slot="word" size="12"></label>'
-            '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
-            '<div data-slot="fields"></div></div>'
-        )
+        self._prefix = f"sl{uuid4().hex[:8]}-"
         actions: dict[str, Action] = {
             f"field-{n}": partial(self._set_field, n) for n in range(MOST_FIELDS)
         }
-        actions["word"] = lambda m: self._set_word(m.get("value"))
-        super().__init__(skeleton, actions, self._values())
+        actions["word"] = lambda m: self._set_word(str(m.get("value")))
+        actions["bit"] = lambda m: self._toggle(int(m.get("value", 0)))
+        super().__init__(_skeleton(register), actions, self._values())
 
     @property
     def word(self) -> int:
@@ -133,49 +141,69 @@ class EsrLab(Board):
 
     @word.setter
     def word(self, value: int) -> None:
-        self.figure = EsrRuler(value, self.figure.register)
+        self.figure = EsrRuler(value, self.figure.register, self.word)
         self.show(self._values())
 
-    def _set_word(self, text: object) -> None:
-        self._try(
-            lambda: int(str(text), 0), f"{text!r} is no number: write 0x93800047, for example."
+    def _toggle(self, bit: int) -> None:
+        self.word ^= 1 << bit & 0xFFFF_FFFF
+
+    def _set_word(self, text: str) -> None:
+        """A syndrome is written in hexadecimal, with or without 0x."""
+        complaint = (
+            f"{text!r} is no syndrome: write 32 bits in hexadecimal, 0x93800047 for example."
         )
+        self._try("word", lambda: int(text, 16), complaint)
 
     def _set_field(self, number: int, message: Mapping[str, Any]) -> None:
-        text = message.get("value")
+        text = str(message.get("value"))
         fields = fields_of(self.word)
+        if number >= len(fields):
+            return  # a row that is not shown
         field = fields[number][0]
 
         def changed() -> int:
-            fields[number] = (field, int(str(text), 0))
+            fields[number] = (field, int(text, 0))
             return word_of(fields)
 
-        self._try(changed, f"{field.name} takes a number of {field.width} bits, not {text!r}.")
+        complaint = f"{field.name} takes a number of {field.width} bits, not {text!r}."
+        self._try(f"value-{number}", changed, complaint)
 
-    def _try(self, make: Any, complaint: str) -> None:
+    def _try(self, slot: str, make: Callable[[], int], complaint: str) -> None:
         try:
             self.word = make()
         except ValueError as error:
             said = str(error) if "fit" in str(error) else complaint
-            self.show({"status.text": said})
+            self.forget(
+                f"{slot}@value"
+            )  # it shows what was typed: the next right word is written over it
+            self.show({"status.text": said, f"{slot}@aria-invalid": "true"})
 
     def _values(self) -> dict[str, str | int | None]:
-        rows = "".join(
-            f'<tr><th scope="row">{field.name}</th><td>{bits}</td><td><input type="text" size="6"'
-            f' value="{value:#x}" data-set="field-{n}" aria-label="{field.name}"></td>'
-            f"<td>{value:0{field.width}b}</td><td>{escape(field.says(value))}</td></tr>"
-            for n, ((field, value), (_, bits, _, _)) in enumerate(
-                zip(fields_of(self.word), self.figure.rows, strict=True)
-            )
-        )
-        head = "".join(
-            f'<th scope="col">{n}</th>' for n in ("field", "bits", "value", "binary", "meaning")
-        )
-        return {
+        values: dict[str, str | int | None] = {
             "word@value": f"{self.word:#010x}",
+            "word@aria-invalid": None,
             "status.text": self.figure.sentence,
-            "fields": f'<table class="sl-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
+            "picture": svg_for_page(self.figure.draw(), self._prefix, escape(self.figure.sentence)),
         }
+        fields, rows = fields_of(self.word), self.figure.rows
+        for field, _ in fields:
+            for bit in range(field.low, field.high + 1):
+                said = f"bit {bit}, {field.name}: {self.word >> bit & 1}"
+                values |= {f"bit-{bit}@aria-label": said, f"bit-{bit}@title": said}
+        for n in range(MOST_FIELDS):
+            values[f"row-{n}@hidden"] = None if n < len(fields) else ""
+            values[f"value-{n}@aria-invalid"] = None
+            if n < len(fields):
+                (field, value), (name, bits, shown, meaning) = fields[n], rows[n]
+                values |= {
+                    f"name-{n}.text": name,
+                    f"bits-{n}.text": bits,
+                    f"value-{n}@value": shown,
+                    f"value-{n}@aria-label": f"{name}, bits {bits}",
+                    f"binary-{n}.text": f"{value:0{field.width}b}",
+                    f"meaning-{n}.text": meaning,
+                }
+        return values
 
     def __repr__(self) -> str:
         return f"EsrLab({self.figure.sentence})"
@@ -183,3 +211,32 @@ class EsrLab(Board):
     def _repr_mimebundle_(self, **_: Any) -> Bundle:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         return data | {"text/plain": repr(self), "image/png": to_png(self.figure.draw())}, metadata
+
+
+def _skeleton(register: str) -> str:
+    """Everything that there will ever be: a change of the word remakes no field, so the focus stays."""
+    head = "".join(
+        f'<th scope="col">{n}</th>' for n in ("field", "bits", "value", "binary", "meaning")
+    )
+    rows = "".join(
+        f'<tr data-slot="row-{n}"><th scope="row" data-slot="name-{n}"></th><td data-slot="bits-{n}"></td>'
+        f'<td><input type="text" size="9" data-set="field-{n}" data-slot="value-{n}"></td>'
+        f'<td data-slot="binary-{n}"></td><td data-slot="meaning-{n}"></td></tr>'
+        for n in range(MOST_FIELDS)
+    )
+    bits = "".join(
+        f'<button type="button" data-do="bit" data-value="{bit}" data-slot="bit-{bit}"'
+        f' tabindex="{0 if bit == 31 else -1}"></button>'
+        for bit in range(31, -1, -1)
+    )
+    edge = 100 * LEFT / WIDTH
+    return (
+        '<div class="sl-panel" role="group" aria-label="a syndrome, bit by bit">'
+        f'<label class="sl-kernel"><span>{escape(register)}</span>'
+        '<input type="text" data-set="word" data-slot="word" size="12"></label>'
+        '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
+        '<div class="sl-drawing sl-ruler"><div data-slot="picture"></div>'
+        f'<div class="sl-toggles" data-group role="group" aria-label="toggle a bit"'
+        f' style="left:{edge:.3f}%;right:{edge:.3f}%">{bits}</div></div>'
+        f'<table class="sl-table sl-ruled"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )

@@ -14,13 +14,13 @@ LIGHT = {
     "surface": "#f6f8fa",
     "ink": "#1b1f24",
     "muted": "#57606a",
-    "line": "#8c959f",
+    "line": "#848d97",
     "rule": "#d0d7de",
     "here": "#24292f",  # borders of the current state: inactive
     "here-fill": "#dde2e8",
     "run": "#0b5cad",  # active-not-pending: one instruction may run
     "run-fill": "#d3e7fb",
-    "stop": "#a04a00",  # active-pending: stop before the next instruction
+    "stop": "#964500",  # active-pending: stop before the next instruction
     "stop-fill": "#ffe2b8",
     "bug": "#a3155e",  # what should not be, or is missing
     "bug-fill": "#fde7f1",
@@ -31,7 +31,7 @@ DARK = {
     "page": "#111111",
     "surface": "#1c2128",
     "ink": "#e6edf3",
-    "muted": "#a3adb8",
+    "muted": "#b4bec9",
     "line": "#7d8794",
     "rule": "#3d444d",
     "here": "#d5dce4",
@@ -45,6 +45,7 @@ DARK = {
     "badge": "#e6edf4",
     "badge-ink": "#111112",
 }
+THEMES = {"light": LIGHT, "dark": DARK}
 
 
 def css_variables(colours: dict[str, str]) -> str:

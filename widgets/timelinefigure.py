@@ -5,21 +5,26 @@ Invariant: everything drawn stands in the table, too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
+from aarch64sim.events import Lane
 from widgets.figure import Figure
 from widgets.render import canvas
+from widgets.repaint import says
 from widgets.theme import LIGHT
-from widgets.timeline import LANE_TITLES, LANES, Column, Timeline
+from widgets.timeline import LANE_TITLES, LANES, Column, Timeline, first_divergence
 
 LEFT, ROW, HEAD, GAP, FONT = 66.0, 26.0, 48.0, 14.0, 8.5
-COLOURS = {"guest": "run", "kvm": "here", "vmm": "here", "debugger": "stop"}
+FILLS = {"guest": "run-fill", "kvm": "here-fill", "vmm": "surface", "debugger": "stop-fill"}
+EDGES = {"guest": "run", "kvm": "here", "vmm": "line", "debugger": "stop"}
+PARTS = "first difference"
+MOST_COLUMNS = 17  # that a panel's picture has room for
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +40,13 @@ class TimelineFigure(Figure):
         return " ".join(timeline.sentence for timeline in self.timelines)
 
     @property
+    def parting(self) -> int | None:
+        """The first column that is not the same in all timelines; None where all are, or none is from the start."""
+        first, *others = [[(c.lane, c.label, c.pc) for c in t.columns] for t in self.timelines]
+        found = [at for other in others if (at := first_divergence(first, other))]
+        return min(found, default=None)
+
+    @property
     def header(self) -> tuple[str, ...]:
         return ("kernel", "step", "lane", "event", "PC", "SS", "what happened")
 
@@ -45,19 +57,37 @@ class TimelineFigure(Figure):
                 timeline.title,
                 str(c.step),
                 LANE_TITLES[c.lane],
-                c.label + (" (nobody was told)" if c.ghost == "ran" else ""),
+                c.label
+                + (" (nobody was told)" if c.ghost == "ran" else "")
+                + (f" ({PARTS})" if number == self.parting else ""),
                 f"{c.pc:#x}",
                 c.ss,
                 c.text,
             )
             for timeline in self.timelines
-            for c in timeline.columns
+            for number, c in enumerate(timeline.columns)
         ]
 
     @property
     def height(self) -> float:
         """Points that the drawing needs."""
         return len(self.timelines) * (HEAD + len(LANES) * ROW + GAP)
+
+    def shortened(self, most: int = MOST_COLUMNS) -> TimelineFigure:
+        """At most so many columns: from shortly before the first difference, or the last ones; the titles say which."""
+        longest = max((len(t.columns) for t in self.timelines), default=0)
+        if longest <= most:
+            return self
+        wanted = longest - most if self.parting is None else self.parting - 4
+        first = max(0, min(wanted, longest - most))
+        cut = tuple(
+            Timeline(
+                f"{t.title} (columns {first + 1} to {min(first + most, len(t.columns))} of {len(t.columns)})",
+                t.columns[first : first + most],
+            )
+            for t in self.timelines
+        )
+        return replace(self, timelines=cut)
 
     def draw(self) -> MplFigure:
         columns = max((len(t.columns) for t in self.timelines), default=0)
@@ -69,9 +99,36 @@ class TimelineFigure(Figure):
         """Draw below `top` into axes whose coordinates are points."""
         columns = max((len(t.columns) for t in self.timelines), default=0)
         step = min(64.0, (width - LEFT - 4) / max(columns, 1))
+        parting = self.parting
         for timeline in self.timelines:
             _draw_timeline(axes, timeline, top, step, width)
+            if parting is not None and parting < len(timeline.columns):
+                _draw_parting(axes, LEFT + parting * step, top, width)
             top -= HEAD + len(LANES) * ROW + GAP
+
+
+def _draw_parting(axes: Axes, x: float, top: float, width: float) -> None:
+    low = top - HEAD - len(LANES) * ROW
+    (line,) = axes.plot(
+        [x, x],
+        [low, top - HEAD + 4],
+        color=LIGHT["ink"],
+        linewidth=1.6,
+        linestyle=(0, (1, 1.6)),
+        zorder=2,
+    )
+    room = x < width - 110
+    words = axes.text(
+        x + 3 if room else x - 3,
+        low - 1,
+        f"\u25c2 {PARTS}" if room else f"{PARTS} \u25b8",
+        fontsize=FONT,
+        ha="left" if room else "right",
+        va="center",
+        color=LIGHT["ink"],
+    )
+    for artist in (line, words):
+        says(artist, "column", "first difference")
 
 
 def _draw_timeline(axes: Axes, timeline: Timeline, top: float, step: float, width: float) -> None:
@@ -112,17 +169,38 @@ def _draw_spans(axes: Axes, timeline: Timeline, top: float, step: float) -> None
             )
 
 
+def _outline(column: Column, left: float, low: float, width: float, height: float) -> Patch:
+    """A lane has its shape, the same as in the other figures: what runs is a pill, what stops an octagon."""
+    if column.lane is Lane.GUEST:
+        return FancyBboxPatch((left, low), width, height, boxstyle="round,pad=0,rounding_size=8.9")
+    right, top = left + width, low + height
+    if column.lane is Lane.KVM:
+        return Rectangle((left, low), width, height)
+    if column.lane is Lane.VMM:
+        corners = [(left, low), (right - 5, low), (right, top), (left + 5, top)]
+        return Polygon(corners, closed=True)
+    cut = 5.0
+    corners = [
+        *((left + cut, low), (right - cut, low), (right, low + cut), (right, top - cut)),
+        *((right - cut, top), (left + cut, top), (left, top - cut), (left, low + cut)),
+    ]
+    return Polygon(corners, closed=True)
+
+
 def _draw_chip(axes: Axes, column: Column, x: float, y: float, step: float) -> None:
-    colour = "bug" if column.ghost else COLOURS[column.lane]
     half = step / 2 - 1.5
-    chip = FancyBboxPatch((x - half, y - 9), 2 * half, 18, boxstyle="round,pad=0,rounding_size=4")
+    chip = _outline(column, x - half, y - 9, 2 * half, 18)
+    fill = {"stop": "page", "ran": "bug-fill"}.get(column.ghost)
     chip.set(
-        facecolor=LIGHT["page" if column.ghost == "stop" else f"{colour}-fill"],
-        edgecolor=LIGHT[colour],
+        facecolor=LIGHT[fill or FILLS[column.lane]],
+        edgecolor=LIGHT["bug" if column.ghost else EDGES[column.lane]],
         linewidth=1.3,
         linestyle=(0, (3, 2)) if column.ghost else "solid",
         zorder=3,
     )
+    meaning = {"": "was told", "stop": "a stop that never came"}
+    says(chip, "event", meaning.get(column.ghost, "nobody was told"))
+    says(chip, "lane", LANE_TITLES[column.lane])
     axes.add_patch(chip)
     size = min(FONT - 0.5, (2 * half - 2) / max(len(column.label), 1) / 0.62)
     axes.text(
@@ -145,5 +223,6 @@ def _draw_chip(axes: Axes, column: Column, x: float, y: float, step: float) -> N
             ha="right",
             va="center",
             color=LIGHT["bug"],
+            bbox={"facecolor": LIGHT["page"], "edgecolor": "none", "pad": 1},  # over the line of the lane
             zorder=4,
         )

@@ -19,10 +19,12 @@ def html(
     chosen: int | None = None,
     action: str = "event",
     width: int = 0,
+    parting: int | None = None,
 ) -> str:
     """The last columns of a timeline as a table, at least `width` columns wide.
 
-    A chip sends `action` with the index of its event in the step; `chosen` is the pressed one.
+    A chip sends `action` with the index of its event in the step; `chosen` is the pressed one. `parting` is the column
+    in which two timelines differ first.
     """
     hidden = max(0, len(timeline.columns) - MOST_COLUMNS)
     shown = Timeline(timeline.title, timeline.columns[hidden:])
@@ -34,18 +36,21 @@ def html(
     numbers = _event_numbers(timeline)[hidden:]
     stop = numbers[0] if chosen is None else chosen
     padding = "<td></td>" * max(0, min(width, MOST_COLUMNS) - len(shown.columns))
+    parted = None if parting is None else parting - hidden
     lanes = []
     for lane in LANES:
         cells = "".join(
-            f"<td>{_chip(column, number, chosen, action, stop)}</td>"
+            f"{_cell(n == parted)}{_chip(column, number, chosen, action, stop)}</td>"
             if column.lane is lane
-            else "<td></td>"
-            for column, number in zip(shown.columns, numbers, strict=True)
+            else f"{_cell(n == parted)}</td>"
+            for n, (column, number) in enumerate(zip(shown.columns, numbers, strict=True))
         )
         lanes.append(
             f'<tr class="sl-lane sl-{lane.value}"><th scope="row">{LANE_TITLES[lane]}</th>{cells}{padding}</tr>'
         )
     note = f" (the last {MOST_COLUMNS} of {len(timeline.columns)} events)" if hidden else ""
+    if parted is not None and 0 <= parted < len(shown.columns):
+        note += f" The dotted line: the first difference, at {escape(shown.columns[parted].label)}."
     columns = (
         f'<colgroup><col class="sl-head">{"<col>" * max(width, len(shown.columns))}</colgroup>'
     )
@@ -53,6 +58,10 @@ def html(
         f'<table class="sl-timeline"><caption>{escape(caption or timeline.sentence)}{note}</caption>'
         f"{columns}<tbody data-group>{spans}{''.join(lanes)}</tbody></table>"
     )
+
+
+def _cell(parted: bool) -> str:
+    return '<td class="sl-parted" title="the first difference">' if parted else "<td>"
 
 
 def _event_numbers(timeline: Timeline) -> list[int]:

@@ -63,12 +63,12 @@ def _edge(event: Event, skipped: bool) -> str:
 
 
 def numbers(legs: Sequence[Leg], last: int = 12) -> dict[str, str]:
-    """What stands in the badge of each edge: "3", or "2, 5" for an edge taken more than once."""
+    """What stands in the badge of each edge: "3", "2, 5", or "\u2026 8" for one taken more than twice."""
     shown: dict[str, str] = {}
     for leg in legs[-last:]:
         before = shown.get(leg.edge)
         shown[leg.edge] = f"{before}, {leg.number}" if before else str(leg.number)
     return {
-        edge: text if text.count(",") < 2 else f"{text.split(',')[0]} \u2026 {text.split()[-1]}"
+        edge: text if text.count(",") < 2 else f"\u2026 {text.split()[-1]}"
         for edge, text in shown.items()
     }

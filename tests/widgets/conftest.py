@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from aarch64sim import Debugger
 
-STORE = Path(__file__).resolve().parents[2] / "labs" / "programs" / "store.s"
+LABS = Path(__file__).resolve().parents[2] / "labs"
+STORE = LABS / "programs" / "store.s"
+sys.path.insert(0, str(LABS))  # the figures of the checks, found as in a notebook
 
 
 @pytest.fixture

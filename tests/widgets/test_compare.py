@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aarch64sim.debug import Stop
-from widgets import CompareLab, Question, RecordedRun
+from aarch64sim.kvm import kernels
+from tests.widgets.test_panel import press
+from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.alignment import aligned
+from widgets.session import SessionError
 
 
 def stops(*pcs: int) -> list[Stop]:
@@ -98,3 +103,103 @@ def test_a_wrong_answer_says_what_it_overlooks_and_can_be_mended() -> None:
     assert "answered rightly" in repr(question)
     with pytest.raises(ValueError, match="not one of"):
         question.choose("three")
+
+
+# The panel
+
+
+def test_each_side_has_its_own_step_machine(store: str) -> None:
+    lab = CompareLab(store, "v4.3", "fixed")
+    lab.step()
+    lab.step()
+    assert [leg.edge for leg in lab.diagram("left").legs][3:5] == ["skip-kept", "retire"]
+    assert "skip-cleared" in [leg.edge for leg in lab.diagram("right").legs]
+    assert lab.shown[f"#{lab.prefix}left-number-skip-kept"] == "4"
+    assert lab.shown[f"#{lab.prefix}right-number-skip-kept"] == "0"
+
+
+def test_a_click_is_one_message(store: str) -> None:
+    lab = CompareLab(store)
+    for _ in range(3):
+        sent = lab.messages_sent
+        press(lab, "step")
+        assert lab.messages_sent == sent + 1
+
+
+def test_the_first_difference_is_found_and_marked(store: str) -> None:
+    lab = CompareLab(store, "v4.3", "fixed")
+    left, right = lab.run_to_difference()
+    assert (lab.clicks, left.pc, right.pc) == (2, 0x4000_000C, 0x4000_0008)
+    assert "They part at click 2." in lab.shown["status.text"]
+    assert "sl-parted" in lab.shown["time-left"]
+    assert "2 registers differ here: x1, pc" in lab.shown["differing"]
+    lab.run()
+    assert lab.run_to_difference() == (left, right)
+
+
+def test_two_that_agree_have_no_difference(store: str) -> None:
+    lab = CompareLab(store, "v6.14", "fixed")
+    lab.run_to_difference()
+    assert lab.pair.ended
+    assert lab.pair.parted is None
+    assert lab.shown["do-part@aria-disabled"] == "true"
+
+
+def test_a_run_can_be_stopped_and_says_how_far_it_came() -> None:
+    async def run() -> CompareLab:
+        lab = CompareLab("loop: add x0, x0, #1\n b loop", "v5.3", "v6.14")
+        press(lab, "part")
+        assert lab.running
+        press(lab, "step")  # nothing else moves the guests meanwhile
+        while not lab.clicks:
+            await asyncio.sleep(0.01)
+        assert "Running" in lab.shown["status.text"]
+        press(lab, "stop")
+        while lab.running:
+            await asyncio.sleep(0.01)
+        return lab
+
+    lab = asyncio.run(run())
+    assert "Stopped by you after" in lab.shown["status.text"]
+    assert lab.debuggers[0].position == lab.debuggers[1].position == lab.clicks
+    table = lab.stops()
+    assert len(table.left) <= 201
+    assert not table.missed
+
+
+def test_a_program_is_assembled_for_both_or_refused_at_its_place(store: str) -> None:
+    lab = CompareLab(store)
+    press(lab, "assemble", "mov x0, #1\naddd x1, x1, #1")
+    assert "line 2, column 1" in lab.shown["errors"]
+    assert lab.pair.program.source == store
+    press(lab, "assemble", "mov x0, #1\nnop")
+    assert not lab.shown["errors"]
+    assert {side.program.source for side in lab.debuggers} == {"mov x0, #1\nnop"}
+
+
+def test_a_code_brings_back_program_kernels_and_click(store: str) -> None:
+    lab = CompareLab(store, "v4.15", kernels["v5.0"])
+    lab.step()
+    lab.step()
+    again = CompareLab.from_code(lab.code())
+    assert again.state() == lab.state()
+    with pytest.raises(SessionError, match="give it to StepLab"):
+        CompareLab.from_code(StepLab(store).code())
+    with pytest.raises(SessionError):
+        StepLab.from_code(lab.code())
+
+
+@pytest.mark.parametrize("value", ["99", "-1", "x"])
+def test_a_click_that_there_is_not_is_refused_in_a_sentence(store: str, value: str) -> None:
+    lab = CompareLab(store)
+    press(lab, "goto", value)
+    assert lab.shown["status.text"].startswith("Not done: ")
+    assert lab.clicks == 0
+
+
+def test_both_choosers_explain_their_kernel_in_a_line(store: str) -> None:
+    lab = CompareLab(store)
+    press(lab, "left", "v5.0")
+    assert lab.shown["left@value"] == "v5.0"
+    assert lab.shown["left-summary"] == kernels["v5.0"].summary
+    assert lab.shown["right-summary"] == kernels["fixed"].summary

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from aarch64sim import Debugger
 from aarch64sim.arch import syndrome
 from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.kvm import kernels
@@ -16,7 +18,8 @@ from tests.widgets.conftest import at_step
 from tests.widgets.test_panel import press
 from widgets import EsrLab, EsrRuler, LifeCycle
 from widgets.figure import Figure
-from widgets.syndromes import fields_of, word_of
+from widgets.syndromes import MOST_FIELDS, fields_of, word_of
+from widgets.visits import visits
 
 
 def no_text_touches(figure: Figure) -> None:
@@ -120,7 +123,7 @@ def test_a_field_and_the_word_are_changed_in_both_directions() -> None:
     [
         ("field-3", "9", "SAS has 2 bits"),
         ("field-3", "x", "SAS takes a number of 2 bits"),
-        ("word", "zzz", "is no number"),
+        ("word", "zzz", "is no syndrome"),
         ("word", "0x100000000", "does not fit"),
     ],
 )
@@ -129,3 +132,86 @@ def test_a_value_that_cannot_be_is_refused(action: str, value: str, says: str) -
     press(lab, action, value)
     assert says in lab.shown["status.text"]
     assert lab.word == 0x9380_0047
+
+
+# The life cycle agrees with the machine
+
+
+@pytest.mark.parametrize("kernel", list(kernels))
+def test_the_life_cycle_says_what_the_machine_does(kernel: str) -> None:
+    debugger = Debugger("nop\nstr w0, [x19]\nadd x1, x1, #1\nadd x2, x2, #1", kernel)
+    while debugger.last.pc < 0x4000_0008:
+        debugger.step()
+    cycle = LifeCycle.of(kernel)
+    assert cycle.late == (debugger.last.pc == 0x4000_000C)
+    assert ("second instruction" in cycle.sentence) == cycle.late
+    wrong = [flag.text for flag in cycle.flags if flag.kind == "wrong"]
+    assert wrong == [cycle.skip_text] * cycle.late + ["pretends a step"] * (
+        "pretends" in cycle.sentence
+    )
+
+
+@pytest.mark.parametrize("kernel", ["v4.15", "v4.19.48"])
+def test_a_pretended_step_returns_without_an_entry(kernel: str) -> None:
+    cycle = LifeCycle.of(kernel)
+    assert ("complete", "return") in cycle.path
+    assert [visit.stage for visit in cycle.visits].count("enter") == 1
+
+
+def test_what_a_kernel_emulates_alone_is_skipped_while_it_handles_the_exit() -> None:
+    events = at_step("v5.3", 1, "mrs x1, oslsr_el1\nnop").events_of(1)
+    skips = [v.stage for v in visits(events, kernels["v5.3"]) for e in v.events if e.what == "skip"]
+    assert skips == ["handle"]
+
+
+def test_arming_differs_between_the_eras() -> None:
+    texts = {name: LifeCycle.of(name).rows[2][3] for name in ("v5.13", "v6.1")}
+    assert texts == {"v5.13": "at every entry", "v6.1": "unless a step is pending"}
+
+
+# The syndrome by hand
+
+
+def test_a_bit_is_toggled_and_the_picture_frames_it() -> None:
+    lab = EsrLab(0x9380_0047)
+    before = lab.shown["picture"]
+    press(lab, "bit", "22")
+    assert lab.word == 0x93C0_0047
+    assert lab.figure.before == 0x9380_0047
+    assert lab.shown["picture"] != before
+    assert lab.shown["bit-22@aria-label"] == "bit 22, SAS: 1"
+
+
+def test_a_syndrome_is_read_with_and_without_0x() -> None:
+    lab = EsrLab()
+    press(lab, "word", "cb000022")
+    assert lab.word == 0xCB00_0022
+    press(lab, "word", "0x93800047")
+    assert lab.word == 0x9380_0047
+
+
+def test_a_class_with_fewer_fields_hides_the_rows_that_it_does_not_need() -> None:
+    lab = EsrLab(0xCB00_0022)
+    shown = [n for n in range(MOST_FIELDS) if lab.shown[f"row-{n}@hidden"] is None]
+    assert len(shown) == len(fields_of(0xCB00_0022))
+    press(lab, f"field-{MOST_FIELDS - 1}", "1")
+    assert lab.word == 0xCB00_0022
+
+
+# On a page and in files
+
+
+def test_a_figure_is_a_live_drawing_and_a_still_picture() -> None:
+    data, metadata = EsrRuler(0x9380_0047)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/plain"] == metadata["image/png"]["alt"] == EsrRuler(0x9380_0047).sentence
+    assert data["image/png"] == EsrRuler(0x9380_0047).png()
+
+
+def test_a_figure_is_exported_in_both_themes(tmp_path: Path) -> None:
+    for figure in (EsrRuler(0x9380_0047), LifeCycle.of("v5.0")):
+        for kind in ("svg", "png"):
+            light = figure.export(tmp_path / f"light.{kind}").read_bytes()
+            dark = figure.export(tmp_path / f"dark.{kind}", theme="dark").read_bytes()
+            assert light != dark
+        assert "<text" not in (tmp_path / "light.svg").read_text(encoding="utf-8")  # outlines

@@ -1,0 +1,161 @@
+"""Two kernels, a syndrome and figures by themselves: mouse, keyboard, dark theme, narrow windows."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.harness import LabPage, Server, lab_page, write_notebook
+from tests.browser.test_panel import button, notebook, status
+
+IMPORTS = "from widgets import *\nfrom widgets.course import program\n"
+FIGURES = (
+    "LifeCycle.of('v5.0')",
+    "EsrRuler(0x93c08047)",
+    "both = CompareLab(program('store')); both.run(); both.stops()",
+    "both.timeline(2)",
+    "lab = StepLab(program('store')); lab.step(); lab.step(); lab.diagram()",
+)
+# Texts of a drawing that overlap as the browser draws them, with its own fonts.
+TOUCHING = """svg => {
+    const boxes = [...svg.querySelectorAll('text')].filter(t => t.textContent.trim())
+        .map(t => [t.textContent, t.getBoundingClientRect()]);
+    const found = [];
+    boxes.forEach(([one, a], n) => boxes.slice(n + 1).forEach(([other, b]) => {
+        const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (x > 1 && y > Math.min(a.height, b.height) / 3) found.push(`${one} / ${other}`);
+    }));
+    return found;
+}"""
+
+
+@pytest.fixture
+def both(lab: LabPage) -> LabPage:
+    notebook(lab, "both", f"{IMPORTS}both = CompareLab(program('store'))\nboth")
+    return lab
+
+
+def test_a_click_steps_both_and_lights_both_machines(both: LabPage) -> None:
+    button(both, "Step").click()
+    button(both, "Step").click()
+    expect(status(both)).to_contain_text("They part at click 2.")
+    expect(both.page.locator(".sl-ghostcell")).to_contain_text("should have stopped here")
+    numbers = both.page.evaluate(
+        """() => [...document.querySelectorAll(".sl-diagram [id*='-number-skip-kept']")]
+            .map(g => getComputedStyle(g).visibility)"""
+    )
+    assert numbers == ["visible", "hidden"]
+    assert both.page.locator("td.sl-parted").count() > 0
+    both.screenshot("compare-two-clicks")
+    assert not both.problems
+
+
+def test_the_first_difference_is_reached_by_key_and_by_slider_left_again(both: LabPage) -> None:
+    button(both, "Step").focus()
+    both.page.keyboard.press("d")
+    expect(status(both)).to_contain_text("They part at click 2.")
+    both.page.get_by_role("slider", name="position in the history").focus()
+    both.page.keyboard.press("Home")
+    expect(status(both)).to_contain_text("Not started")
+
+
+def test_a_search_without_end_shows_progress_and_is_stopped(lab: LabPage) -> None:
+    source = "loop: add x0, x0, #1\\n b loop"
+    notebook(lab, "search", f"{IMPORTS}CompareLab('{source}', 'v5.3', 'v6.14')")
+    button(lab, "To the first difference").click()
+    expect(status(lab)).to_contain_text("Running:")
+    button(lab, "Stop").click()
+    expect(status(lab)).to_contain_text("Stopped by you after")
+
+
+def test_a_fault_in_the_program_is_shown_at_its_place(both: LabPage) -> None:
+    both.page.get_by_text("Edit the program").click()
+    both.page.get_by_label("program, A64 assembly").fill("mov x0, #1\naddd x1, x1, #1\n")
+    button(both, "Assemble").click()
+    expect(both.page.locator(".sl-errors")).to_contain_text("line 2, column 1")
+
+
+# A syndrome
+
+
+@pytest.fixture
+def esr(lab: LabPage) -> LabPage:
+    notebook(lab, "esr", f"{IMPORTS}esr = EsrLab(0x93800047)\nesr")
+    return lab
+
+
+def write(field: Locator, text: str) -> None:
+    """As by hand: the browser tells of a change only if keys made it."""
+    field.press("Control+a")
+    field.press_sequentially(text)
+    field.press("Enter")
+
+
+def word_field(esr: LabPage) -> Locator:
+    return esr.page.get_by_role("textbox", name="ESR_EL2", exact=True)
+
+
+def test_the_picture_follows_a_field_that_keeps_the_focus(esr: LabPage) -> None:
+    field = esr.page.get_by_label("SAS, bits 23:22")
+    write(field, "3")
+    expect(status(esr)).to_contain_text("0x93c00047")
+    picture = esr.page.locator(".sl-ruler svg")
+    expect(picture).to_have_attribute("aria-label", re.compile("ESR_EL2 0x93c00047"))
+    expect(field).to_be_focused()
+
+
+def test_bits_are_one_stop_for_tab_and_toggle_by_keyboard(esr: LabPage) -> None:
+    word_field(esr).focus()
+    esr.page.keyboard.press("Tab")
+    expect(esr.page.get_by_label("bit 31, EC: 1")).to_be_focused()
+    esr.page.keyboard.press("ArrowRight")
+    esr.page.keyboard.press("Enter")
+    expect(word_field(esr)).to_have_value("0xd3800047")
+    expect(esr.page.get_by_label("bit 30, EC: 1")).to_be_focused()
+
+
+def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_mended(esr: LabPage) -> None:
+    word = word_field(esr)
+    write(word, "zzz")
+    expect(status(esr)).to_have_text(
+        "'zzz' is no syndrome: write 32 bits in hexadecimal, 0x93800047 for example."
+    )
+    expect(word).to_have_attribute("aria-invalid", "true")
+    write(word, "cb000022")
+    expect(status(esr)).to_contain_text("software step")
+    expect(word).to_have_value("0xcb000022")
+
+
+# Figures by themselves
+
+
+@pytest.mark.parametrize("width", [1280, 900])
+def test_figures_follow_the_theme_and_no_text_touches_another(
+    browser: Browser, server: Server, width: int
+) -> None:
+    with lab_page(browser, server, width, 1900) as lab:
+        cells = [IMPORTS + FIGURES[0], *FIGURES[1:]]
+        name = f"figures-{width}"
+        notebook_path = f"labs/{name}.ipynb"
+        write_notebook(lab.server.folder / notebook_path, *cells)
+        lab.open_notebook(notebook_path)
+        lab.run_all()
+        drawings = lab.page.locator(".sl-drawing svg")
+        expect(drawings).to_have_count(len(FIGURES))
+        for theme in ("light", "dark"):
+            lab.command("apputils:change-theme", theme=f"JupyterLab {theme.capitalize()}")
+            is_light = "true" if theme == "light" else "false"
+            lab.page.wait_for_selector(f"body[data-jp-theme-light={is_light}]", state="attached")
+            lab.screenshot(f"{name}-{theme}")
+            for number in range(len(FIGURES)):
+                drawing = drawings.nth(number)
+                assert drawing.evaluate(TOUCHING) == []
+                board = drawing.locator("xpath=ancestor::*[contains(@class, 'sl-board')]")
+                assert board.evaluate("e => e.scrollWidth <= e.clientWidth")
+                ink = drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill")
+                bright = sum(int(part) for part in ink[4:-1].split(",")) > 3 * 128
+                assert bright == (theme == "dark")
+        assert not lab.problems

@@ -1,0 +1,181 @@
+"""Every figure in every state, for the tests that look at all of them.
+
+Invariant: two pictures of the gallery differ; what is drawn alike for two kernels hangs here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import combinations
+
+from checks.selfstep import GUEST_MACHINE
+from matplotlib.figure import Figure as Drawing
+
+from aarch64sim import Debugger
+from aarch64sim.arch.step import StepState
+from aarch64sim.arch.syndrome import EC
+from aarch64sim.debug import recording
+from aarch64sim.kvm import kernels
+from aarch64sim.vmm.start import recordings_folder
+from tests.widgets.conftest import STORE
+from widgets import CompareLab, EsrRuler, LifeCycle, RecordedRun, StepLab, StopTable
+from widgets.cheatsheet import cheat_sheet
+from widgets.diagram import STEP_MACHINE
+from widgets.figure import Figure
+from widgets.listing import Listing
+from widgets.render import canvas, draw_diagram
+from widgets.stepfigure import StepFigure
+from widgets.timeline import Timeline, timeline
+from widgets.timelinefigure import TimelineFigure
+from widgets.walk import numbers, walk
+
+Draw = Callable[[], Drawing]
+MANY = (
+    "str w0, [x19]\nldr w2, [x19, #0x18]\n" * 6 + "add x1, x1, #1\nadd x2, x2, #1\nstr w20, [x20]"
+)
+OTHER = "svc #0\nhvc #0\nmrs x1, mdscr_el1\nbrk #0\nudf #0"
+PROGRAMS = (STORE.read_text(encoding="utf-8"), MANY, OTHER)
+ERAS = tuple(kernels)
+FEW = ("v4.3", "v4.15", "v5.3", "fixed")
+# The little program under every kernel, the others under a few.
+RUNS = [(PROGRAMS[0], era) for era in ERAS] + [(text, era) for text in PROGRAMS[1:] for era in FEW]
+
+
+@cache
+def stepped(source: str, kernel: str) -> Debugger:
+    """A debugger that has made all steps, at most twelve."""
+    debugger = Debugger(source, kernel)
+    while not debugger.ended and debugger.position < 12:
+        debugger.step()
+    return debugger
+
+
+def line_of(debugger: Debugger, step: int) -> Timeline:
+    mnemonic = Listing(debugger.program).mnemonic
+    return timeline(debugger.kernel.title, [(step, debugger.events_of(step))], mnemonic)
+
+
+def machines() -> Iterator[tuple[str, Figure]]:
+    """The step machine in each state, with each way that any kernel takes in any of the programs."""
+    seen = set()
+    for source, kernel in RUNS:
+        debugger = stepped(source, kernel)
+        for step in range(1, debugger.length + 1):
+            events = debugger.events_of(step)
+            for end in range(len(events) + 1):
+                state = events[end - 1].after if end else StepState.INACTIVE
+                figure = StepFigure(state, walk(events[:end]), end % 2)
+                key = (state, tuple(sorted(numbers(figure.legs).items())))
+                if key not in seen:
+                    seen.add(key)
+                    yield f"step machine, {kernel}, step {step}, event {end}", figure
+
+
+def all_lit() -> Iterator[tuple[str, Draw]]:
+    """Both diagrams with a large number on every edge, in each state."""
+    for diagram in (STEP_MACHINE, GUEST_MACHINE):
+        for state in diagram.states:
+
+            def draw(diagram=diagram, state=state) -> Drawing:
+                figure, axes = canvas(diagram.size)
+                lit = {edge.name: "10, 12" for edge in diagram.edges}
+                draw_diagram(axes, diagram, current=state.name, numbers=lit)
+                return figure
+
+            yield f"{diagram.name}, all lit, {state.name}", draw
+
+
+def timelines() -> Iterator[tuple[str, Figure]]:
+    """Each step of each era alone, and beside another kernel, and three kernels at once."""
+    seen = set()
+    for source, kernel in RUNS:
+        debugger = stepped(source, kernel)
+        for n in range(1, debugger.length + 1):
+            line = line_of(debugger, n)
+            key = tuple((c.lane, c.label, c.ss, c.ghost) for c in line.columns)
+            if key not in seen:
+                seen.add(key)
+                yield f"timeline, {kernel}, step {n}", TimelineFigure((line,))
+    empty = timeline("Linux 4.3 - 4.14", [], str)
+    yield "timeline, nothing yet", TimelineFigure((empty,))
+    chosen = ("v4.3", "v5.3", "v5.11", "what-if-early-advance-step-remembered", "fixed")
+    for names in [*combinations(chosen, 2), chosen[:3]]:
+        pair = [line_of(stepped(PROGRAMS[0], name), 2) for name in names]
+        yield f"timelines, {', '.join(names)}", TimelineFigure(tuple(pair))
+
+
+def cycles() -> Iterator[tuple[str, Figure]]:
+    """The life cycle under every kernel, and with every step of some programs."""
+    for kernel in ERAS:
+        yield f"life cycle, {kernel}", LifeCycle.of(kernel)
+    yield "life cycle, nothing yet", LifeCycle.of("fixed", ())
+    seen = set()
+    for source, kernel in RUNS[len(ERAS) :]:
+        debugger = stepped(source, kernel)
+        for n in range(1, debugger.length + 1):
+            cycle = LifeCycle.of(kernel, debugger.events_of(n))
+            key = (cycle.flags, tuple(v.stage for v in cycle.visits))
+            if key not in seen:
+                seen.add(key)
+                yield f"life cycle, {kernel}, step {n}", cycle
+
+
+def tables() -> Iterator[tuple[str, Figure]]:
+    """Stop tables of the first kernel with others, and of the two with the longest names."""
+    longest = sorted(ERAS, key=lambda name: len(kernels[name].title))[-2:]
+    for pair in [*(("v4.3", other) for other in ERAS[1::3]), longest, longest[::-1]]:
+        for source in PROGRAMS[:2]:
+            both = [stepped(source, name) for name in pair]
+            left, right = ([d.stop_at(n) for n in range(d.length + 1)] for d in both)
+            titles = both[0].kernel.title, both[1].kernel.title
+            yield (
+                f"stops, {', '.join(pair)}",
+                StopTable(titles, left, right, Listing(both[0].program)),
+            )
+
+
+def rulers() -> Iterator[tuple[str, Figure]]:
+    """A syndrome of every class, with no bit and with every bit set, and every bit changed."""
+    for exception_class in {*EC, 0x3F}:
+        for iss in (0, 0x1FF_FFFF):
+            word = exception_class << 26 | 1 << 25 | iss
+            yield f"syndrome {word:#x}", EsrRuler(word, before=word ^ 0xFFFF_FFFF)
+
+
+def runs() -> Iterator[tuple[str, Figure]]:
+    """Recordings: the longest description, one with the longest name of a kernel, one that differs."""
+    folder = recording.load(recordings_folder())
+    longest = max(folder.recordings("linux-6.14"), key=lambda r: len(r.about))
+    yield "recording, longest", RecordedRun("linux-6.14", longest.scenario)
+    yield "recording, what if", RecordedRun("what-if-early-advance-step-remembered", "b_str")
+    for scenario in ("b_str", "d_three", "c_ldr"):
+        yield f"recording, {scenario}, differs", RecordedRun("linux-4.4.60", scenario, "fixed")
+
+
+def panels() -> Iterator[tuple[str, Draw]]:
+    """The static pictures of the panels, at every step."""
+    for kernel in ("v4.3", "what-if-early-advance-step-remembered"):
+        for source in PROGRAMS[:2]:
+            lab = StepLab(source, kernel)
+            both = CompareLab(source, kernel, "v5.0")
+            for step in range(4):
+                yield f"panel, {kernel}, step {step}", lab.draw
+                yield f"comparison, {kernel}, step {step}", both.draw
+                lab.step()
+                both.step()
+
+
+def figures() -> Iterator[tuple[str, Figure]]:
+    """All figures that are models, by name."""
+    for part in (machines, cycles, timelines, tables, rulers, runs):
+        yield from part()
+    yield "cheat sheet", cheat_sheet()
+
+
+def drawings() -> Iterator[tuple[str, Draw]]:
+    """Everything that is drawn."""
+    for name, figure in figures():
+        yield name, figure.draw
+    yield from all_lit()
+    yield from panels()

@@ -1,0 +1,48 @@
+"""Every picture that there is, looked at with a ruler: no text is clipped, none touches another or leaves its box."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from matplotlib.patches import Rectangle
+
+from tests.widgets import gallery
+from tests.widgets.eyes import WALLS, faults, seen, texts_of
+from widgets.render import canvas
+from widgets.repaint import repaint
+from widgets.theme import DARK
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_no_text_is_clipped_touches_another_or_leaves_its_box(wall: str) -> None:
+    assert seen(wall)
+    assert not {picture.name: picture.faults for picture in seen(wall) if picture.faults}
+
+
+def test_the_ruler_finds_what_is_clipped_what_touches_and_what_leaves_its_box() -> None:
+    figure, axes = canvas((100, 50))
+    axes.text(12, 12, "a long word")
+    axes.text(20, 13, "over it")
+    axes.text(90, 40, "clipped")
+    assert set(faults(figure)) == {"'clipped' is clipped", "'a long word' touches 'over it'"}
+    figure, axes = canvas((200, 50))
+    axes.add_patch(Rectangle((10, 10), 60, 16))
+    axes.text(20, 13, "far too long")
+    assert faults(figure) == ["'far too long' leaves its box"]
+
+
+@pytest.mark.parametrize("wall", [wall for wall in WALLS if wall not in ("panels", "all_lit")])
+def test_a_theme_moves_nothing_and_leaves_no_light_page(wall: str) -> None:
+    for name, picture in itertools.islice(getattr(gallery, wall)(), 4):
+        light, dark = picture.draw(), repaint(picture.draw(), "dark")
+        places = [[box.bounds for _, box in texts_of(drawing)] for drawing in (light, dark)]
+        assert places[0] == places[1], name
+        svg = picture.svg("dark")
+        assert f"fill: {DARK['page']}" in svg
+        assert "#ffffff" not in svg
+
+
+def test_a_theme_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="there are light and dark"):
+        next(iter(gallery.cycles()))[1].png("sepia")

@@ -1,0 +1,76 @@
+"""Two debuggers of one program, a click on Step for both, and the first place where they part.
+
+Invariant: both have made the same number of clicks, unless one of them has ended.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aarch64sim.asm import Program
+from aarch64sim.debug import Debugger, HistoryError
+from aarch64sim.debug.compare import Compare, Divergence
+from aarch64sim.kvm import Kernel
+
+
+class Pair:
+    """The left and the right side. `parted` is the first click that they differ after, None while unknown."""
+
+    def __init__(
+        self, program: Program | str, left: str | Kernel, right: str | Kernel, **options: Any
+    ) -> None:
+        first = Debugger(program, left, **options)
+        self.sides = (first, Debugger(first.program, right, **options))
+        self.options = options
+        self.position = 0  # clicks
+        self.parted: int | None = None
+
+    @property
+    def program(self) -> Program:
+        """What both run."""
+        return self.sides[0].program
+
+    @property
+    def ended(self) -> bool:
+        """Neither can go on."""
+        return all(side.ended for side in self.sides)
+
+    @property
+    def length(self) -> int:
+        """The clicks that were made."""
+        return max(side.length for side in self.sides)
+
+    def step(self) -> None:
+        """One click in both."""
+        if self.ended:
+            return
+        self.position += 1
+        for side in self.sides:
+            side.step()
+        if self.parted is None and self.difference():
+            self.parted = self.position
+
+    def goto(self, clicks: int) -> None:
+        """Be where so many clicks led; HistoryError beyond."""
+        if not 0 <= clicks <= self.length:
+            raise HistoryError(f"there is no click {clicks}: {self.length} were made")
+        self.position = clicks
+        for side in self.sides:
+            side.goto(min(clicks, side.length))
+
+    def difference(self) -> Divergence | None:
+        """What differs here, if anything does."""
+        left, right = self.sides
+        if left.position == right.position:
+            return Compare(left, right).here()
+        return Divergence(self.position, left.last, right.last)
+
+    def run_slice(self, count: int, *, to: object = None) -> bool | None:
+        """Up to `count` clicks; True where they part first, or both have ended. Without a `to`, only at the end."""
+        for _ in range(count):
+            if self.ended:
+                return True
+            self.step()
+            if to is not None and self.parted == self.position:
+                return True
+        return True if self.ended else None
