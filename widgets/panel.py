@@ -204,7 +204,6 @@ class StepLab(Driving, Looking, Board):
         window = self._listing.window(pc)
         if window != self._window:
             if self._made:
-                self.forget("listing")  # sent even if it is the same: with its rows their marks go
                 self.forget("row-")
                 self.forget("bp-")
             self._window, self._marked = window, set()

@@ -1,7 +1,7 @@
-"""Fixtures of the browser tests: a server and a browser for each file, a window for each test.
+"""Fixtures of the browser tests: one server, one browser and one workbench for all of them.
 
-They end with the file: playwright keeps an event loop running in this thread, which other tests
-must not meet.
+They end with this folder: playwright keeps an event loop running in this thread, which other tests
+must not meet. An error in the browser's console fails the test that it came up in.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.browser.harness import (
     jupyter_server,
     lab_page,
 )
+from tests.browser.workbench import Workbench, open_workbench
 
 HERE = Path(__file__).parent
 
@@ -42,7 +43,7 @@ def started_playwright() -> Iterator[Playwright]:
     playwright.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
@@ -53,10 +54,24 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with jupyter_server(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
+
+
+@pytest.fixture(scope="package")
+def _workbench(browser: Browser, server: Server) -> Iterator[Workbench]:
+    with lab_page(browser, server) as page:
+        yield open_workbench(page)
+
+
+@pytest.fixture
+def bench(_workbench: Workbench) -> Iterator[Workbench]:
+    """An open notebook whose middle cell a test fills: `bench.show("from widgets import ...")`."""
+    _workbench.reset()
+    yield _workbench
+    assert _workbench.lab.take_problems() == []
 
 
 @pytest.fixture

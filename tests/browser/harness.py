@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -66,15 +66,9 @@ class Server:
         return f"{self.url}/lab/tree/{notebook}?token={self.token}&reset"
 
 
-@contextmanager
-def jupyter_server(home: Path, *, nodelay: bool = True) -> Iterator[Server]:
-    """JupyterLab on a free loopback port, over a copy of labs/ in `home`, until the block ends."""
-    folder = home / "served"
-    if not folder.exists():
-        shutil.copytree(ROOT / "labs", folder / "labs", ignore=shutil.ignore_patterns("recordings"))
-        (folder / "labs" / "recordings").symlink_to(ROOT / "labs" / "recordings")
-    port, token = free_port(), secrets.token_hex(16)
-    environment = os.environ | {
+def jupyter_environment(home: Path) -> dict[str, str]:
+    """The environment of a Jupyter that keeps everything of its own in `home`."""
+    return os.environ | {
         "JUPYTER_PREFER_ENV_PATH": "1",
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
@@ -83,6 +77,16 @@ def jupyter_server(home: Path, *, nodelay: bool = True) -> Iterator[Server]:
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
     }
+
+
+@contextmanager
+def jupyter_server(home: Path, *options: str, nodelay: bool = True) -> Iterator[Server]:
+    """JupyterLab on a free loopback port, over a copy of labs/ in `home`, until the block ends."""
+    folder = home / "served"
+    if not folder.exists():
+        shutil.copytree(ROOT / "labs", folder / "labs", ignore=shutil.ignore_patterns("recordings"))
+        (folder / "labs" / "recordings").symlink_to(ROOT / "labs" / "recordings")
+    port, token = free_port(), secrets.token_hex(16)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         f"--ServerApp.root_dir={folder}",
@@ -92,11 +96,16 @@ def jupyter_server(home: Path, *, nodelay: bool = True) -> Iterator[Server]:
         f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",
         f"--ServerApp.jpserver_extensions={{'widgets.nodelay': {nodelay}}}",
+        *options,
     ]
     log = home / "server.log"
     with log.open("a") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=jupyter_environment(home),
         )
         try:
             server = Server(f"http://127.0.0.1:{port}", token, folder)
@@ -124,45 +133,10 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) 
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds from a click to the first change, and to the paint that shows the last one."""
-
-    changed: list[float]
-    painted: list[float]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.painted)
-
-    def __str__(self) -> str:
-        return (
-            f"click to change {statistics.median(self.changed):.0f} ms, "
-            f"click to paint {self.median:.0f} ms (medians of {len(self.painted)})"
-        )
-
-
-WATCH_FOR_CHANGES = """element => {
-    const seen = window.stepLabsClicks = { clicked: null, changed: null, painted: null };
-    if (window.stepLabsObserver) window.stepLabsObserver.disconnect();
-    if (!window.stepLabsListening) {
-        window.stepLabsListening = true;
-        document.addEventListener('click', () => {
-            Object.assign(window.stepLabsClicks,
-                { clicked: performance.now(), changed: null, painted: null });
-        }, true);
-    }
-    window.stepLabsObserver = new MutationObserver(() => {
-        if (seen.clicked === null) return;
-        seen.changed ??= performance.now();
-        // After the frame that shows it: an animation frame, then the first task behind that.
-        requestAnimationFrame(() => setTimeout(() => { seen.painted = performance.now(); }));
-    });
-    window.stepLabsObserver.observe(
-        element, { subtree: true, childList: true, characterData: true, attributes: true });
-}"""
-
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+# JupyterLab may take an output's node away twice when a cell is cleared while the theme changes; no code but its own
+# is in the stack then.
+DETACHED_TWICE, JUPYTERLAB = "'removeChild' on 'Node'", "/static/lab/jlab_core"
 
 
 class LabPage:
@@ -172,18 +146,39 @@ class LabPage:
         self.page = page
         self.server = server
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", self._fail)
+        page.on("console", self._hear)
+
+    def _fail(self, error: Error) -> None:
+        stack = error.stack or str(error)
+        if not (
+            DETACHED_TWICE in stack and set(re.findall(r"/static/\w+/\w+", stack)) == {JUPYTERLAB}
+        ):
+            self.problems.append(stack)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def take_problems(self) -> list[str]:
+        """What the browser's console has complained about since this was last asked."""
+        problems, self.problems = self.problems, []
+        return problems
 
     # Opening and running
 
     def open_notebook(self, path: str) -> None:
         """Open `labs/00-start-here.ipynb`, say, and wait for its cells and its kernel."""
-        self.page.goto(self.server.address(path))
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
+        self.open_page(path)
         self.page.wait_for_function(
             f"() => {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=START_SECONDS * 1000,
         )
+
+    def open_page(self, path: str) -> None:
+        """Open a notebook and wait for its cells only."""
+        self.page.goto(self.server.address(path))
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
 
     def run_all(self, seconds: float = RUN_SECONDS) -> None:
         """Run all cells and wait until the last has run; fail on the first that raised."""
@@ -199,6 +194,17 @@ class LabPage:
             timeout=seconds * 1000,
         )
 
+    def ask_kernel(self) -> None:
+        """Wait until the kernel has answered all that the page has sent so far, and the page shows it."""
+        self.page.evaluate(
+            f"""async () => {{
+                await new Promise(done => setTimeout(done, 50));  // a slider waits 25 ms before it sends
+                const kernel = {NOTEBOOK}.sessionContext.session.kernel;
+                await kernel.requestExecute({{ code: '0', silent: true }}).done;
+                for (const frame of [1, 2]) await new Promise(requestAnimationFrame);
+            }}"""
+        )
+
     def command(self, name: str, *, seconds: float = RUN_SECONDS, **arguments: Any) -> None:
         """Execute a JupyterLab command and wait for it to finish."""
         self.page.evaluate(
@@ -211,9 +217,33 @@ class LabPage:
         )
         self.page.wait_for_function("() => window.stepLabsDone", timeout=seconds * 1000)
 
-    def use_dark_theme(self) -> None:
-        self.command("apputils:change-theme", theme="JupyterLab Dark")
-        self.page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    def use_theme(self, *, dark: bool) -> None:
+        light = "false" if dark else "true"
+        if self.page.locator(f"body[data-jp-theme-light={light}]").count():
+            return
+        self.command("apputils:change-theme", theme=f"JupyterLab {'Dark' if dark else 'Light'}")
+        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+
+    def set_cell(self, number: int, source: str) -> None:
+        """Give a cell this text, and no output."""
+        self.page.evaluate(
+            f"""([number, source]) => {{
+                const model = {NOTEBOOK}.content.widgets[number].model;
+                if (model.sharedModel.getSource() !== source) model.sharedModel.setSource(source);
+                if (model.outputs.length) model.clearExecution();
+            }}""",
+            [number, source],
+        )
+        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+        cell.locator(".jp-OutputArea-child").first.wait_for(state="detached")
+
+    def run_cell(self, number: int, source: str) -> None:
+        """Give a cell this text and run it; fail if it raised."""
+        self.set_cell(number, source)
+        self.page.evaluate(f"number => {{ {NOTEBOOK}.content.activeCellIndex = number; }}", number)
+        self.command("notebook:run-cell")
+        if errors := self.cell_errors():
+            raise AssertionError(f"a cell raised: {errors[0]}")
 
     # Looking
 
@@ -236,51 +266,25 @@ class LabPage:
         )
         return [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
 
-    def screenshot(self, name: str) -> Path:
-        """Keep what is to be seen as build/screenshots/NAME.png."""
+    def screenshot(self, name: str, part: Locator | None = None) -> Path:
+        """Keep the window, or one part of the page, as build/screenshots/NAME.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
-        self.page.screenshot(path=path)
+        (part or self.page).screenshot(path=path)
         return path
-
-    # Measuring
-
-    def median_click_to_paint(self, button: Locator, watched: Locator, clicks: int = 40) -> float:
-        return self.click_to_paint(button, watched, clicks).median
-
-    def click_to_paint(self, button: Locator, watched: Locator, clicks: int = 40) -> Latency:
-        """Click with the mouse, one click at a time, and time the changes inside `watched`."""
-        watched.evaluate(WATCH_FOR_CHANGES)
-        changed, painted = [], []
-        for number in range(clicks):
-            button.click()
-            self.page.wait_for_function(
-                "() => window.stepLabsClicks.painted !== null", timeout=10_000
-            )
-            self._wait_until_settled()
-            seen = self.page.evaluate("() => window.stepLabsClicks")
-            if number > 0:  # the first one warms caches on both sides
-                changed.append(seen["changed"] - seen["clicked"])
-                painted.append(seen["painted"] - seen["clicked"])
-        return Latency(changed, painted)
-
-    def _wait_until_settled(self, quiet_milliseconds: float = 60) -> None:
-        """Wait until nothing has been painted for a while: one click may bring several updates."""
-        self.page.wait_for_function(
-            "quiet => performance.now() - window.stepLabsClicks.painted > quiet",
-            arg=quiet_milliseconds,
-        )
 
 
 @contextmanager
 def lab_page(
     browser: Browser, server: Server, width: int = 1280, height: int = 900
 ) -> Iterator[LabPage]:
-    """A fresh browser window of that size on a server."""
+    """A fresh browser window of that size on a server; an error in its console fails the test."""
     context = browser.new_context(viewport={"width": width, "height": height})
     context.set_default_timeout(30_000)
     try:
-        yield LabPage(context.new_page(), server)
+        page = LabPage(context.new_page(), server)
+        yield page
+        assert page.take_problems() == []
     finally:
         context.close()
 

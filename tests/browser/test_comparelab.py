@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.harness import LabPage, Server, lab_page, write_notebook
-from tests.browser.test_panel import button, notebook, status
+from tests.browser.workbench import button, notebook, status
 
 IMPORTS = "from widgets import *\nfrom widgets.course import program\n"
 FIGURES = (

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.harness import LabPage
-from tests.browser.test_panel import button, notebook, register, status
+from tests.browser.workbench import button, notebook, register, status
 
 OWN = """
 from dataclasses import replace

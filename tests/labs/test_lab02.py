@@ -10,6 +10,7 @@ from checks.lab02 import LAB
 from checks.lab02_probe import ASKS, SETS_AND_ASKS, Probe, guest, views
 
 from aarch64sim import ExitReason, GuestDebug
+from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 SOURCE = LABS / "source" / "02-the-host-steps-the-guest.py"
@@ -156,18 +157,11 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer", "text", "misconception"), WRONG)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong", verdict.text
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = told_their_mistakes(LAB, WRONG)
 
 
-@pytest.mark.parametrize(
-    ("task", "answer"),
+test_an_unanswered_task_says_what_is_missing = told_what_is_missing(
+    LAB,
     [
         ("control", None),
         ("entry", dict.fromkeys(RIGHT_ENTRY)),
@@ -177,10 +171,6 @@ def test_a_wrong_answer_is_told_its_mistake(
         ("notice", "\n"),
     ],
 )
-def test_an_unanswered_task_says_what_is_missing(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "open"
-    assert verdict.text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from checks.lab03 import BY_HAND, CANDIDATES, EVENTS, LAB, fields, loaded, logged_order
 from checks.lab03_trap import trap
 
+from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
+
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "03-trapping-mmio.py"
 RIGHT_FIELDS = fields(trap(BY_HAND).esr)
 RIGHT_EMULATED = {line: number < 5 for number, line in enumerate(CANDIDATES)}
@@ -262,18 +264,11 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer", "text", "misconception"), WRONG)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong", verdict.text
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = told_their_mistakes(LAB, WRONG)
 
 
-@pytest.mark.parametrize(
-    ("task", "answer"),
+test_an_unanswered_task_says_what_is_missing = told_what_is_missing(
+    LAB,
     [
         ("by_hand", dict.fromkeys(RIGHT_FIELDS)),
         ("decode", lambda esr: None),
@@ -283,10 +278,6 @@ def test_a_wrong_answer_is_told_its_mistake(
         ("device", Unanswered),
     ],
 )
-def test_an_unanswered_task_says_what_is_missing(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "open"
-    assert verdict.text
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from checks.task import MISCONCEPTIONS
 
 from aarch64sim import ExitReason, Kernel, kernels
 from aarch64sim.kvm import Vcpu
+from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "05-when-does-the-pc-move.py"
 LOAD, BEHIND = 0x4000_0004, 0x4000_0008
@@ -155,16 +156,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("task", "answer", "text", "misconception"), WRONG, ids=[f"{w[0]}-{w[2]}" for w in WRONG]
-)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong", verdict.text
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = told_their_mistakes(LAB, WRONG)
 
 
 OPEN: list[tuple[str, Any]] = [
@@ -179,11 +171,7 @@ OPEN: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer"), OPEN)
-def test_an_unanswered_task_says_what_is_missing(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "open", verdict.text
-    assert verdict.text
+test_an_unanswered_task_says_what_is_missing = told_what_is_missing(LAB, OPEN)
 
 
 def jump_by_signal(vcpu: Vcpu, target: int) -> None:

@@ -13,6 +13,8 @@ from checks.lab06 import BORDERS, HISTORY, LAB
 from checks.museum_figures import Lives, Matrix, code
 from checks.museum_strips import store_strips
 
+from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
+
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "06-eleven-years-of-fixes.py"
 SS = 1 << 21
 RIGHT_HISTORY = {
@@ -185,14 +187,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer", "text", "misconception"), WRONG)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong", verdict.text
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = told_their_mistakes(LAB, WRONG)
 
 
 OPEN: list[tuple[str, Any]] = [
@@ -207,11 +202,7 @@ OPEN: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer"), OPEN)
-def test_an_unanswered_task_says_what_is_missing(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "open"
-    assert verdict.text
+test_an_unanswered_task_says_what_is_missing = told_what_is_missing(LAB, OPEN)
 
 
 RIGHT: list[tuple[str, Any]] = [

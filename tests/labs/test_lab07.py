@@ -21,6 +21,7 @@ from checks.selfstep import (
 )
 
 from aarch64sim import Debugger, assemble
+from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
 from widgets.diagram import STEP_MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,14 +94,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer", "text", "misconception"), WRONG)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong", verdict.text
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = told_their_mistakes(LAB, WRONG)
 
 
 OPEN: list[tuple[str, Any]] = [
@@ -114,11 +108,7 @@ OPEN: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "answer"), OPEN)
-def test_an_unanswered_task_says_what_is_missing(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "open"
-    assert verdict.text
+test_an_unanswered_task_says_what_is_missing = told_what_is_missing(LAB, OPEN)
 
 
 RIGHT: list[tuple[str, Any]] = [

@@ -14,6 +14,8 @@ from checks.gdbsession import attach, clean, transcript
 from checks.lab08 import LAB, QUESTIONS, visible
 from checks.task import MISCONCEPTIONS, Lab
 
+from tests.labs.verdicts import told_their_mistakes
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "labs" / "08-attach-gdb.ipynb"
 needs_gdb = pytest.mark.skipif(
@@ -103,17 +105,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@needs_gdb
-@pytest.mark.parametrize(
-    ("task", "answer", "text", "misconception"), WRONG, ids=[f"{w[0]}-{w[2]}" for w in WRONG]
-)
-def test_a_wrong_answer_is_told_its_mistake(
-    task: str, answer: Any, text: str, misconception: str
-) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong"
-    assert text in verdict.text
-    assert verdict.misconception == misconception
+test_a_wrong_answer_is_told_its_mistake = needs_gdb(told_their_mistakes(LAB, WRONG))
 
 
 RIGHT: list[tuple[str, Any]] = [

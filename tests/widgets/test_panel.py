@@ -143,7 +143,8 @@ def test_the_marks_of_the_old_run_go_when_another_kernel_starts_over(
     lab.step()
     sent.clear()
     press(lab, "kernel", "fixed")
-    assert "listing" in sent[0]["show"], "rows that are not made anew keep their marks"
+    assert sent[0]["show"]["row-40000004@class"] is None
+    assert sent[0]["show"]["row-40000000@class"] == "sl-now"
 
 
 def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:

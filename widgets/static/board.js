@@ -153,10 +153,10 @@ function connect(model, root) {
     const target = event.target;
     if (moveInGroup(event)) return;
     if (target.matches("textarea, select, input:not([type=range])")) {
+      if (event.key !== "Enter") return;
+      if (target.dataset.enter) root.querySelector(`[data-do="${target.dataset.enter}"]`).click();
       // A change event comes when the focus leaves; who writes a word and presses Enter wants to see it now.
-      if (target.dataset.set && event.key === "Enter") send(target, { value: target.value });
-      const enter = target.dataset.enter && event.key === "Enter";
-      if (enter) root.querySelector(`[data-do="${target.dataset.enter}"]`).click();
+      else if (target.matches("input[data-set]")) send(target, { value: target.value });
       return;
     }
     const button = root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);

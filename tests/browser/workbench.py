@@ -1,0 +1,99 @@
+"""One notebook that stays open: a test fills its middle cell, and a panel stands there half a second later.
+
+Invariant: every test meets it alike: light, 1280 pixels wide, its neighbour cells as they were, no panel open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page
+
+from tests.browser.harness import LabPage, write_notebook
+
+CELLS = ("1 + 1", "", "2 + 2")
+MIDDLE = 1
+LOOP = "loop: add x0, x0, #1\\n str w0, [x19]\\n add x1, x1, #1\\n b loop"
+STEP_LAB = (
+    "from widgets import StepLab\nfrom widgets.course import program\n"
+    "lab = StepLab(program('store'), kernel='v4.3')\nlab"
+)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The window, and what a test does with the panel in it."""
+
+    lab: LabPage
+
+    @property
+    def page(self) -> Page:
+        """Playwright's page."""
+        return self.lab.page
+
+    def reset(self) -> None:
+        """As it was at first."""
+        self.look(1280)
+        for number, source in enumerate(CELLS):
+            self.lab.set_cell(number, source)
+        self.lab.take_problems()
+
+    def look(self, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Be so wide, and light or dark."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.lab.use_theme(dark=dark)
+
+    def show(self, code: str = STEP_LAB) -> Locator:
+        """Run the code in the middle cell; the panel (or the picture) that it shows."""
+        self.lab.run_cell(MIDDLE, code)
+        output = self.page.locator(".jp-Notebook .jp-Cell").nth(MIDDLE).locator(".jp-OutputArea")
+        board = output.locator(".sl-board, .jp-RenderedImage img, .jp-RenderedHTMLCommon").first
+        board.wait_for()
+        return board
+
+    def button(self, name: str) -> Locator:
+        """A button of the panel, by its words."""
+        return self.page.locator(".sl-panel").get_by_role("button", name=name, exact=True)
+
+    def status(self) -> Locator:
+        """What the panel says to a screen reader."""
+        return self.page.locator(".sl-status")
+
+    def text(self, slot: str) -> Locator:
+        """A named place of the panel."""
+        return self.page.locator(f".sl-panel [data-slot='{slot}']")
+
+
+def open_workbench(lab: LabPage) -> Workbench:
+    """Write the notebook, open it, and have what the panels need imported."""
+    write_notebook(lab.server.folder / "labs" / "workbench.ipynb", *CELLS)
+    lab.open_notebook("labs/workbench.ipynb")
+    lab.page.keyboard.press("Escape")
+    lab.run_cell(0, "import widgets")
+    return Workbench(lab)
+
+
+# For tests that want a window of their own instead of the workbench.
+
+
+def notebook(lab: LabPage, name: str, *cells: str) -> None:
+    """Write a notebook of these cells, open it, run it, and wait for its panel."""
+    write_notebook(lab.server.folder / "labs" / f"{name}.ipynb", *cells)
+    lab.open_notebook(f"labs/{name}.ipynb")
+    lab.run_all()
+    lab.page.wait_for_selector(".sl-panel")
+
+
+def button(lab: LabPage, name: str) -> Locator:
+    """A button of the panel, by its words."""
+    return lab.page.locator(".sl-panel").get_by_role("button", name=name, exact=True)
+
+
+def status(lab: LabPage) -> Locator:
+    """What the panel says to a screen reader."""
+    return lab.page.locator(".sl-panel [role=status]")
+
+
+def register(lab: LabPage, name: str) -> Locator:
+    """The place of a register's value."""
+    return lab.page.locator(f".sl-panel [data-slot='v-{name}']")
