@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from aarch64sim.arch.cpu import QEMU
-from aarch64sim.debug.recording import Folder, Recording, load
+from aarch64sim.debug.recording import Folder, Recording, linux_errno, load
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vm import VM, Host
@@ -209,7 +209,7 @@ def transcript(row: Row, kernel: Kernel, host: Host | None = None) -> Transcript
         try:
             vcpu.run(limit=100_000, **how)
         except OSError as error:
-            number = error.errno or 0
+            number = linux_errno(error)
         exits.append(Exit(number, vcpu.kvm_run.exit_reason.name, vcpu.pc, vcpu.pstate))
         return exits[-1]
 

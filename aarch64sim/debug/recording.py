@@ -5,6 +5,7 @@ Invariant: a folder is self-contained, and a damaged recording is one that says 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Iterator
@@ -23,6 +24,21 @@ CPUS = {
     "neoverse-n1": {"midr_el1": 0x414F_D0C1, "ctr_el0": 0x8444_C004, "ccsidr_el1": 0x701F_E01A},
     "cortex-a57": {"midr_el1": 0x411F_D070, "ctr_el0": 0x8444_C004, "ccsidr_el1": 0x701F_E00A},
 }
+
+
+# Recordings hold the numbers of Linux on arm64; an OSError has those of the computer that runs us.
+_LINUX_ERRNO = {
+    errno.EINTR: 4,
+    errno.ENOEXEC: 8,
+    errno.EFAULT: 14,
+    errno.EINVAL: 22,
+    errno.ENOSYS: 38,
+}
+
+
+def linux_errno(error: OSError) -> int:
+    """The number that a recording has for this failure of KVM_RUN."""
+    return _LINUX_ERRNO.get(error.errno or 0, error.errno or 0)
 
 
 class RecordingError(ValueError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aarch64sim.arch.cpu import QEMU
-from aarch64sim.debug.recording import POISON, Recording
+from aarch64sim.debug.recording import POISON, Recording, linux_errno
 from aarch64sim.events import EventLog
 from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, preset_for
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
@@ -122,7 +122,7 @@ def _run(replay: Replay, event: dict[str, Any]) -> Found:
             limit=1_000_000,
         )
     except OSError as error:
-        number = error.errno or 0
+        number = linux_errno(error)
     if number != event["errno"]:
         return "errno", event["errno"], number
     found = describe_exit(vcpu.kvm_run)

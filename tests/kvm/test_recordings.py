@@ -5,6 +5,7 @@ Invariant: no test here knows a recorded value that it did not read from the rec
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from aarch64sim.__main__ import main
-from aarch64sim.debug.recording import RecordingError, load
+from aarch64sim.debug.recording import RecordingError, linux_errno, load
 from aarch64sim.debug.replay import replay
 from aarch64sim.kvm.kernels import UnknownKernelError, kernels, preset_for
 from aarch64sim.vmm.start import recordings_folder
@@ -334,3 +335,11 @@ def test_release_takes_the_preset_of_its_version(release: str, preset: str) -> N
 def test_release_that_nobody_knows_is_refused_with_the_known_names(release: str) -> None:
     with pytest.raises(UnknownKernelError, match=r"known are .*v4\.3.*fixed"):
         preset_for(release)
+
+
+def test_a_recorded_errno_is_that_of_linux_wherever_we_run() -> None:
+    assert [linux_errno(OSError(number, "")) for number in (errno.EINTR, errno.ENOSYS, 12345)] == [
+        4,
+        38,
+        12345,
+    ]
