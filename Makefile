@@ -84,6 +84,7 @@ lines:
 bench: setup-test
 	@$(BIN)/python tools/bench.py $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_seeing
 
 binder-check: setup-test
 	@$(BIN)/python -m tools.emulate_binder $(ARGS)

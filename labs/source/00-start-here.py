@@ -43,7 +43,8 @@ check.where_does_it_stop()
 # | key | while the focus is in the panel |
 # |---|---|
 # | `n`, `p` | Step, Back |
-# | `r`, `s` | Run, Stop |
+# | `r`, `s` | Run, Stop; `R`: Run back |
+# | `,` `.` | one event back, one event on |
 # | `Home` | back to the start |
 # | arrow keys | on the slider: through the history; in the timeline: from event to event |
 

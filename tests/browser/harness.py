@@ -80,7 +80,7 @@ def jupyter_environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def jupyter_server(home: Path, *options: str, nodelay: bool = True) -> Iterator[Server]:
+def jupyter_server(home: Path, *options: str) -> Iterator[Server]:
     """JupyterLab on a free loopback port, over a copy of labs/ in `home`, until the block ends."""
     folder = home / "served"
     if not folder.exists():
@@ -95,7 +95,7 @@ def jupyter_server(home: Path, *options: str, nodelay: bool = True) -> Iterator[
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",
-        f"--ServerApp.jpserver_extensions={{'widgets.nodelay': {nodelay}}}",
+        "--ServerApp.jpserver_extensions={'widgets.nodelay': True}",
         *options,
     ]
     log = home / "server.log"

@@ -1,14 +1,10 @@
-"""The harness itself, on a notebook of its own; and what TCP_NODELAY is worth."""
+"""The harness itself, on a notebook of its own."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser
 
-from tests.browser.harness import LabPage, Server, jupyter_server, lab_page, write_notebook
-from tests.browser.latency import click_to_paint
+from tests.browser.harness import LabPage, write_notebook
 
 COUNTER = """
 import ipywidgets as widgets
@@ -54,23 +50,3 @@ def test_a_cell_that_raises_is_reported(lab: LabPage) -> None:
     lab.open_notebook("raises.ipynb")
     with pytest.raises(AssertionError, match="ZeroDivisionError: division by zero"):
         lab.run_all()
-
-
-def test_the_server_extension_shortens_click_to_paint(
-    browser: Browser, server: Server, tmp_path: Path
-) -> None:
-    medians = {}
-    with jupyter_server(tmp_path, nodelay=False) as stock:
-        for name, each in (("with", server), ("without", stock)):
-            write_notebook(each.folder / "counter.ipynb", COUNTER)
-            with lab_page(browser, each) as lab:
-                lab.open_notebook("counter.ipynb")
-                lab.run_all()
-                latency = click_to_paint(
-                    lab.page.get_by_role("button", name="Count"),
-                    lab.page.locator(".counter-panel"),
-                    clicks=20,
-                )
-                medians[name] = latency.median
-                print(f"{name} TCP_NODELAY: {latency}")
-    assert medians["with"] > 0
