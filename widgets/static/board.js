@@ -37,16 +37,18 @@ class View {
     this.show(model.get("shown"));
   }
 
-  // Several messages before one frame are shown at once. Not across a new listing: it makes its slots anew.
+  // The first message is shown at once, those that follow before the next frame together. Not across a new listing:
+  // it makes its slots anew.
   showSoon(values) {
     if (this.waiting && "listing" in values) this.flush();
     if (this.waiting) {
       Object.assign(this.waiting, values);
       return;
     }
-    this.waiting = { ...values };
-    if (document.hidden) this.flush();
-    else requestAnimationFrame(() => this.flush());
+    this.show(values);
+    if (document.hidden) return; // there are no frames
+    this.waiting = {};
+    requestAnimationFrame(() => this.flush());
   }
 
   flush() {
