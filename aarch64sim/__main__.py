@@ -19,7 +19,14 @@ from aarch64sim.debug import Debugger
 from aarch64sim.debug.gdbserver import serve_forever
 from aarch64sim.debug.recording import RecordingError, load
 from aarch64sim.debug.replay import Result, replay
-from aarch64sim.kvm.kernels import UnknownKernelError, behaviours, kernels
+from aarch64sim.kvm.kernels import (
+    UnknownKernelError,
+    behaviours,
+    in_words,
+    kernels,
+    mended_by,
+    spoilt_by,
+)
 
 EXAMPLES = """\
 examples:
@@ -183,26 +190,22 @@ def _kernels(options: argparse.Namespace) -> int:
         kernel = kernels[options.name]
         print(f"{kernel.name}: {kernel.title}; {kernel.summary}")
         for name, (value, right) in kernel.differences().items():
-            print(f"  {name} = {_say(value)}   (right: {_say(right)})")
+            print(f"  {name} = {in_words(value)}   (right: {in_words(right)})")
         return 0
     for kernel in kernels.values():
         print(f"{kernel.name:<38} {kernel.title}: {kernel.summary}")
     print("\nEach is a handful of these fields; the default is what a kernel should do:\n")
     for behaviour in behaviours():
-        print(f"{behaviour.name} = {_say(behaviour.default)}")
+        print(f"{behaviour.name} = {in_words(behaviour.default)}")
         print(
             textwrap.fill(
                 behaviour.metadata["doc"], 96, initial_indent="    ", subsequent_indent="    "
             )
         )
-        for key, label in (("wrong_in", "came with"), ("fixed_by", "fixed by")):
-            if behaviour.metadata[key]:
-                print(f"    {label}: {behaviour.metadata[key]}")
+        for label, commits in (("came with", spoilt_by), ("fixed by", mended_by)):
+            if made := "; ".join(map(str, commits(behaviour.name))):
+                print(f"    {label}: {made}")
     return 0
-
-
-def _say(value: object) -> str:
-    return str(getattr(value, "value", value))
 
 
 if __name__ == "__main__":

@@ -89,9 +89,10 @@ def _enter_exception(vcpu: Vcpu) -> None:
     sys, old, pc = vcpu.cpu.sys, vcpu.pstate, vcpu.pc
     sys.spsr_el1, sys.elr_el1 = old, pc
     offset = 0x400 if old >> 2 & 3 == 0 else 0x200 if old & 1 else 0
-    pan = 0 if sys.sctlr_el1 & sysregs.SCTLR_SPAN else 1 << 22
-    kept = old & (0xF << 28 | 1 << 24 | 1 << 22)  # NZCV, DIT, PAN
-    vcpu.pstate = kept | pan | pstate.DAIF | 5
+    vcpu.pstate = pstate.DAIF | 5
+    if vcpu.vm.kernel.injection_keeps_flags:
+        pan = 0 if sys.sctlr_el1 & sysregs.SCTLR_SPAN else 1 << 22
+        vcpu.pstate |= old & (0xF << 28 | 1 << 24 | 1 << 22) | pan  # NZCV, DIT, PAN
     vcpu.pc = sys.vbar_el1 + offset & 0xFFFF_FFFF_FFFF_FFFF
     changes = (Change("pc", pc, vcpu.pc), *ss_change(old >> 21 & 1, 0))
     vcpu.note("inject", "the guest is put at its exception vector", changes)

@@ -545,7 +545,7 @@ LAB = Lab(
             "    if sign_extends and data >> (8 * size - 1) & 1:\n        data -= 1 << 8 * size\n    return data &"
             " (0xFFFF_FFFF_FFFF_FFFF if sixty_four else 0xFFFF_FFFF)\n\nThe order matters. Linux extended the sign,"
             " and then converted the value to the guest's byte order with a function that cuts to `size` bytes: the"
-            " sign was gone. Commit 85f56708a443 (2026) exchanged the two.",
+            " sign was gone. Commit 85f56708a443 (7.2) exchanged the two.",
         ),
         Task(
             "emulated",

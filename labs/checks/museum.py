@@ -6,7 +6,6 @@ Invariant: whatever is said of a real kernel is read from its recording, whateve
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -16,7 +15,7 @@ from aarch64sim.debug import matrix, recording
 from aarch64sim.debug.matrix import ROWS, Row
 from aarch64sim.debug.recording import Folder, Recording
 from aarch64sim.kvm import kernels
-from aarch64sim.kvm.kernels import behaviours, preset_for
+from aarch64sim.kvm.kernels import behaviours, mended_by, preset_for, spoilt_by
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
@@ -32,13 +31,17 @@ RELEASED = {
     "5.0": (2019, 3),
     "5.3": (2019, 9),
     "5.5": (2020, 1),
+    "5.6": (2020, 3),
     "5.11": (2021, 2),
     "5.13": (2021, 6),
+    "5.19": (2022, 7),
     "6.1": (2022, 12),
     "6.3": (2023, 4),
+    "6.12": (2024, 11),
     "6.13": (2025, 1),
     "6.14": (2025, 3),
-    "6.18": (2025, 11),
+    "6.17": (2025, 9),
+    "7.2": (2026, 8),
 }
 
 
@@ -164,17 +167,22 @@ def changes(title: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A commit, or what is known of it, and the release that brought it ("" if none is named)."""
+    """A commit, and the release that brought it."""
 
     commit: str
     release: str
-    year: float
+
+    @property
+    def year(self) -> float:
+        """Of the release, with its month as a fraction."""
+        year, month = RELEASED[self.release]
+        return year + (month - 1) / 12
 
     @property
     def when(self) -> str:
-        """Year and month of the release, or the year alone."""
-        year, month = RELEASED.get(self.release, (int(self.year), 0))
-        return f"{year}-{month:02}" if month else f"{year}"
+        """Year and month of the release."""
+        year, month = RELEASED[self.release]
+        return f"{year}-{month:02}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,32 +196,15 @@ class Life:
     again: Moment | None = None
 
 
-def moments(text: str) -> list[Moment]:
-    """The commits and releases in a text like "bd7d95cafb49 (5.0)", "6.18" or "85f56708a443 (2026)".
-
-    >>> [m.when for m in moments("bd7d95cafb49 (5.0), by clearing SS too early")]
-    ['2019-03']
-    """
-    found: list[Moment] = []
-    commit = ""
-    for word in re.findall(r"(?<![\w.])(?:[0-9a-f]{12}|\d\.\d+|20\d\d)(?![\w.])", text):
-        if len(word) == 12:
-            commit = word
-        elif word in RELEASED:
-            year, month = RELEASED[word]
-            found.append(Moment(commit, word, year + (month - 1) / 12))
-            commit = ""
-        elif word.startswith("20"):
-            found.append(Moment(commit, "", float(word)))
-    return found
-
-
 @cache
 def lives() -> tuple[Life, ...]:
     """The fields of Kernel that have a beginning and an end in history and show in the matrix, in order of coming."""
     found = []
     for field in behaviours():
-        came, went = (moments(field.metadata[key]) for key in ("wrong_in", "fixed_by"))
+        came, went = (
+            [Moment(commit.id, commit.release) for commit in commits(field.name)]
+            for commits in (spoilt_by, mended_by)
+        )
         if came and went and _shows(field):
             again = next((m for m in came if m.year > went[0].year), None)
             found.append(Life(field.name, field.metadata["doc"], came[0], went[0], again))
@@ -234,7 +225,7 @@ def _shows(field: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit (or a release, where no commit is named): the fields that it set right, and those that it made wrong."""
+    """A commit: the fields that it set right, and those that it made wrong."""
 
     moment: Moment
     mended: tuple[str, ...]
@@ -242,12 +233,11 @@ class Commit:
 
 
 def commits() -> list[Commit]:
-    """All of them, oldest first."""
-    table: dict[tuple[str, str], tuple[Moment, list[str], list[str]]] = {}
+    """Those that begin or end a life, oldest first."""
+    table: dict[Moment, tuple[list[str], list[str]]] = {}
     for life in lives():
-        for when, column in ((life.went, 1), (life.came, 2), (life.again, 2)):
+        for when, column in ((life.went, 0), (life.came, 1), (life.again, 1)):
             if when:
-                entry = table.setdefault((when.commit, when.release), (when, [], []))
-                (entry[1] if column == 1 else entry[2]).append(life.field)
-    rows = sorted(table.values(), key=lambda entry: (entry[0].year, entry[0].commit))
-    return [Commit(when, tuple(mended), tuple(broke)) for when, mended, broke in rows]
+                table.setdefault(when, ([], []))[column].append(life.field)
+    rows = sorted(table.items(), key=lambda entry: (entry[0].year, entry[0].commit))
+    return [Commit(when, tuple(mended), tuple(broke)) for when, (mended, broke) in rows]

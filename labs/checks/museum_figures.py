@@ -167,7 +167,7 @@ class Lives(Figure):
 
     @property
     def sentence(self) -> str:
-        born = [c for c in museum.commits() if c.mended and c.broke and c.moment.commit]
+        born = [c for c in museum.commits() if c.mended and c.broke]
         return (
             f"The lives of {len(museum.lives())} wrong behaviours from {museum.commits()[0].moment.when} on."
             f" {len(born)} commits end one bar and begin another: "
@@ -184,8 +184,8 @@ class Lives(Figure):
         return [
             (
                 life.field,
-                life.came.release or life.came.when,
-                life.went.release or life.went.when,
+                life.came.release,
+                life.went.release,
                 life.again.release if life.again else "",
             )
             for life in museum.lives()
@@ -207,24 +207,25 @@ class Lives(Figure):
         for n, life in enumerate(lives):
             y[life.field] = top - line * (n + 0.5)
             text_at(axes, 4, y[life.field], life.field, size=9)
-            spans = [(life.came, life.went)]
+            spans: list[tuple[museum.Moment, museum.Moment | None]] = [(life.came, life.went)]
             if life.again:
-                spans.append((life.again, museum.Moment("", "", 2027.0)))
+                spans.append((life.again, None))
             for start, end in spans:
-                bar = Rectangle((x(start.year), y[life.field] - 7), x(end.year) - x(start.year), 14)
+                width = x(end.year if end else 2027) - x(start.year)
+                bar = Rectangle((x(start.year), y[life.field] - 7), width, 14)
                 bar.set(facecolor=LIGHT["stop-fill"], edgecolor=LIGHT["stop"], zorder=3)
                 axes.add_patch(bar)
                 text_at(
                     axes,
                     x(start.year) + 3,
                     y[life.field],
-                    start.release or start.when,
+                    start.release,
                     size=7.5,
                 )
-                if end.year < 2027:
-                    text_at(axes, x(end.year) + 4, y[life.field], end.release or end.when, size=7.5)
+                if end:
+                    text_at(axes, x(end.year) + 4, y[life.field], end.release, size=7.5)
         for commit in museum.commits():
-            if commit.mended and commit.broke and commit.moment.commit:
+            if commit.mended and commit.broke:
                 ends = [y[field] for field in (*commit.mended, *commit.broke)]
                 axes.plot(
                     [x(commit.moment.year)] * 2,

@@ -20,7 +20,7 @@ from aarch64sim import Kernel, assemble, kernels
 from aarch64sim.debug import matrix
 from aarch64sim.debug.recording import load
 from aarch64sim.kvm import GuestDebug
-from aarch64sim.kvm.kernels import PcAdvance, SkipApplied, behaviours
+from aarch64sim.kvm.kernels import PcAdvance, SkipApplied
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets.course import program
 
@@ -87,7 +87,7 @@ def position(kernel: Kernel) -> tuple[PcAdvance, bool, SkipApplied]:
 
 def differing(one: Kernel, other: Kernel) -> list[str]:
     """The names of the fields in which two kernels behave differently."""
-    return [f.name for f in behaviours() if getattr(one, f.name) != getattr(other, f.name)]
+    return list(one.differences(other))
 
 
 @cache

@@ -209,4 +209,4 @@ check.what_does_a_skip_take()
 #   (5.11) moved the skip behind the arming, 370531d1e95b (6.1) remembers a pending step.
 # * In the Arm Architecture Reference Manual (DDI 0487): D2.11, *Software Step exceptions*.
 # * In this project: `aarch64sim/arch/step.py` is the machine of the diagram, 100 lines;
-#   `aarch64sim/kvm/kernels.py` names what each kernel does.
+#   `aarch64sim/kvm/behaviours.py` names what a kernel does.

@@ -187,12 +187,12 @@ for line in ("ldr w2, [x19]", "ldr w2, [x19], #4", "ldp w2, w3, [x19]", "ldadd w
 # %% name="sign"
 from checks.lab03 import loaded
 
-for name in ("v4.3", "v6.14", "v6.18", "fixed"):
+for name in ("v4.3", "v6.14", "v6.18", "v7.2"):
     print(f"{name:6} x5 = {loaded('ldrsb x5, [x19]', 0x80, name):#x}")
 
 # %% [markdown]
-# 0x80 is -128, so `x5` should be 0xffffffffffffff80. From 2014 to 2026 no Linux did that, and nobody noticed. Here is
-# what a real one left in `x5`, recorded:
+# 0x80 is -128, so `x5` should be 0xffffffffffffff80. From 2014 to 2026 no Linux did that, and nobody noticed; 7.2 is the
+# first that does. Here is what a real one left in `x5`, recorded:
 
 # %% name="sign-recorded"
 from aarch64sim.debug import recording
@@ -447,7 +447,7 @@ print(lab.progress())
 # * The thread: Dall's answer of 30 November 2014 to *[PATCH 5/7] KVM: arm64: guest debug, add support for
 #   single-step*.
 # * In Linux: `arch/arm64/kvm/mmio.c` is short, and you know it now. 0d640732dbeb (5.0) moved the skip behind
-#   userspace's answer; 85f56708a443 (2026) kept the sign.
+#   userspace's answer; 85f56708a443 (7.2, 2026) kept the sign.
 # * In the KVM API documentation: KVM_EXIT_MMIO under KVM_RUN, and KVM_CAP_ARM_NISV_TO_USER.
 # * In the Arm manual (DDI 0487): the description of ESR_EL2, *ISS encoding for an exception from a Data Abort*.
 # * In this project: `aarch64sim/arch/syndrome.py`, `aarch64sim/kvm/mmio.py` (90 lines), `aarch64sim/vmm/devices.py`

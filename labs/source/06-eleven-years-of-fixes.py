@@ -158,8 +158,9 @@ Matrix()
 # | F | 6.14 and later | right in all rows of stepping |
 #
 # Two columns do not keep to their era. 4.14.177 and 4.19.48 are [stable releases](glossary.md): they took the late
-# advance of 5.0 (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 took the instruction that it loses, too. A version number
-# does not say what a kernel does.
+# advance of 5.0 (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 took the instruction that it loses, too. From 4.19.21 to
+# 4.19.71 the stable kernel lost it, for half a year; then it took that fix as well. The cure of the late stop it never
+# took. A version number does not say what a kernel does.
 #
 # ### Why 5.11 is an accident
 #
@@ -413,8 +414,10 @@ print(lab.progress())
 # * In Linux, in the order of the bars: 337b99bf7edf (stepping), 1eb591288b95 (the pretended stop), 0d640732dbeb (skip
 #   after emulation), bd7d95cafb49 (clear SS), 2113c5f62b74 (complete once), cdb5e02ed133 (skip at the entry),
 #   26778aaa134a (commit a skip on the way out), 370531d1e95b (remember a pending step), 2ca3f03bf524 (step state in
-#   load and put), 85f56708a443 (sign extension). Read their messages with `git show`: each tells its bug.
+#   load and put), efa1368ba9f4 (take an injected abort at once), 85f56708a443 (sign extension). Read their messages
+#   with `git show`: each tells its bug.
 # * In the Arm manual (DDI 0487): D2.11.9, the syndrome of a Software Step exception, for the bits in `hsr`.
 # * In this project: `labs/recordings/README.md` says how the recordings were made, and what in them is the CPU's
-#   choice; `aarch64sim/kvm/kernels.py` has the fields, `aarch64sim/debug/matrix.py` the nineteen questions.
+#   choice; `aarch64sim/kvm/behaviours.py` has the fields, `kernels.py` the commits,
+#   `aarch64sim/debug/matrix.py` the nineteen questions.
 # * `python -m aarch64sim replay labs/recordings` compares every exit and every register of every recording.

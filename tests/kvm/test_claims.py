@@ -14,7 +14,7 @@ from aarch64sim.kvm.kernels import kernels
 from tests.kvm.player import CODE, END_THERE, OFF, UART, player
 from tests.kvm.programs import ABORT, LOAD, SCENARIOS, SELF_ALU, SELF_MMIO, STORE, TWO, call, system
 
-NEW = ["v5.0", "v5.3", "v5.5", "v5.11", "v5.13", "v6.1", "v6.3", "v6.14", "v6.18", "fixed"]
+NEW = ["v5.0", "v5.3", "v5.5", "v5.11", "v5.13", "v6.1", "v6.3", "v6.14", "v6.18", "v7.2", "fixed"]
 OLD = ["v4.3", "v4.15"]
 END = "str w20, [x20]"
 SS, BTYPE = 1 << 21, 3 << 10
@@ -282,7 +282,7 @@ def test_claim_71_and_the_next_stop(kernel: str, stop: str) -> None:
     assert machine.run() == stop
 
 
-@pytest.mark.parametrize("kernel", ["v6.1", "v6.3", "v6.14", "v6.18", "fixed"])
+@pytest.mark.parametrize("kernel", ["v6.1", "v6.3", "v6.14", "v6.18", "v7.2", "fixed"])
 def test_claim_72_an_abort_as_the_answer(kernel: str) -> None:
     machine = player(ABORT + END_THERE, kernel, control=OFF, answers=[0x99])
     machine.play("R@8 <abt>")

@@ -55,6 +55,7 @@ def table() -> dict[tuple[str, str], str]:
         [c.strip() for c in line.strip("|").split("|")] for line in lines if line.startswith("|")
     ]
     kernels = [name.strip("†").replace("v", "linux-", 1) for name in rows[0][1:]]
+    kernels[kernels.index("linux-6.12")] = "linux-6.12.117"  # that of Debian
     return {
         (row[0], kernel): cell.strip("*")
         for row in rows[2:]

@@ -45,6 +45,7 @@ LATE = {
     "v6.3": frozenset(),
     "v6.14": frozenset(),
     "v6.18": frozenset(),
+    "v7.2": frozenset(),
     "fixed": frozenset(),
     "what-if-late-advance-ss-kept": EMULATED - {"hvc"},
     "what-if-early-advance-ss-kept": EMULATED - {"hvc"},

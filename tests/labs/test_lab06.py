@@ -297,4 +297,4 @@ def test_a_code_is_short() -> None:
 
 def test_a_life_ends_after_it_began() -> None:
     assert all(life.came.year < life.went.year for life in museum.lives())
-    assert "4 commits end one bar and begin another" in Lives().sentence
+    assert "5 commits end one bar and begin another" in Lives().sentence

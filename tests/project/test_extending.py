@@ -36,9 +36,14 @@ def test_a_file_that_a_page_names_is_there(page: Path) -> None:
 
 def test_the_names_that_the_page_on_eras_tells_to_edit_are_there() -> None:
     kernels = importlib.import_module("aarch64sim.kvm.kernels")
-    for name in ("FIXED", "kernels", "_MAINLINE", "_STABLE", "_behaviour", "_era", "_V6_18"):
-        assert hasattr(kernels, name)
-        assert name in (PAGES / "era.md").read_text("utf-8")
+    behaviours = importlib.import_module("aarch64sim.kvm.behaviours")
+    page = (PAGES / "era.md").read_text("utf-8")
+    for name in ("FIXED", "HISTORY", "ERAS", "_commit", "_era", "_behaviour", "preset_for"):
+        assert hasattr(behaviours if name == "_behaviour" else kernels, name)
+        assert name in page
+    for line in re.findall(r"^ +(_(?:commit|era)\(.*\)),$", page, re.M):
+        made = eval(line, vars(kernels))
+        assert made in (*kernels.HISTORY, *kernels.ERAS)
 
 
 def test_the_lab_of_the_page_builds_and_its_answer_is_right(

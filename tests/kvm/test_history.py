@@ -1,0 +1,116 @@
+"""The commits that made the eras: what a release does when a stable series took one of them, or has not yet.
+
+Invariant: which release has a commit is said in `HISTORY` alone; here is what a guest or userspace sees of it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from aarch64sim.kvm.kernels import (
+    ERAS,
+    HISTORY,
+    behaviours,
+    kernels,
+    mended_by,
+    preset_for,
+    spoilt_by,
+)
+from aarch64sim.kvm.vm import Host, SmcCall
+from tests.kvm.player import OFF, Player, Scenario
+from tests.kvm.programs import ABORT, END_THERE
+
+FLAGS = Scenario(
+    "cmp xzr, xzr\nsmc #0\nstr w20, [x20]\n.org 0x1200\nmrs x15, nzcv\nstr w20, [x20]", OFF
+)
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    return tuple(map(int, release.split(".")))
+
+
+def test_commits_stand_in_the_order_of_their_releases() -> None:
+    releases = [numbers(commit.release) for commit in HISTORY]
+    assert releases == sorted(releases)
+    assert [commit for commit in HISTORY if not commit.id] == [HISTORY[0]]
+    assert all(re.fullmatch("[0-9a-f]{12}", commit.id) for commit in HISTORY[1:])
+
+
+@pytest.mark.parametrize("commit", HISTORY[1:], ids=lambda commit: commit.id)
+def test_a_stable_release_is_of_a_series_before_the_mainline_release(commit: object) -> None:
+    for first in commit.stable:  # type: ignore[attr-defined]
+        assert len(numbers(first)) == 3
+        assert numbers(first)[:2] < numbers(commit.release)  # type: ignore[attr-defined]
+
+
+def test_every_wrong_behaviour_of_an_era_has_come_from_somewhere() -> None:
+    for era in ERAS:
+        for field in era.differences():
+            assert any(field in commit.to for commit in HISTORY), field
+
+
+def test_a_commit_that_mends_and_one_that_spoils_are_told_apart() -> None:
+    assert [c.id for c in spoilt_by("abort_injection")] == [
+        "da345174ceca",
+        "cdb5e02ed133",
+        "efa1368ba9f4",
+    ]
+    assert [c.id for c in mended_by("abort_injection")] == ["e735a5da6442"]
+    assert str(*mended_by("injection_keeps_flags")) == ("a425372e7331 (5.6; stable 5.4.19, 5.5.3)")
+    only_in_a_what_if = {"early_skip_remembers_step"}
+    assert {f.name for f in behaviours() if not mended_by(f.name)} == only_in_a_what_if
+
+
+@pytest.mark.parametrize(
+    ("release", "taken", "syndrome"),
+    [
+        ("linux-5.15", False, 0x9600_0010),
+        ("linux-6.0.8", False, 0xFFFF_FFFF_9600_0010),
+        ("linux-6.1.4", False, 0xFFFF_FFFF_9600_0010),
+        ("linux-6.1.120", True, 0xFFFF_FFFF_9600_0010),
+        ("linux-6.6.54", False, 0x9600_0010),
+        ("linux-6.6.66", True, 0x9600_0010),
+        ("linux-6.11", False, 0xFFFF_FFFF_9600_0010),
+        ("linux-6.12", False, 0x9600_0010),
+        ("linux-6.12.2", True, 0x9600_0010),
+        ("linux-6.13.7", True, 0x9600_0010),
+    ],
+)
+def test_an_abort_injected_at_an_mmio_exit(release: str, taken: bool, syndrome: int) -> None:
+    machine = Player(Scenario(ABORT + END_THERE, OFF, answers=[0x99]), preset_for(release))
+    machine.play("R@8 <abt>")
+    assert machine.reg("esr_el1") == syndrome
+    machine.to_end()
+    assert (machine.x(10), machine.x(2)) == ((1, 0x77) if taken else (0, 0x99))
+
+
+@pytest.mark.parametrize(
+    ("release", "flags"),
+    [("4.4.60", 0), ("5.4.18", 0), ("5.4.19", 6), ("5.5", 0), ("5.5.3", 6), ("5.6", 6), ("7.1", 6)],
+)
+def test_an_injected_exception_keeps_the_flags_or_not(release: str, flags: int) -> None:
+    machine = Player(FLAGS, preset_for(f"linux-{release}"), Host(0x2, SmcCall.UNDEFINED))
+    machine.to_end()
+    assert machine.x(15) >> 28 == flags
+
+
+def test_stable_series_lost_an_instruction_for_half_a_year() -> None:
+    """From 4.19.21 to 4.19.71: the late advance without its flag (n_imm_nostep)."""
+    source = "mov w2, #1\nldr w2, [x19]\nadd x3, x3, #1\nadd x4, x4, #1\nstr w20, [x20]"
+    done = {}
+    for patch in (20, 21, 71, 72):
+        machine = Player(Scenario(source, OFF, answers=[7]), preset_for(f"linux-4.19.{patch}"))
+        machine.play("R@4 imm:" if patch > 20 else "R@8 imm:")
+        machine.to_end()
+        done[patch] = machine.x(3)
+    assert done == {20: 1, 21: 0, 71: 0, 72: 1}
+
+
+def test_a_kernel_that_is_no_era_says_how_it_differs_from_the_nearest() -> None:
+    assert preset_for("linux-4.19.100").summary == (
+        "as v4.19.48, but for completion (by a flag, cleared on completion)"
+    )
+    assert preset_for("linux-4.19.100").title == "Linux 4.19.100"
+    assert "linux-4.19.100" not in kernels
