@@ -37,7 +37,7 @@ def skip_instruction(vcpu: Vcpu) -> None:
     if vcpu.vm.kernel.skip_applied is SkipApplied.AT_ONCE:
         _advance_pc(vcpu)
     elif vcpu.pending_exception:
-        # The flag of the skip falls into the field of the pending exception, and spoils it (5.11 to 6.0).
+        # The flag of the skip falls into the field of the pending exception, and spoils it (5.11 to 6.12).
         vcpu.pending_exception = False
     else:
         vcpu.increment_pc = True

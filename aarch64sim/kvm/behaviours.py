@@ -163,6 +163,11 @@ class Kernel:
         True,
         "Accesses to the LORegion registers are emulated (HCR_EL2.TLOR): they read as zero, writes are ignored.",
     )
+    os_lock_emulated: bool = _behaviour(
+        True,
+        "If not, a guest's write to OSLAR_EL1 is ignored. Else its OS Lock silences its own breakpoints and steps, and"
+        " not the host's: the lock is kept in software, and MDSCR_EL1 is changed at the entry instead.",
+    )
     pmu_access: PmuAccess = _behaviour(
         PmuAccess.UNDEFINED,
         "Up to 5.10 the PMU registers of a guest without a PMU read as zero (and are skipped), then UNDEFINED.",

@@ -12,6 +12,7 @@ from aarch64sim.arch import sysregs
 from aarch64sim.arch.registers import destination, source
 from aarch64sim.arch.syndrome import system_fields, trapped_system_access
 from aarch64sim.events import Change
+from aarch64sim.kvm import one_reg
 from aarch64sim.kvm.kernels import PmuAccess
 from aarch64sim.kvm.run_page import ExitReason
 
@@ -32,7 +33,6 @@ _READ_AS_ZERO = frozenset(
     }
     | {"lorsa_el1", "lorea_el1", "lorn_el1", "lorc_el1", "lorid_el1"}
 )
-_OSLSR_OSLM = 1 << 3  # the OS Lock is implemented
 _WRITE_IGNORED = _READ_AS_ZERO | {"actlr_el1"}
 _CACHE_ENABLED = 0b101  # SCTLR_EL1.C and .M
 
@@ -62,7 +62,9 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
     else:
         value = r[source(rt)]
         vcpu.note("emulate", f"the write of {value:#x} to {name} is emulated")
-        if name not in _WRITE_IGNORED:
+        if name == "oslar_el1" and vcpu.vm.kernel.os_lock_emulated:
+            vcpu.os_lock = value & 1
+        elif name not in _WRITE_IGNORED:
             sys.set(name, value)
         if name == "sctlr_el1":
             vcpu.cpu.memory.forget_caches()
@@ -78,7 +80,7 @@ def _value_shown(vcpu: Vcpu, name: str) -> int:
     if name in _READ_AS_ZERO:
         return 0
     if name == "oslsr_el1":
-        return _OSLSR_OSLM
+        return one_reg.get_one_reg(vcpu, name)
     if name == "ccsidr_el1":
         ctr, instruction = sys.get("ctr_el0"), sys.get("csselr_el1") & 1
         words = ctr & 15 if instruction else ctr >> 16 & 15  # log2 of the line's size in words

@@ -68,8 +68,11 @@ def arm_step(vcpu: Vcpu) -> None:
     """Put the host's debug state in place of the guest's (kvm_arm_setup_debug, kvm_vcpu_load_debug)."""
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
-        own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
+        vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} if vcpu.os_lock else {}
+        own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE) and not vcpu.os_lock
         sys.mdcr_el2 = MDCR | (0 if own else sysregs.MDCR_TDA)
+        if vcpu.os_lock:
+            sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)
         return
     state = vcpu.cpu.pstate
     old = state.ss
@@ -101,11 +104,11 @@ def arm_step(vcpu: Vcpu) -> None:
 
 def disarm_step(vcpu: Vcpu) -> None:
     """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
-    if not vcpu.guest_debug:
-        return
     sys = vcpu.cpu.sys
     for name, value in vcpu.guest_registers.items():
         sys.set(name, value)
+    if not vcpu.guest_debug:
+        return
     if vcpu.hw_registers:
         vcpu.cpu.memory.forget_caches()
     if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:

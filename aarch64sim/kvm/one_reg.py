@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aarch64sim.kvm.vcpu import Vcpu
 
 
+_OSLSR_OSLM = 1 << 3  # the OS Lock is implemented (OSLM 0b10)
+
+
 def get_one_reg(vcpu: Vcpu, name: str) -> int:
     """KVM_GET_ONE_REG: x0-x30, pc, pstate, sp_el0, sp_el1 or a system register; ENOENT for an unknown name."""
     kind, number = _register(name)
@@ -24,6 +27,8 @@ def get_one_reg(vcpu: Vcpu, name: str) -> int:
         return vcpu.cpu.get_sp(number)
     if kind in ("pc", "pstate"):
         return int(getattr(vcpu, kind))
+    if kind == "oslsr_el1":
+        return _OSLSR_OSLM | vcpu.os_lock << 1
     return vcpu.cpu.sys.get(kind)
 
 
@@ -43,6 +48,12 @@ def set_one_reg(vcpu: Vcpu, name: str, value: int) -> None:
         if value & 0x1F not in (0x0, 0x4, 0x5):
             raise OSError(errno.EINVAL, f"PSTATE {value:#x} is not of EL0t, EL1t or EL1h")
         vcpu.pstate = value
+    elif kind == "oslsr_el1":
+        if value & ~2 != _OSLSR_OSLM:
+            raise OSError(errno.EINVAL, f"OSLSR_EL1 is 0x8, or 0xa when locked, not {value:#x}")
+        if value & 2 and not vcpu.vm.kernel.os_lock_emulated:
+            raise OSError(errno.EINVAL, f"{vcpu.vm.kernel.title} has no OS Lock to set")
+        vcpu.os_lock = value >> 1 & 1
     else:
         vcpu.cpu.sys.set(kind, value)
         vcpu.cpu.memory.forget_caches()

@@ -46,7 +46,7 @@ _RESET_PSTATE = 0x3C5  # EL1h, DAIF masked
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "signal_pending", "waiting", "hw_registers",
+    "signal_pending", "waiting", "hw_registers", "os_lock",
 )  # fmt: skip
 
 
@@ -95,6 +95,7 @@ class Vcpu:
             str, int
         ] = {}  # the guest's debug registers while the host's are in place
         self.guest_ss = 0
+        self.os_lock = 0  # the guest's, as it sees it: the CPU's own stays open
 
     # --- registers -----------------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ class Vcpu:
 
     @property
     def loses_exceptions(self) -> bool:
-        """A skip wipes out a pending exception instead of giving way to it (5.11 to 6.0)."""
+        """A skip wipes out a pending exception instead of giving way to it (5.11 to 6.12)."""
         return self.vm.kernel.abort_injection is AbortInjection.LOST
 
     def remember_step(self) -> None:

@@ -20,7 +20,7 @@ from aarch64sim.kvm.kernels import (
 )
 from aarch64sim.kvm.vm import Host, SmcCall
 from tests.kvm.player import OFF, Player, Scenario
-from tests.kvm.programs import ABORT, END_THERE
+from tests.kvm.programs import ABORT, END_THERE, SELF_ALU
 
 FLAGS = Scenario(
     "cmp xzr, xzr\nsmc #0\nstr w20, [x20]\n.org 0x1200\nmrs x15, nzcv\nstr w20, [x20]", OFF
@@ -114,3 +114,36 @@ def test_a_kernel_that_is_no_era_says_how_it_differs_from_the_nearest() -> None:
     )
     assert preset_for("linux-4.19.100").title == "Linux 4.19.100"
     assert "linux-4.19.100" not in kernels
+
+
+LOCKED = SELF_ALU.replace("mov x0, #0\n    msr oslar_el1, x0", "mov x0, #1\n    msr oslar_el1, x0")
+
+
+@pytest.mark.parametrize(("release", "steps"), [("5.17", 4), ("5.18", 0), ("7.1", 0)])
+def test_the_guests_os_lock_silences_its_own_steps(release: str, steps: int) -> None:
+    machine = Player(Scenario(LOCKED, OFF), preset_for(f"linux-{release}"))
+    machine.to_end()
+    assert machine.x(10) == steps
+    assert machine.reg("oslsr_el1") == (0x8 if steps else 0xA)
+    assert machine.x(17) == 0x2001  # what it reads of its own MDSCR_EL1
+
+
+@pytest.mark.parametrize("release", ["5.17", "6.0.8", "6.1.192", "7.1"])
+def test_the_guests_os_lock_is_nothing_to_the_host(release: str) -> None:
+    free, locked = (
+        Player(Scenario(source), preset_for(f"linux-{release}")) for source in (SELF_ALU, LOCKED)
+    )
+    assert locked.to_end() == free.to_end()
+
+
+def test_userspace_locks_and_unlocks_by_oslsr_el1() -> None:
+    machine = Player(Scenario(SELF_ALU, OFF), preset_for("linux-6.1.192"))
+    machine.vcpu.set_one_reg("oslsr_el1", 0xA)
+    assert machine.reg("oslsr_el1") == 0xA
+    machine.to_end()  # the guest unlocks it
+    assert (machine.reg("oslsr_el1"), machine.x(10)) == (0x8, 4)
+    with pytest.raises(OSError, match="OSLSR_EL1 is 0x8, or 0xa when locked, not 0x0"):
+        machine.vcpu.set_one_reg("oslsr_el1", 0)
+    old = Player(Scenario(SELF_ALU, OFF), preset_for("linux-4.4.60"))
+    with pytest.raises(OSError, match=r"Linux 4\.3 - 4\.14 has no OS Lock to set"):
+        old.vcpu.set_one_reg("oslsr_el1", 0xA)

@@ -321,7 +321,7 @@ def test_a_recording_can_be_replayed_on_another_kernel() -> None:
         ("linux-5.11", "v5.11"),
         ("linux-5.12", "v5.11"),
         ("linux-5.13", "v5.13"),
-        ("linux-5.18", "v5.13"),
+        ("linux-5.17", "v5.13"),
         ("linux-6.0.8", "linux-6.0.8"),
         ("linux-6.1.119", "linux-6.1.119"),
         ("linux-6.1.120", "v6.1.192"),
