@@ -30,7 +30,7 @@ test-unit: setup-test
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
-	@notebooks=$$($(BIN)/python tools/build_labs.py --list) && \
+	@notebooks=$$($(BIN)/python -m tools.build_labs --list) && \
 		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
@@ -54,22 +54,22 @@ fuzz: setup-test
 
 # The notebooks are built from labs/source/*.py, the cheat sheet from widgets/cheatsheet.py, the badges from pyproject.toml.
 labs: setup-test
-	@$(BIN)/python tools/build_labs.py $(ARGS)
-	@$(BIN)/python tools/cheatsheet.py
-	@$(BIN)/python tools/badges.py
+	@$(BIN)/python -m tools.build_labs $(ARGS)
+	@$(BIN)/python -m tools.cheatsheet
+	@$(BIN)/python -m tools.badges
 
 labs-check: setup-test
-	@$(BIN)/python tools/build_labs.py --check $(ARGS)
-	@$(BIN)/python tools/cheatsheet.py --check
-	@$(BIN)/python tools/badges.py --check
+	@$(BIN)/python -m tools.build_labs --check $(ARGS)
+	@$(BIN)/python -m tools.cheatsheet --check
+	@$(BIN)/python -m tools.badges --check
 
 # The README's moving picture, from the panel in a browser.
 picture: setup-test
-	@$(BIN)/python tools/picture.py
+	@$(BIN)/python -m tools.picture
 
 # How long a learner waits for the first click on a fresh machine; ARGS=--test measures make test, too.
 measure: setup-test
-	@$(BIN)/python tools/measure.py $(ARGS)
+	@$(BIN)/python -m tools.measure $(ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff check .
@@ -82,7 +82,7 @@ lines:
 	@find aarch64sim/arch aarch64sim/asm aarch64sim/kvm aarch64sim/vmm -name '*.py' | LC_ALL=C sort | xargs wc -l
 
 bench: setup-test
-	@$(BIN)/python tools/bench.py $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
 

@@ -2,8 +2,8 @@
 
 Invariant: every address is made of a value in pyproject.toml's [project.urls] and the name of a lab's source.
 
-    python tools/badges.py            write them
-    python tools/badges.py --check    compare with what is there, write nothing
+    python -m tools.badges            write them
+    python -m tools.badges --check    compare with what is there, write nothing
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 Invariant: the same sources and packages give the same bytes, so a committed notebook can be
 compared with its build.
 
-    python tools/build_labs.py              build every notebook
-    python tools/build_labs.py 00 03        build these
-    python tools/build_labs.py --check      build, compare with what is there, write nothing
-    python tools/build_labs.py --list       the notebooks that can run on this computer
+    python -m tools.build_labs              build every notebook
+    python -m tools.build_labs 00 03        build these
+    python -m tools.build_labs --check      build, compare with what is there, write nothing
+    python -m tools.build_labs --list       the notebooks that can run on this computer
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Invariant: the same packages give the same bytes.
 
-    python tools/cheatsheet.py            write it
-    python tools/cheatsheet.py --check    compare with what is there, write nothing
+    python -m tools.cheatsheet            write it
+    python -m tools.cheatsheet --check    compare with what is there, write nothing
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from widgets.cheatsheet import cheat_sheet
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from widgets.cheatsheet import cheat_sheet  # noqa: E402  # the checkout's, wherever we are called from
-
 PDF = ROOT / "labs" / "cheat-sheet.pdf"
 
 
@@ -30,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"labs/{PDF.name}: {'is its build' if options.check else 'unchanged'}")
         return 0
     if options.check:
-        print(f"labs/{PDF.name}: differs from its build; run python tools/cheatsheet.py")
+        print(f"labs/{PDF.name}: differs from its build; run make labs")
         return 1
     PDF.write_bytes(built)
     print(f"labs/{PDF.name}: written")

@@ -23,16 +23,14 @@ from typing import Any
 
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.browser.harness import (  # noqa: E402  # the checkout's, wherever we are called from
+from tests.browser.harness import (
     CHROMIUM_ARGUMENTS,
     Server,
     find_chromium,
     lab_page,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 FIRST_LAB = "labs/00-start-here.ipynb"
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/lab\S*\?token=(\w+)")
 # With this JupyterLab lets the measurement run cells; to a learner it makes no difference.

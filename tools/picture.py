@@ -18,10 +18,7 @@ import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Locator, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.browser.harness import (  # noqa: E402  # the checkout's, wherever we are called from
+from tests.browser.harness import (
     CHROMIUM_ARGUMENTS,
     LabPage,
     find_chromium,
@@ -29,8 +26,9 @@ from tests.browser.harness import (  # noqa: E402  # the checkout's, wherever we
     lab_page,
     write_notebook,
 )
-from widgets.theme import LIGHT  # noqa: E402
+from widgets.theme import LIGHT
 
+ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "labs" / "images" / "step.gif"
 PANEL = r"""from widgets import StepLab
 from widgets.course import program
