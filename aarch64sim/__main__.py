@@ -35,6 +35,7 @@ examples:
     python -m aarch64sim step labs/programs/store.s --kernel fixed
   Ask what a kernel does not do as it should, and for the story and the commits behind each field:
     python -m aarch64sim kernels v5.0
+    python -m aarch64sim kernels linux-4.19.100
     python -m aarch64sim kernels
   Compare the simulator with the recordings of all real kernels (some seconds), or of one:
     python -m aarch64sim replay labs/recordings

@@ -34,8 +34,10 @@ class OwnKernel:
 
     @property
     def title(self) -> str:
-        """`your kernel: fixed, patched`."""
+        """`your kernel: fixed, patched`; a release is just that."""
         kernel = self.kernel
+        if kernels.get(kernel.name) == kernel and not self.patched:
+            return kernel.title
         changed = "" if is_preset(kernel) or not _borrowed(kernel, "title") else ", changed"
         return f"your kernel: {kernel.title}{changed}{', patched' if self.patched else ''}"
 
@@ -54,21 +56,13 @@ class OwnKernel:
 
 def is_preset(kernel: Kernel) -> bool:
     """Whether this very kernel is in the list."""
-    return kernels.get(kernel.name) == kernel
+    return kernel in kernels.values()
 
 
 def nearest(kernel: Kernel) -> tuple[Kernel, dict[str, Any]]:
     """The preset of that name, or else the one that differs in the fewest behaviours; and those of `kernel`."""
-
-    def changes(base: Kernel) -> dict[str, Any]:
-        return {
-            name: getattr(kernel, name)
-            for name in _BEHAVIOURS
-            if getattr(kernel, name) != getattr(base, name)
-        }
-
-    base = min(kernels.values(), key=lambda k: (k.name != kernel.name, len(changes(k))))
-    return base, changes(base)
+    base = min(kernels.values(), key=lambda k: (k.name != kernel.name, len(kernel.differences(k))))
+    return base, {name: own for name, (own, _) in kernel.differences(base).items()}
 
 
 def _borrowed(kernel: Kernel, field: str) -> bool:

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure as MplFigure
 from aarch64sim.debug import recording as recordings
 from aarch64sim.debug.replay import Difference, Replay, describe_exit
 from aarch64sim.kvm import Kernel, kernels
-from aarch64sim.kvm.kernels import preset_for
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figure import Figure
 from widgets.render import canvas
@@ -50,9 +49,8 @@ class RecordedRun(Figure):
 
     @cached_property
     def _preset(self) -> Kernel:
-        if self.kernel is None:
-            return preset_for(self.recorded)
-        return kernels[self.kernel] if isinstance(self.kernel, str) else self.kernel
+        kernel = self.kernel or self.recorded
+        return kernels[kernel] if isinstance(kernel, str) else kernel
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from aarch64sim.debug.course import GUEST_REGISTERS
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.recording import POISON, Recording
 from aarch64sim.debug.stops import HistoryError, Stop
-from aarch64sim.kvm.kernels import Kernel, preset_for
+from aarch64sim.kvm.kernels import Kernel, kernels
 from aarch64sim.vmm.devices import Bus
 from aarch64sim.vmm.machine import EXIT_BASE, UART_BASE, Machine
 
@@ -157,7 +157,7 @@ def debugger_for(recording: Recording, kernel: Kernel | str | None = None) -> De
 
     return Replayed(
         program_of(recording),
-        preset_for(recording.kernel) if kernel is None else kernel,
+        kernels[recording.kernel] if kernel is None else kernel,
         start=recording.start,
         host=recording.host,
         choices=QEMU,

@@ -13,7 +13,7 @@ from typing import Any
 from aarch64sim.arch.cpu import QEMU
 from aarch64sim.debug.recording import POISON, Recording, linux_errno
 from aarch64sim.events import EventLog
-from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, preset_for
+from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, kernels
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM
@@ -247,7 +247,7 @@ def replay(recording: Recording, kernel: Kernel | None = None) -> Result:
     """Replay one recording on `kernel`, or on the preset that its kernel's name maps to."""
     result = Result(recording, unreplayable=recording.damage)
     try:
-        result.kernel = kernel or preset_for(recording.kernel)
+        result.kernel = kernel or kernels[recording.kernel]
         for _, event, difference in Replay(recording, result.kernel).run():
             result.exits += event["op"] == "KVM_RUN"
             if difference:

@@ -1,7 +1,7 @@
 """The host kernel: KVM_RUN, guest debug, MMIO, and the eras of Linux as named fields."""
 
 from aarch64sim.kvm.guest_debug import GuestDebug
-from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, kernels, preset_for
+from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, kernels
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM, Host, SmcCall
@@ -17,5 +17,4 @@ __all__ = [
     "UnknownKernelError",
     "Vcpu",
     "kernels",
-    "preset_for",
 ]

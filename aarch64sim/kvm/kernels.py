@@ -180,7 +180,7 @@ def _era(name: str, title: str, summary: str, also: str = "") -> Kernel:
 
 
 # One kernel for each range of releases that step alike. Some have a later commit of their range all along, which is no
-# matter of stepping: 6.1 to 6.12 spoilt injected aborts until stable releases repaired it. `preset_for` is exact.
+# matter of stepping: 6.1 to 6.12 spoilt injected aborts until stable releases repaired it. A release is exact.
 _ABORTS_REPAIRED = "b6db3eb6c373 e735a5da6442"
 ERAS = (
     _era("v4.3", "Linux 4.3 - 4.14", "the bug of 2014: one click on Step, two instructions gone"),
@@ -287,16 +287,22 @@ WHAT_IFS = (
 
 
 class Kernels(Mapping[str, Kernel]):
-    """The presets by name, oldest first; an unknown name is answered with the known ones."""
+    """The eras and what-ifs by name, oldest first; and any release from Linux 4.3 on, as "linux-5.10.89".
+
+    A release is the era that does the same; where there is none, since a stable series took a commit or a range is not
+    all alike, a kernel of its own name. UnknownKernelError for any other name.
+    """
 
     def __init__(self, kernels: tuple[Kernel, ...]) -> None:
         self._kernels = {kernel.name: kernel for kernel in kernels}
 
     def __getitem__(self, name: str) -> Kernel:
-        try:
+        release = re.fullmatch(r"linux-(\d+\.\d+(?:\.\d+)?)", str(name))
+        if name in self._kernels:
             return self._kernels[name]
-        except KeyError:
-            raise UnknownKernelError(name, list(self._kernels)) from None
+        if release and _version(release[1]) >= (4, 3):  # before, there was no single-step
+            return _of_release(release[1])
+        raise UnknownKernelError(name, list(self._kernels))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kernels)
@@ -306,31 +312,19 @@ class Kernels(Mapping[str, Kernel]):
 
 
 class UnknownKernelError(KeyError):
-    """No preset has that name."""
+    """No kernel has that name."""
 
     def __init__(self, name: object, known: list[str]) -> None:
-        super().__init__(f"no kernel {name!r}; known are {', '.join(known)}")
+        super().__init__(
+            f"no kernel {name!r}; known are {', '.join(known)}, and any release from linux-4.3 on"
+        )
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
-kernels = Kernels((*ERAS, FIXED, *WHAT_IFS))
-
-
-def preset_for(release: str) -> Kernel:
-    """The kernel of a release, named as the recordings name it: "linux-5.10.89", or the name of a preset.
-
-    It is the era that does the same; where there is none, since a stable series took a commit or a range is not all
-    alike, a kernel of the release's own name. UnknownKernelError for anything else, and for releases before 4.3,
-    which had no single-step.
-    """
-    if release in kernels:
-        return kernels[release]
-    match = re.fullmatch(r"linux-(\d+\.\d+(?:\.\d+)?)", release)
-    if not match or _version(match[1]) < (4, 3):
-        raise UnknownKernelError(release, ["linux-4.3 and later", *kernels])
-    version = _version(match[1])
+def _of_release(release: str) -> Kernel:
+    version = _version(release)
     own = replace(FIXED, **_fields(version))
     nearest = min(
         reversed(ERAS), key=lambda era: (len(own.differences(era)), _since(era) > version)
@@ -340,7 +334,10 @@ def preset_for(release: str) -> Kernel:
         return nearest
     what = ", ".join(f"{field} ({in_words(value)})" for field, (value, _) in unlike.items())
     summary = f"as {nearest.name}, but for {what}"
-    return replace(own, name=release, title=f"Linux {match[1]}", summary=summary)
+    return replace(own, name=f"linux-{release}", title=f"Linux {release}", summary=summary)
+
+
+kernels = Kernels((*ERAS, FIXED, *WHAT_IFS))
 
 
 __all__ = [
@@ -362,6 +359,5 @@ __all__ = [
     "in_words",
     "kernels",
     "mended_by",
-    "preset_for",
     "spoilt_by",
 ]

@@ -15,7 +15,7 @@ from aarch64sim.debug import matrix, recording
 from aarch64sim.debug.matrix import ROWS, Row
 from aarch64sim.debug.recording import Folder, Recording
 from aarch64sim.kvm import kernels
-from aarch64sim.kvm.kernels import behaviours, mended_by, preset_for, spoilt_by
+from aarch64sim.kvm.kernels import behaviours, mended_by, spoilt_by
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
@@ -131,7 +131,7 @@ def simulated_cells() -> dict[tuple[str, str], str]:
     """The same from the simulator: each preset runs each scenario now. Cells that were not recorded are left out."""
     return {
         (row.title, name): matrix.simulated_cell(
-            row, preset_for(name), recording.host_of(_folder().kernels[name])
+            row, kernels[name], recording.host_of(_folder().kernels[name])
         )
         for row in ROWS
         for name in real_kernels()

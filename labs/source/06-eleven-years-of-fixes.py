@@ -160,8 +160,15 @@ Matrix()
 # Two columns do not keep to their era. 4.14.177 and 4.19.48 are [stable releases](glossary.md): they took the late
 # advance of 5.0 (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 took the instruction that it loses, too. From 4.19.21 to
 # 4.19.71 the stable kernel lost it, for half a year; then it took that fix as well. The cure of the late stop it never
-# took. A version number does not say what a kernel does.
-#
+# took. A version number does not say what a kernel does; ask `kernels` for the release that you mean:
+
+# %% name="stable"
+from aarch64sim import kernels
+
+for patch in (20, 21, 71, 72):
+    print(f"4.19.{patch}: {kernels[f'linux-4.19.{patch}'].summary}")
+
+# %% [markdown]
 # ### Why 5.11 is an accident
 #
 # The commit that cured MMIO in 5.11, cdb5e02ed133, is not about stepping. Marc Zyngier moved all changes of the PC to

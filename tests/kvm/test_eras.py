@@ -13,7 +13,7 @@ import pytest
 
 from aarch64sim.debug.matrix import ROWS, Row, Transcript, simulated_cell
 from aarch64sim.debug.recording import host_of, load
-from aarch64sim.kvm.kernels import preset_for
+from aarch64sim.kvm.kernels import kernels
 from aarch64sim.kvm.vm import Host, SmcCall
 from aarch64sim.vmm.start import recordings_folder
 from tests.kvm.player import Player
@@ -44,8 +44,8 @@ HOSTS = {
 
 @cache
 def hosts() -> dict[str, Host]:
-    kernels = load(recordings_folder()).kernels
-    return {name: host_of(entry) for name, entry in kernels.items()} | HOSTS
+    recorded = load(recordings_folder()).kernels
+    return {name: host_of(entry) for name, entry in recorded.items()} | HOSTS
 
 
 def table() -> dict[tuple[str, str], str]:
@@ -54,12 +54,12 @@ def table() -> dict[tuple[str, str], str]:
     rows = [
         [c.strip() for c in line.strip("|").split("|")] for line in lines if line.startswith("|")
     ]
-    kernels = [name.strip("†").replace("v", "linux-", 1) for name in rows[0][1:]]
-    kernels[kernels.index("linux-6.12")] = "linux-6.12.117"  # that of Debian
+    columns = [name.strip("†").replace("v", "linux-", 1) for name in rows[0][1:]]
+    columns[columns.index("linux-6.12")] = "linux-6.12.117"  # that of Debian
     return {
         (row[0], kernel): cell.strip("*")
         for row in rows[2:]
-        for kernel, cell in zip(kernels, row[1:], strict=True)
+        for kernel, cell in zip(columns, row[1:], strict=True)
     }
 
 
@@ -69,7 +69,7 @@ CELLS = [key for key, cell in TABLE.items() if not cell.startswith("(skipped") a
 
 def spsr_after_undef(kernel: str) -> str:
     """SPSR_EL1 after UDF while stepping: what the guest's handler read."""
-    machine = Player(SCENARIOS["f_mmio_undef"], preset_for(kernel), hosts()[kernel])
+    machine = Player(SCENARIOS["f_mmio_undef"], kernels[kernel], hosts()[kernel])
     machine.to_end()
     return hex(machine.x(13))
 
@@ -79,7 +79,7 @@ def test_cell_is_what_the_real_kernel_did(row: str, kernel: str) -> None:
     if row == "SPSR_EL1 after UDF while stepping":
         assert spsr_after_undef(kernel) == TABLE[row, kernel]
         return
-    ours = simulated_cell(BY_TITLE[TITLES.get(row, row)], preset_for(kernel), hosts()[kernel])
+    ours = simulated_cell(BY_TITLE[TITLES.get(row, row)], kernels[kernel], hosts()[kernel])
     assert ours == TABLE[row, kernel]
 
 

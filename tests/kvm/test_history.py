@@ -15,7 +15,6 @@ from aarch64sim.kvm.kernels import (
     behaviours,
     kernels,
     mended_by,
-    preset_for,
     spoilt_by,
 )
 from aarch64sim.kvm.vm import Host, SmcCall
@@ -79,7 +78,7 @@ def test_a_commit_that_mends_and_one_that_spoils_are_told_apart() -> None:
     ],
 )
 def test_an_abort_injected_at_an_mmio_exit(release: str, taken: bool, syndrome: int) -> None:
-    machine = Player(Scenario(ABORT + END_THERE, OFF, answers=[0x99]), preset_for(release))
+    machine = Player(Scenario(ABORT + END_THERE, OFF, answers=[0x99]), kernels[release])
     machine.play("R@8 <abt>")
     assert machine.reg("esr_el1") == syndrome
     machine.to_end()
@@ -91,7 +90,7 @@ def test_an_abort_injected_at_an_mmio_exit(release: str, taken: bool, syndrome: 
     [("4.4.60", 0), ("5.4.18", 0), ("5.4.19", 6), ("5.5", 0), ("5.5.3", 6), ("5.6", 6), ("7.1", 6)],
 )
 def test_an_injected_exception_keeps_the_flags_or_not(release: str, flags: int) -> None:
-    machine = Player(FLAGS, preset_for(f"linux-{release}"), Host(0x2, SmcCall.UNDEFINED))
+    machine = Player(FLAGS, kernels[f"linux-{release}"], Host(0x2, SmcCall.UNDEFINED))
     machine.to_end()
     assert machine.x(15) >> 28 == flags
 
@@ -101,7 +100,7 @@ def test_stable_series_lost_an_instruction_for_half_a_year() -> None:
     source = "mov w2, #1\nldr w2, [x19]\nadd x3, x3, #1\nadd x4, x4, #1\nstr w20, [x20]"
     done = {}
     for patch in (20, 21, 71, 72):
-        machine = Player(Scenario(source, OFF, answers=[7]), preset_for(f"linux-4.19.{patch}"))
+        machine = Player(Scenario(source, OFF, answers=[7]), kernels[f"linux-4.19.{patch}"])
         machine.play("R@4 imm:" if patch > 20 else "R@8 imm:")
         machine.to_end()
         done[patch] = machine.x(3)
@@ -109,11 +108,11 @@ def test_stable_series_lost_an_instruction_for_half_a_year() -> None:
 
 
 def test_a_kernel_that_is_no_era_says_how_it_differs_from_the_nearest() -> None:
-    assert preset_for("linux-4.19.100").summary == (
+    assert kernels["linux-4.19.100"].summary == (
         "as v4.19.48, but for completion (by a flag, cleared on completion)"
     )
-    assert preset_for("linux-4.19.100").title == "Linux 4.19.100"
-    assert "linux-4.19.100" not in kernels
+    assert kernels["linux-4.19.100"].title == "Linux 4.19.100"
+    assert "linux-4.19.100" not in list(kernels)
 
 
 LOCKED = SELF_ALU.replace("mov x0, #0\n    msr oslar_el1, x0", "mov x0, #1\n    msr oslar_el1, x0")
@@ -121,7 +120,7 @@ LOCKED = SELF_ALU.replace("mov x0, #0\n    msr oslar_el1, x0", "mov x0, #1\n    
 
 @pytest.mark.parametrize(("release", "steps"), [("5.17", 4), ("5.18", 0), ("7.1", 0)])
 def test_the_guests_os_lock_silences_its_own_steps(release: str, steps: int) -> None:
-    machine = Player(Scenario(LOCKED, OFF), preset_for(f"linux-{release}"))
+    machine = Player(Scenario(LOCKED, OFF), kernels[f"linux-{release}"])
     machine.to_end()
     assert machine.x(10) == steps
     assert machine.reg("oslsr_el1") == (0x8 if steps else 0xA)
@@ -131,19 +130,19 @@ def test_the_guests_os_lock_silences_its_own_steps(release: str, steps: int) -> 
 @pytest.mark.parametrize("release", ["5.17", "6.0.8", "6.1.192", "7.1"])
 def test_the_guests_os_lock_is_nothing_to_the_host(release: str) -> None:
     free, locked = (
-        Player(Scenario(source), preset_for(f"linux-{release}")) for source in (SELF_ALU, LOCKED)
+        Player(Scenario(source), kernels[f"linux-{release}"]) for source in (SELF_ALU, LOCKED)
     )
     assert locked.to_end() == free.to_end()
 
 
 def test_userspace_locks_and_unlocks_by_oslsr_el1() -> None:
-    machine = Player(Scenario(SELF_ALU, OFF), preset_for("linux-6.1.192"))
+    machine = Player(Scenario(SELF_ALU, OFF), kernels["linux-6.1.192"])
     machine.vcpu.set_one_reg("oslsr_el1", 0xA)
     assert machine.reg("oslsr_el1") == 0xA
     machine.to_end()  # the guest unlocks it
     assert (machine.reg("oslsr_el1"), machine.x(10)) == (0x8, 4)
     with pytest.raises(OSError, match="OSLSR_EL1 is 0x8, or 0xa when locked, not 0x0"):
         machine.vcpu.set_one_reg("oslsr_el1", 0)
-    old = Player(Scenario(SELF_ALU, OFF), preset_for("linux-4.4.60"))
+    old = Player(Scenario(SELF_ALU, OFF), kernels["linux-4.4.60"])
     with pytest.raises(OSError, match=r"Linux 4\.3 - 4\.14 has no OS Lock to set"):
         old.vcpu.set_one_reg("oslsr_el1", 0xA)

@@ -19,7 +19,6 @@ from aarch64sim.kvm.kernels import (
     PcAdvance,
     SkipApplied,
     kernels,
-    preset_for,
 )
 from aarch64sim.vmm.start import recordings_folder
 
@@ -67,7 +66,7 @@ def test_recorded_cell_equals_simulated_cell(row: object) -> None:
     hosts = {name: host_of(entry) for name, entry in folder().kernels.items()}
     for (title, kernel), cell in recorded().items():
         if title == str(row):
-            ours = simulated_cell(row, preset_for(kernel), hosts[kernel])  # type: ignore[arg-type]
+            ours = simulated_cell(row, kernels[kernel], hosts[kernel])  # type: ignore[arg-type]
             assert (kernel, ours) == (kernel, cell)
 
 

@@ -17,7 +17,7 @@ import pytest
 from aarch64sim.__main__ import main
 from aarch64sim.debug.recording import RecordingError, linux_errno, load
 from aarch64sim.debug.replay import replay
-from aarch64sim.kvm.kernels import UnknownKernelError, kernels, preset_for
+from aarch64sim.kvm.kernels import UnknownKernelError, kernels
 from aarch64sim.vmm.start import recordings_folder
 
 KERNELS = sorted(
@@ -345,7 +345,7 @@ def test_a_recording_can_be_replayed_on_another_kernel() -> None:
 def test_release_takes_the_era_that_does_the_same_or_a_kernel_of_its_own_name(
     release: str, preset: str
 ) -> None:
-    assert preset_for(release).name == preset
+    assert kernels[release].name == preset
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_release_takes_the_era_that_does_the_same_or_a_kernel_of_its_own_name(
 )
 def test_release_that_nobody_knows_is_refused_with_the_known_names(release: str) -> None:
     with pytest.raises(UnknownKernelError, match=r"known are .*v4\.3.*fixed"):
-        preset_for(release)
+        kernels[release]
 
 
 def test_a_recorded_errno_is_that_of_linux_wherever_we_run() -> None:

@@ -168,11 +168,11 @@ def test_a_part_can_be_taken_out_and_put_back(name: str) -> None:
 
 @pytest.mark.parametrize("kernel", real_kernels())
 def test_the_simulated_guest_is_late_exactly_where_the_recorded_one_is(kernel: str) -> None:
-    from aarch64sim.kvm import preset_for
+    from aarch64sim.kvm import kernels
 
     recorded = [told.elr for told in recorded_log(kernel, "k_selfstep_mmio_guestonly")]
     missing = 0x4000_0038 not in recorded
-    assert missing is (USER + 8 not in guest(preset_for(kernel)).log)
+    assert missing is (USER + 8 not in guest(kernels[kernel]).log)
 
 
 def test_the_hosts_debugger_silences_the_guest() -> None:

@@ -38,7 +38,7 @@ def test_the_names_that_the_page_on_eras_tells_to_edit_are_there() -> None:
     kernels = importlib.import_module("aarch64sim.kvm.kernels")
     behaviours = importlib.import_module("aarch64sim.kvm.behaviours")
     page = (PAGES / "era.md").read_text("utf-8")
-    for name in ("FIXED", "HISTORY", "ERAS", "_commit", "_era", "_behaviour", "preset_for"):
+    for name in ("FIXED", "HISTORY", "ERAS", "_commit", "_era", "_behaviour"):
         assert hasattr(behaviours if name == "_behaviour" else kernels, name)
         assert name in page
     for line in re.findall(r"^ +(_(?:commit|era)\(.*\)),$", page, re.M):

@@ -47,6 +47,13 @@ def test_a_kernel_with_a_preset_s_name_but_another_behaviour_is_no_preset(store:
     assert lab.shown["kernel-summary"].startswith("v6.1.192 with pc_advance: before the exit")
 
 
+def test_a_release_that_is_no_era_is_in_the_list_by_its_own_title(store: str) -> None:
+    lab = StepLab(store, kernel="linux-6.1.119")
+    assert own(lab)[:2] == ("your kernel", "Linux 6.1.119")
+    assert lab.shown["kernel-summary"] == "as v6.1.192, but for abort_injection (lost)"
+    assert own(StepLab(store, kernel="linux-5.10.89"))[0] == "v5.5"
+
+
 def test_among_presets_there_is_no_own_kernel(store: str) -> None:
     assert own(StepLab(store, kernel="v4.3")) == ("v4.3", "", "")
 
