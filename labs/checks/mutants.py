@@ -106,7 +106,7 @@ _HISTORY = (
     Mutant(
         "sign-beyond-w",
         "a signed load fills X where W was asked for",
-        "Linux up to 5.4",
+        "Linux up to 5.5",
         "LDRSB into a W register: what is in the upper half of X then?",
         patch=mutations.syndromes(mutations.sign_beyond_w),
     ),
@@ -120,7 +120,7 @@ _HISTORY = (
     Mutant(
         "abort-lost",
         "an abort that userspace injects is lost",
-        "Linux 5.11 to 6.0",
+        "Linux 5.11 to 6.12",
         "let userspace answer a load with an abort: the guest's handler must run",
         _era(
             "abort-lost", abort_injection=AbortInjection.LOST, aborted_access_forgotten=False
@@ -129,7 +129,7 @@ _HISTORY = (
     Mutant(
         "abort-unstepped",
         "the stop at the vector of an injected abort is lost",
-        "Linux 6.18 and later",
+        "Linux 6.17 and later",
         "answer a load with an abort while the debugger steps: where is the next stop?",
         _era("abort-unstepped", abort_injection=AbortInjection.AT_ONCE_STEP_FORGOTTEN),
     ),
