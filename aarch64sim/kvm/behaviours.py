@@ -150,6 +150,11 @@ class Kernel:
         "If not, the SS that the host armed is what GET_ONE_REG shows in PSTATE at an MMIO exit, and the guest's own"
         " is lost.",
     )
+    guest_breakpoints_put_away: bool = _behaviour(
+        True,
+        "If not, the guest's own breakpoints and watchpoints stay on the CPU while the host steps: one that is hit"
+        " comes to userspace as a KVM_EXIT_DEBUG that it never asked for, again and again.",
+    )
     id_registers_trapped: bool = _behaviour(
         True,
         "Reads of ID registers are emulated (HCR_EL2.TID3), so they count among the instructions that are skipped.",

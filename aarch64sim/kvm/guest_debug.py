@@ -30,6 +30,7 @@ class GuestDebug(IntFlag):
 
 MDCR = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
+_DEBUG_REGISTERS = [f"dbg{kind}{n}_el1" for kind in ("bvr", "bcr", "wvr", "wcr") for n in range(16)]
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
@@ -51,6 +52,7 @@ def set_guest_debug(
     if len(hwbp) > 16 or len(hwwp) > 16:
         raise OSError(errno.EINVAL, "there are at most 16 hardware breakpoints and watchpoints")
     vcpu.look_again()
+    vcpu.cpu.memory.forget_caches()  # whose watchpoints are on the CPU may change
     vcpu.guest_debug = GuestDebug(control) if control & GuestDebug.ENABLE else GuestDebug(0)
     if not vcpu.guest_debug:
         vcpu.step_pending = False
@@ -76,20 +78,23 @@ def arm_step(vcpu: Vcpu) -> None:
         return
     state = vcpu.cpu.pstate
     old = state.ss
-    vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} | {n: sys.get(n) for n in vcpu.hw_registers}
+    vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1}
     vcpu.guest_ss = old
     sys.mdcr_el2 = MDCR | sysregs.MDCR_TDA | sysregs.MDCR_TDE
-    mdscr = sys.mdscr_el1 & ~(sysregs.MDSCR_SS | sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
+    mdscr = sys.mdscr_el1 & ~sysregs.MDSCR_SS
+    if vcpu.vm.kernel.guest_breakpoints_put_away or vcpu.os_lock:
+        mdscr &= ~(sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
     if vcpu.single_stepping:
         mdscr |= sysregs.MDSCR_SS
         if vcpu.step_pending and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
             state.ss = 0
         else:
             state.ss = 1
-    if vcpu.guest_debug & GuestDebug.USE_HW and vcpu.hw_registers:
+    if vcpu.guest_debug & GuestDebug.USE_HW:
         mdscr |= sysregs.MDSCR_MDE
-        for name, value in vcpu.hw_registers.items():
-            sys.set(name, value)
+        for name in _DEBUG_REGISTERS:
+            vcpu.guest_registers[name] = sys.get(name)
+            sys.set(name, vcpu.hw_registers.get(name, 0))
         vcpu.cpu.memory.forget_caches()
     sys.mdscr_el1 = mdscr
     if vcpu.vm.log.watching and vcpu.single_stepping:
@@ -109,7 +114,7 @@ def disarm_step(vcpu: Vcpu) -> None:
         sys.set(name, value)
     if not vcpu.guest_debug:
         return
-    if vcpu.hw_registers:
+    if vcpu.guest_debug & GuestDebug.USE_HW:
         vcpu.cpu.memory.forget_caches()
     if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
         vcpu.remember_step()

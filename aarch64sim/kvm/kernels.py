@@ -92,6 +92,7 @@ HISTORY = (
         skip_clears_ss=False,
         arming=Arming.EVERY_ENTRY,
         guest_ss_preserved=False,
+        guest_breakpoints_put_away=False,
     ),
     _commit("4.6", "ab9468340d2b", pmu_access=PmuAccess.ZERO),
     _commit("4.15", "1eb591288b95", fake_debug_exit=True),  # and 7226bc2e126d
@@ -141,6 +142,7 @@ HISTORY = (
         abort_injection=AbortInjection.AT_NEXT_ENTRY,
         aborted_access_forgotten=False,
     ),
+    _commit("6.14", "4ad3a0b87f2e", guest_breakpoints_put_away=True),
     _commit("6.14", "2ca3f03bf524", leftover_advance=Leftover.BEFORE_PUT_AWAY),
     _commit(
         "6.17",

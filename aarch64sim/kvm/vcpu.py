@@ -242,12 +242,13 @@ class Vcpu:
 
     @property
     def nothing_to_look_at(self) -> bool:
-        """The host steps with no breakpoints, no interrupt is pending, no OS Lock set, and nobody watches."""
+        """The host steps with no breakpoints, nor the guest's own; no interrupt, no OS Lock, and nobody watches."""
         sys = self.cpu.sys
         return (
             self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
             and not sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
             and not sys.oslsr_el1 & 2
+            and (not sys.mdscr_el1 & sysregs.MDSCR_MDE or self.vm.kernel.guest_breakpoints_put_away)
             and not self.log.watching
         )
 

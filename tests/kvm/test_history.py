@@ -146,3 +146,44 @@ def test_userspace_locks_and_unlocks_by_oslsr_el1() -> None:
     old = Player(Scenario(SELF_ALU, OFF), kernels["linux-4.4.60"])
     with pytest.raises(OSError, match=r"Linux 4\.3 - 4\.14 has no OS Lock to set"):
         old.vcpu.set_one_reg("oslsr_el1", 0xA)
+
+
+OWN_BREAKPOINT = """
+    adr x1, here
+    msr dbgbvr0_el1, x1
+    mov x1, #0x1e7  // BAS, EL1 and EL0, enabled
+    msr dbgbcr0_el1, x1
+    mov x1, #0xa000  // MDE, KDE
+    msr mdscr_el1, x1
+    msr oslar_el1, xzr
+    msr daifclr, #8
+    isb
+here: add x2, x2, #1
+    str w20, [x20]
+    .org 0x1200
+    mrs x11, esr_el1
+    str w20, [x20]
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "stops"), [("6.13", ["hwbp@24"] * 2), ("6.14", ["28", "W@28"])]
+)
+def test_a_breakpoint_of_the_guest_while_the_host_steps(release: str, stops: list[str]) -> None:
+    machine = Player(Scenario(OWN_BREAKPOINT), kernels[f"linux-{release}"])
+    machine.play("4 8 c 10 14 18 1c 20 24")
+    assert [machine.run(), machine.run()] == stops
+
+
+def test_a_breakpoint_of_the_guest_is_its_own_when_nobody_steps() -> None:
+    for release in ("6.13", "6.14"):
+        machine = Player(Scenario(OWN_BREAKPOINT, OFF), kernels[f"linux-{release}"])
+        machine.to_end()
+        assert machine.x(11) >> 26 == 0x31
+        assert machine.x(2) == 0
+
+
+def test_a_hardware_breakpoint_of_the_host_takes_the_place_of_the_guests() -> None:
+    for release in ("6.13", "6.14"):
+        scenario = Scenario(OWN_BREAKPOINT, 0x20001, hwbp=[0x4000_0028])
+        assert Player(scenario, kernels[f"linux-{release}"]).run() == "hwbp@28"
