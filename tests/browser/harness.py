@@ -134,6 +134,13 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) 
 
 
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+# Scrolls on by most of a screen and waits until that is painted; false at the end.
+NEXT_SCREEN = """async element => {
+    const before = element.scrollTop;
+    element.scrollTop += 0.8 * element.clientHeight;
+    for (const frame of [1, 2, 3]) await new Promise(requestAnimationFrame);
+    return element.scrollTop > before;
+}"""
 # JupyterLab may take an output's node away twice when a cell is cleared while the theme changes; no code but its own
 # is in the stack then.
 DETACHED_TWICE, JUPYTERLAB = "'removeChild' on 'Node'", "/static/lab/jlab_core"
@@ -246,6 +253,19 @@ class LabPage:
             raise AssertionError(f"a cell raised: {errors[0]}")
 
     # Looking
+
+    def scroll_to(self, part: Locator) -> Locator:
+        """Bring a part of the notebook into view, as a learner does: from the top, a screen at a time.
+
+        JupyterLab up to 4.4 takes cells that are out of view off the page; no locator scrolls to those.
+        """
+        notebook = self.page.locator(".jp-Notebook .jp-WindowedPanel-outer")
+        if not part.is_visible():
+            notebook.evaluate("element => { element.scrollTop = 0; }")
+        while not part.is_visible():
+            assert notebook.evaluate(NEXT_SCREEN), f"nowhere in the notebook: {part}"
+        part.scroll_into_view_if_needed()
+        return part
 
     def cell_sources(self) -> list[str]:
         """The text of every cell, as JupyterLab has it now."""

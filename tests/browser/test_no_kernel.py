@@ -63,7 +63,7 @@ def test_without_a_kernel_every_panel_is_a_picture(
             assert all(alt for _, alt in drawn), name
             assert "Error displaying widget" not in lab.page.inner_text(".jp-Notebook")
             if drawn:
-                images.first.scroll_into_view_if_needed()
+                lab.scroll_to(images.first)
                 lab.screenshot(f"no-kernel-{name[:2]}-{trust}")
 
 

@@ -40,7 +40,7 @@ def test_in_lab_00_one_click_on_step_takes_two_instructions(lab: LabPage) -> Non
     lab.open_notebook("labs/00-start-here.ipynb")
     lab.run_all()
     panel = lab.page.locator(".sl-panel", has=lab.page.locator(".sl-diagram")).first
-    step = panel.get_by_role("button", name="Step", exact=True)
+    step = lab.scroll_to(panel.get_by_role("button", name="Step", exact=True))
     step.click()
     expect(panel.get_by_role("status")).to_contain_text("Stopped at 0x40000004 (str w0, [x19])")
     step.click()
@@ -52,17 +52,17 @@ def test_in_lab_00_one_click_on_step_takes_two_instructions(lab: LabPage) -> Non
     expect(panel.locator("[data-slot='console']")).to_have_text("A")
     expect(panel.locator(".sl-ghost")).to_contain_text("should have stopped here")
     expect(panel.locator("[aria-current=step]")).to_contain_text("0x4000000c")
-    step.scroll_into_view_if_needed()
+    lab.scroll_to(step)
     lab.screenshot("lab-00-panel")
     panel.get_by_label("kernel", exact=True).select_option("fixed")
     step.click()
     step.click()
     expect(panel.get_by_role("status")).to_contain_text("Stopped at 0x40000008")
-    lab.page.locator(".sl-stops").scroll_into_view_if_needed()
+    lab.scroll_to(lab.page.locator(".sl-stops"))
     lab.screenshot("lab-00-compare")
 
     # The prediction above it answers at once.
-    question = lab.page.locator(".sl-question").first
+    question = lab.scroll_to(lab.page.locator(".sl-question").first)
     question.get_by_label("at 0x40000008", exact=True).check()
     expect(question.get_by_role("status")).to_contain_text("Not quite.")
     question.get_by_label("at 0x4000000c", exact=True).check()
