@@ -153,6 +153,7 @@ class LabPage:
         self.page = page
         self.server = server
         self.problems: list[str] = []
+        self.cells = page.locator(".jp-Notebook .jp-WindowedPanel-outer")  # they scroll in it
         page.on("pageerror", self._fail)
         page.on("console", self._hear)
 
@@ -259,11 +260,10 @@ class LabPage:
 
         JupyterLab up to 4.4 takes cells that are out of view off the page; no locator scrolls to those.
         """
-        notebook = self.page.locator(".jp-Notebook .jp-WindowedPanel-outer")
         if not part.is_visible():
-            notebook.evaluate("element => { element.scrollTop = 0; }")
+            self.cells.evaluate("element => { element.scrollTop = 0; }")
         while not part.is_visible():
-            assert notebook.evaluate(NEXT_SCREEN), f"nowhere in the notebook: {part}"
+            assert self.cells.evaluate(NEXT_SCREEN), f"nowhere in the notebook: {part}"
         part.scroll_into_view_if_needed()
         return part
 

@@ -35,6 +35,7 @@ class View {
     guard(root);
     this.slots = findSlots(root);
     this.show(model.get("shown"));
+    new ResizeObserver(() => { if (this.behind) this.follow(); }).observe(root);
   }
 
   // The first message is shown at once, those that follow before the next frame together. Not across a new listing:
@@ -91,6 +92,13 @@ class View {
       }
     }
     for (const group of this.root.querySelectorAll("[data-group]")) openGroup(group);
+    this.follow();
+  }
+
+  // A list that is not displayed, in a tab behind or a cell that JupyterLab has taken away, scrolls once it is back.
+  follow() {
+    this.behind = !this.root.clientWidth;
+    if (this.behind) return;
     for (const now of this.root.querySelectorAll("[data-follow] .sl-now")) follow(now);
   }
 }
