@@ -206,7 +206,7 @@ class LabPage:
         """Wait until the kernel has answered all that the page has sent so far, and the page shows it."""
         self.page.evaluate(
             f"""async () => {{
-                await new Promise(done => setTimeout(done, 50));  // a slider waits 25 ms before it sends
+                await new Promise(done => setTimeout(done, 30));  // a slider waits 25 ms before it sends
                 const kernel = {NOTEBOOK}.sessionContext.session.kernel;
                 await kernel.requestExecute({{ code: '0', silent: true }}).done;
                 for (const frame of [1, 2]) await new Promise(requestAnimationFrame);
