@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.harness import LabPage, Server, lab_page, write_notebook
-from tests.browser.workbench import button, notebook, status
+from tests.browser.harness import Server, lab_page, write_notebook
+from tests.browser.workbench import Workbench
 
 IMPORTS = "from widgets import *\nfrom widgets.course import program\n"
 FIGURES = (
@@ -33,15 +33,15 @@ TOUCHING = """svg => {
 
 
 @pytest.fixture
-def both(lab: LabPage) -> LabPage:
-    notebook(lab, "both", f"{IMPORTS}both = CompareLab(program('store'))\nboth")
-    return lab
+def both(bench: Workbench) -> Workbench:
+    bench.show(f"{IMPORTS}both = CompareLab(program('store'))\nboth")
+    return bench
 
 
-def test_a_click_steps_both_and_lights_both_machines(both: LabPage) -> None:
-    button(both, "Step").click()
-    button(both, "Step").click()
-    expect(status(both)).to_contain_text("They part at click 2.")
+def test_a_click_steps_both_and_lights_both_machines(both: Workbench) -> None:
+    both.button("Step").click()
+    both.button("Step").click()
+    expect(both.status()).to_contain_text("They part at click 2.")
     expect(both.page.locator(".sl-ghostcell")).to_contain_text("should have stopped here")
     numbers = both.page.evaluate(
         """() => [...document.querySelectorAll(".sl-diagram [id*='-number-skip-kept']")]
@@ -49,32 +49,32 @@ def test_a_click_steps_both_and_lights_both_machines(both: LabPage) -> None:
     )
     assert numbers == ["visible", "hidden"]
     assert both.page.locator("td.sl-parted").count() > 0
-    both.screenshot("compare-two-clicks")
-    assert not both.problems
+    both.lab.screenshot("compare-two-clicks")
+    assert not both.lab.problems
 
 
-def test_the_first_difference_is_reached_by_key_and_by_slider_left_again(both: LabPage) -> None:
-    button(both, "Step").focus()
+def test_the_first_difference_is_reached_by_key_and_by_slider_left_again(both: Workbench) -> None:
+    both.button("Step").focus()
     both.page.keyboard.press("d")
-    expect(status(both)).to_contain_text("They part at click 2.")
+    expect(both.status()).to_contain_text("They part at click 2.")
     both.page.get_by_role("slider", name="position in the history").focus()
     both.page.keyboard.press("Home")
-    expect(status(both)).to_contain_text("Not started")
+    expect(both.status()).to_contain_text("Not started")
 
 
-def test_a_search_without_end_shows_progress_and_is_stopped(lab: LabPage) -> None:
+def test_a_search_without_end_shows_progress_and_is_stopped(bench: Workbench) -> None:
     source = "loop: add x0, x0, #1\\n b loop"
-    notebook(lab, "search", f"{IMPORTS}CompareLab('{source}', 'v5.3', 'v6.14')")
-    button(lab, "To the first difference").click()
-    expect(status(lab)).to_contain_text("Running:")
-    button(lab, "Stop").click()
-    expect(status(lab)).to_contain_text("Stopped by you after")
+    bench.show(f"{IMPORTS}CompareLab('{source}', 'v5.3', 'v6.14')")
+    bench.button("To the first difference").click()
+    expect(bench.status()).to_contain_text("Running:")
+    bench.button("Stop").click()
+    expect(bench.status()).to_contain_text("Stopped by you after")
 
 
-def test_a_fault_in_the_program_is_shown_at_its_place(both: LabPage) -> None:
+def test_a_fault_in_the_program_is_shown_at_its_place(both: Workbench) -> None:
     both.page.get_by_text("Edit the program").click()
     both.page.get_by_label("program, A64 assembly").fill("mov x0, #1\naddd x1, x1, #1\n")
-    button(both, "Assemble").click()
+    both.button("Assemble").click()
     expect(both.page.locator(".sl-errors")).to_contain_text("line 2, column 1")
 
 
@@ -82,9 +82,9 @@ def test_a_fault_in_the_program_is_shown_at_its_place(both: LabPage) -> None:
 
 
 @pytest.fixture
-def esr(lab: LabPage) -> LabPage:
-    notebook(lab, "esr", f"{IMPORTS}esr = EsrLab(0x93800047)\nesr")
-    return lab
+def esr(bench: Workbench) -> Workbench:
+    bench.show(f"{IMPORTS}esr = EsrLab(0x93800047)\nesr")
+    return bench
 
 
 def write(field: Locator, text: str) -> None:
@@ -94,20 +94,20 @@ def write(field: Locator, text: str) -> None:
     field.press("Enter")
 
 
-def word_field(esr: LabPage) -> Locator:
+def word_field(esr: Workbench) -> Locator:
     return esr.page.get_by_role("textbox", name="ESR_EL2", exact=True)
 
 
-def test_the_picture_follows_a_field_that_keeps_the_focus(esr: LabPage) -> None:
+def test_the_picture_follows_a_field_that_keeps_the_focus(esr: Workbench) -> None:
     field = esr.page.get_by_label("SAS, bits 23:22")
     write(field, "3")
-    expect(status(esr)).to_contain_text("0x93c00047")
+    expect(esr.status()).to_contain_text("0x93c00047")
     picture = esr.page.locator(".sl-ruler svg")
     expect(picture).to_have_attribute("aria-label", re.compile("ESR_EL2 0x93c00047"))
     expect(field).to_be_focused()
 
 
-def test_bits_are_one_stop_for_tab_and_toggle_by_keyboard(esr: LabPage) -> None:
+def test_bits_are_one_stop_for_tab_and_toggle_by_keyboard(esr: Workbench) -> None:
     word_field(esr).focus()
     esr.page.keyboard.press("Tab")
     expect(esr.page.get_by_label("bit 31, EC: 1")).to_be_focused()
@@ -117,15 +117,15 @@ def test_bits_are_one_stop_for_tab_and_toggle_by_keyboard(esr: LabPage) -> None:
     expect(esr.page.get_by_label("bit 30, EC: 1")).to_be_focused()
 
 
-def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_mended(esr: LabPage) -> None:
+def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_mended(esr: Workbench) -> None:
     word = word_field(esr)
     write(word, "zzz")
-    expect(status(esr)).to_have_text(
+    expect(esr.status()).to_have_text(
         "'zzz' is no syndrome: write 32 bits in hexadecimal, 0x93800047 for example."
     )
     expect(word).to_have_attribute("aria-invalid", "true")
     write(word, "cb000022")
-    expect(status(esr)).to_contain_text("software step")
+    expect(esr.status()).to_contain_text("software step")
     expect(word).to_have_value("0xcb000022")
 
 

@@ -14,12 +14,11 @@ from playwright.sync_api import Browser, expect
 from tests.browser.harness import (
     NEXT_SCREEN,
     NOTEBOOK,
-    LabPage,
     Server,
     lab_page,
     write_notebook,
 )
-from tests.browser.workbench import Workbench, button
+from tests.browser.workbench import Workbench
 
 LONG = "from widgets import StepLab\nlab = StepLab('nop\\n' * 300 + 'last: b last', 'fixed')\nlab"
 HALF_A_SCREEN = "print('\\n' * 25)"
@@ -38,7 +37,7 @@ UNSEEN = """notebook => {
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, server: Server) -> Iterator[LabPage]:
+def far(browser: Browser, server: Server) -> Iterator[Workbench]:
     """A notebook whose first cell shows a panel with a long listing, and whose others fill half a screen each."""
     with lab_page(browser, server) as lab:
         write_notebook(server.folder / "labs" / "far.ipynb", LONG, *[HALF_A_SCREEN] * 8)
@@ -50,34 +49,34 @@ def lab(browser: Browser, server: Server) -> Iterator[LabPage]:
             }}"""
         )
         lab.run_all()
-        yield lab
+        yield Workbench(lab)
 
 
-def leave(lab: LabPage) -> None:
+def leave(far: Workbench) -> None:
     """Scroll to the end of the notebook; JupyterLab takes the panel away on the way."""
-    while lab.cells.evaluate(NEXT_SCREEN):
+    while far.lab.cells.evaluate(NEXT_SCREEN):
         pass
-    panel = lab.page.locator(".jp-Cell", has=lab.page.locator(".sl-panel"))
+    panel = far.page.locator(".jp-Cell", has=far.page.locator(".sl-panel"))
     expect(panel).to_have_css("height", re.compile("^(0px|auto)$"))
 
 
-def test_a_panel_comes_back_as_it_was_left_and_goes_on(lab: LabPage) -> None:
-    panel = lab.page.locator(".sl-panel")
-    lab.scroll_to(button(lab, "Step")).click()
+def test_a_panel_comes_back_as_it_was_left_and_goes_on(far: Workbench) -> None:
+    panel = far.page.locator(".sl-panel")
+    far.lab.scroll_to(far.button("Step")).click()
     expect(panel.locator("[data-slot='position']")).to_have_text("step 1")
     panel.locator("[data-slot='listing']").evaluate("box => { box.scrollTop = 200; }")
     before = panel.evaluate(LOOK)
-    leave(lab)
-    lab.scroll_to(button(lab, "Step"))
+    leave(far)
+    far.lab.scroll_to(far.button("Step"))
     assert panel.evaluate(LOOK) == before
-    button(lab, "Step").click()
+    far.button("Step").click()
     expect(panel.locator("[data-slot='position']")).to_have_text("step 2")
 
 
-def test_a_panel_out_of_view_lies_over_no_other_cell(lab: LabPage) -> None:
-    lab.scroll_to(button(lab, "Step"))
-    leave(lab)
-    assert lab.cells.evaluate(UNSEEN) == []
+def test_a_panel_out_of_view_lies_over_no_other_cell(far: Workbench) -> None:
+    far.lab.scroll_to(far.button("Step"))
+    leave(far)
+    assert far.lab.cells.evaluate(UNSEEN) == []
 
 
 def test_a_list_shows_the_current_line_of_a_step_made_behind_another_tab(bench: Workbench) -> None:

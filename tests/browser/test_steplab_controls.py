@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.harness import LabPage
-from tests.browser.workbench import button, notebook, register, status
+from tests.browser.workbench import Workbench
 
 OWN = """
 from dataclasses import replace
@@ -24,121 +23,117 @@ TIP = "e => getComputedStyle(e, '::after').content"
 
 
 @pytest.fixture
-def panel(lab: LabPage) -> LabPage:
-    notebook(lab, "own", OWN)
-    return lab
+def panel(bench: Workbench) -> Workbench:
+    bench.show(OWN)
+    return bench
 
 
-def go(lab: LabPage, verb: str, where: str) -> None:
+def go(bench: Workbench, verb: str, where: str) -> None:
     """Choose a verb, write where, press Enter."""
-    lab.page.get_by_label("what to do").select_option(label=verb)
-    field = lab.page.get_by_label("where", exact=True)
+    bench.page.get_by_label("what to do").select_option(label=verb)
+    field = bench.page.get_by_label("where", exact=True)
     field.fill(where)
     field.press("Enter")
 
 
-def slot(lab: LabPage, name: str) -> Locator:
-    return lab.page.locator(f".sl-panel [data-slot='{name}']")
-
-
-def test_one_field_runs_to_places_exits_and_conditions(panel: LabPage) -> None:
+def test_one_field_runs_to_places_exits_and_conditions(panel: Workbench) -> None:
     go(panel, "Run to", "line 6")
-    expect(status(panel)).to_contain_text("Arrived at 0x4000000c")
+    expect(panel.status()).to_contain_text("Arrived at 0x4000000c")
     expect(panel.page.get_by_label("where", exact=True)).to_be_focused()
     go(panel, "Run to", "x3 == 1")
-    expect(status(panel)).to_contain_text("x3 == 1")
+    expect(panel.status()).to_contain_text("x3 == 1")
     go(panel, "Last write to", "x1")
-    expect(status(panel)).to_contain_text("x1 0x0 -> 0x1")
-    expect(register(panel, "x1")).to_have_text("0 → 1")
+    expect(panel.status()).to_contain_text("x1 0x0 -> 0x1")
+    expect(panel.text("v-x1")).to_have_text("0 → 1")
     go(panel, "Break at", "line 1")
-    expect(status(panel)).to_contain_text("line 1 has no instruction")
+    expect(panel.status()).to_contain_text("line 1 has no instruction")
     go(panel, "Break at", "line 5")
     go(panel, "Watch", "uart")
-    expect(slot(panel, "points")).to_contain_text("watching accesses to 0x9000000")
+    expect(panel.text("points")).to_contain_text("watching accesses to 0x9000000")
     panel.page.get_by_role("button", name="remove accesses to").click()
-    expect(slot(panel, "points")).not_to_contain_text("watching")
-    button(panel, "Run").click()
-    expect(status(panel)).to_contain_text("The guest has ended")
-    button(panel, "Run back").click()
-    expect(status(panel)).to_contain_text("0x40000008")
-    expect(slot(panel, "history")).to_have_attribute("aria-valuetext", re.compile("step [23] of"))
-    assert slot(panel, "ticks-MMIO").get_attribute("d")
-    button(panel, "Step").focus()
+    expect(panel.text("points")).not_to_contain_text("watching")
+    panel.button("Run").click()
+    expect(panel.status()).to_contain_text("The guest has ended")
+    panel.button("Run back").click()
+    expect(panel.status()).to_contain_text("0x40000008")
+    expect(panel.text("history")).to_have_attribute("aria-valuetext", re.compile("step [23] of"))
+    assert panel.text("ticks-MMIO").get_attribute("d")
+    panel.button("Step").focus()
     panel.page.keyboard.press(".")
-    expect(status(panel)).to_contain_text("event 1 of")
+    expect(panel.status()).to_contain_text("event 1 of")
     panel.page.keyboard.press(",")
-    expect(status(panel)).not_to_contain_text("event 1 of")
-    panel.screenshot("steplab-points")
-    assert not panel.problems
+    expect(panel.status()).not_to_contain_text("event 1 of")
+    panel.lab.screenshot("steplab-points")
+    assert not panel.lab.problems
 
 
-def test_the_event_log_follows_goes_and_opens_the_line(panel: LabPage) -> None:
+def test_the_event_log_follows_goes_and_opens_the_line(panel: Workbench) -> None:
     for number in range(4):
-        button(panel, "Step").click()
-        expect(slot(panel, "position")).to_have_text(f"step {number + 1}")
+        panel.button("Step").click()
+        expect(panel.text("position")).to_have_text(f"step {number + 1}")
     now = panel.page.locator(".sl-log tbody.sl-now")
     expect(now).to_contain_text("4")
     box = panel.page.locator(".sl-view-log .sl-scroll")
     assert box.evaluate("e => e.scrollTop") > 0
     panel.page.locator(".sl-log button", has_text="skipped").first.click()
-    expect(slot(panel, "position")).to_have_text("step 2 of 4")
-    expect(slot(panel, "event")).to_contain_text("Mirrors Linux commit")
-    expect(slot(panel, "event")).to_contain_text("aarch64sim/kvm/")
+    expect(panel.text("position")).to_have_text("step 2 of 4")
+    expect(panel.text("event")).to_contain_text("Mirrors Linux commit")
+    expect(panel.text("event")).to_contain_text("aarch64sim/kvm/")
     panel.page.keyboard.press("ArrowDown")
     panel.page.keyboard.press("Enter")
-    expect(slot(panel, "event")).not_to_contain_text("skipped over")
+    expect(panel.text("event")).not_to_contain_text("skipped over")
     expect(panel.page.locator(".sl-log tr[aria-current]")).to_have_count(1)
     assert panel.page.evaluate("() => document.activeElement.dataset.do") == "log"
     panel.page.get_by_label("kernel lane").uncheck()
     expect(panel.page.locator(".sl-log-kvm").first).to_be_hidden()
     expect(panel.page.locator(".sl-log-debugger").first).to_be_visible()
-    assert not panel.problems
+    assert not panel.lab.problems
 
 
-def test_registers_say_their_fields_on_hover_and_by_keyboard(panel: LabPage) -> None:
-    word = slot(panel, "w-pstate")
+def test_registers_say_their_fields_on_hover_and_by_keyboard(panel: Workbench) -> None:
+    word = panel.text("w-pstate")
     word.hover()
     assert "Exception level: EL1" in word.evaluate(TIP)
-    bits = slot(panel, "bits-pstate").get_by_role("button")
+    bits = panel.text("bits-pstate").get_by_role("button")
     bits.first.focus()
     for _ in range(7):
         panel.page.keyboard.press("ArrowRight")
     focused = panel.page.locator(":focus")
     expect(focused).to_have_attribute("aria-label", re.compile("^SS, bit 21, is 0"))
     assert "no step is granted" in focused.evaluate(TIP)
-    button(panel, "Step").click()
-    button(panel, "Step").click()
-    expect(slot(panel, "position")).to_have_text("step 2")
-    hsr = slot(panel, "bits-hsr").get_by_role("button", name=re.compile("^ISV"))
+    panel.button("Step").click()
+    panel.button("Step").click()
+    expect(panel.text("position")).to_have_text("step 2")
+    hsr = panel.text("bits-hsr").get_by_role("button", name=re.compile("^ISV"))
     hsr.hover()
     assert "nothing was stepped" in hsr.evaluate(TIP)
-    panel.screenshot("steplab-decoded")
+    panel.lab.screenshot("steplab-decoded")
 
 
-def test_ones_own_kernel_stays_in_the_list(panel: LabPage) -> None:
+def test_ones_own_kernel_stays_in_the_list(panel: Workbench) -> None:
     chooser = panel.page.get_by_label("kernel", exact=True)
     expect(chooser.locator("option:checked")).to_have_text("your kernel: my kernel")
-    expect(slot(panel, "kernel-summary")).to_have_text("mine alone")
+    expect(panel.text("kernel-summary")).to_have_text("mine alone")
     chooser.select_option("v4.3")
-    expect(slot(panel, "kernel-summary")).to_contain_text("bug of 2014")
+    expect(panel.text("kernel-summary")).to_contain_text("bug of 2014")
     chooser.select_option(label="your kernel: my kernel")
-    expect(slot(panel, "kernel-summary")).to_have_text("mine alone")
+    expect(panel.text("kernel-summary")).to_have_text("mine alone")
 
 
-def test_the_listing_scrolls_with_the_guest(lab: LabPage) -> None:
-    notebook(lab, "long", LONG)
-    go(lab, "Run to", "last")
-    expect(status(lab)).to_contain_text("Arrived at")
-    line = lab.page.locator(".sl-listing .sl-now")
+def test_the_listing_scrolls_with_the_guest(bench: Workbench) -> None:
+    bench.show(LONG)
+    go(bench, "Run to", "last")
+    expect(bench.status()).to_contain_text("Arrived at")
+    line = bench.page.locator(".sl-listing .sl-now")
     inside = """e => { const box = e.closest('.sl-scroll').getBoundingClientRect(), r = e.getBoundingClientRect();
                       return r.top >= box.top && r.bottom <= box.bottom + 1; }"""
     assert line.evaluate(inside)
-    button(lab, "Start").click()
-    expect(status(lab)).to_contain_text("Not started")
+    bench.button("Start").click()
+    expect(bench.status()).to_contain_text("Not started")
     assert line.evaluate(inside)
 
 
-def test_input_memory_and_session_code_by_keyboard(panel: LabPage) -> None:
+def test_input_memory_and_session_code_by_keyboard(panel: Workbench) -> None:
     page = panel.page
     for summary, field, text in (
         ("Input for the UART", "text", "hello"),
@@ -148,15 +143,15 @@ def test_input_memory_and_session_code_by_keyboard(panel: LabPage) -> None:
         page.keyboard.press("Enter")
         page.get_by_label(field, exact=True).fill(text)
         page.keyboard.press("Enter")
-    expect(status(panel)).to_contain_text("x5 is 0x7 now")
-    expect(register(panel, "x5")).to_have_text("7")
+    expect(panel.status()).to_contain_text("x5 is 0x7 now")
+    expect(panel.text("v-x5")).to_have_text("7")
     page.get_by_label("from", exact=True).fill("start")
     page.keyboard.press("Enter")
-    expect(slot(panel, "memory")).to_contain_text("0x40000000")
+    expect(panel.text("memory")).to_contain_text("0x40000000")
     page.get_by_label("from", exact=True).fill("<b>tea</b>")
     page.keyboard.press("Enter")
-    expect(status(panel)).to_contain_text("'<b>tea</b>' is no number")
+    expect(panel.status()).to_contain_text("'<b>tea</b>' is no number")
     page.locator("summary", has_text="Session code").click()
     code = page.get_by_label("session code").input_value()
     assert code.startswith("step1.")
-    assert not panel.problems
+    assert not panel.lab.problems

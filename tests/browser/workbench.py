@@ -71,29 +71,3 @@ def open_workbench(lab: LabPage) -> Workbench:
     lab.page.keyboard.press("Escape")
     lab.run_cell(0, "import widgets")
     return Workbench(lab)
-
-
-# For tests that want a window of their own instead of the workbench.
-
-
-def notebook(lab: LabPage, name: str, *cells: str) -> None:
-    """Write a notebook of these cells, open it, run it, and wait for its panel."""
-    write_notebook(lab.server.folder / "labs" / f"{name}.ipynb", *cells)
-    lab.open_notebook(f"labs/{name}.ipynb")
-    lab.run_all()
-    lab.page.wait_for_selector(".sl-panel")
-
-
-def button(lab: LabPage, name: str) -> Locator:
-    """A button of the panel, by its words."""
-    return lab.page.locator(".sl-panel").get_by_role("button", name=name, exact=True)
-
-
-def status(lab: LabPage) -> Locator:
-    """What the panel says to a screen reader."""
-    return lab.page.locator(".sl-panel [role=status]")
-
-
-def register(lab: LabPage, name: str) -> Locator:
-    """The place of a register's value."""
-    return lab.page.locator(f".sl-panel [data-slot='v-{name}']")
