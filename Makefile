@@ -24,9 +24,9 @@ setup-lab setup-test setup-dev: setup-%:
 
 test: test-unit test-notebooks test-browser
 
-# Unit tests, recordings, doctests.
+# Unit tests, recordings, doctests; a file's tests stay together, for what they share is made once.
 test-unit: setup-test
-	@$(PYTEST) -m "not fuzz and not browser and not classroom" $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom" $(ARGS)
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test

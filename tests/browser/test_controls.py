@@ -144,7 +144,7 @@ def settled(bench: Workbench, panel: Locator) -> str:
 
 
 def live(code: str) -> str:
-    """The code, whose last line shows a panel, without the picture for where no kernel runs: drawing it takes longest."""
+    """The code, whose last line shows a panel, without its picture for where no kernel runs: drawing takes longest."""
     head, _, panel = code.rpartition("\n")
     return f"{head}\nfrom anywidget import AnyWidget as A\ndisplay(A._repr_mimebundle_({panel})[0], raw=True)"
 
