@@ -74,11 +74,15 @@ def seen(wall: str) -> tuple[Seen, ...]:
     found = []
     for name, picture in getattr(gallery, wall)():
         drawing = getattr(picture, "draw", picture)()
-        found.append(Seen(name, faults(drawing), looks_of(drawing), inks_of(drawing)))
+        texts = texts_of(drawing)  # laying them out takes longest
+        found.append(Seen(name, faults(drawing, texts), looks_of(drawing), inks_of(drawing, texts)))
     return tuple(found)
 
 
-def texts_of(drawing: Drawing) -> list[tuple[Text, Bbox]]:
+Texts = list[tuple[Text, Bbox]]
+
+
+def texts_of(drawing: Drawing) -> Texts:
     """Each text and where it stands, in pixels; half a pixel less at each side."""
     renderer = FigureCanvasAgg(drawing).get_renderer()
     return [
@@ -104,9 +108,9 @@ def shapes_of(drawing: Drawing) -> list[tuple[float, int, Patch, Any]]:
     )
 
 
-def faults(drawing: Drawing) -> list[str]:
+def faults(drawing: Drawing, texts: Texts) -> list[str]:
     """What is wrong with the places of the texts, in words."""
-    texts, shapes = texts_of(drawing), shapes_of(drawing)
+    shapes = shapes_of(drawing)
     width, height = drawing.get_size_inches() * drawing.dpi
     found = [
         f"{text.get_text()!r} is clipped"
@@ -131,18 +135,19 @@ def _middle(box: Bbox) -> tuple[float, float]:
 def looks_of(drawing: Drawing) -> dict[tuple[str, str], Look]:
     """(family, meaning) -> what it looks like, for everything that is said to mean something."""
     looks: dict[tuple[str, str], Look] = {}
-    for artist in drawing.findobj():
-        for claim in claims(artist):
-            family, meaning = claim.split(": ")
-            looks.setdefault((family, meaning), Look()).add(artist)
+    for axes in drawing.axes:  # but not their ticks, which are hidden
+        for artist in {*axes.get_children()} - {axes.xaxis, axes.yaxis}:
+            for claim in claims(artist):
+                family, meaning = claim.split(": ")
+                looks.setdefault((family, meaning), Look()).add(artist)
     return looks
 
 
-def inks_of(drawing: Drawing) -> set[tuple[str, str]]:
+def inks_of(drawing: Drawing, texts: Texts) -> set[tuple[str, str]]:
     """The colours of each text and of what it stands on."""
     shapes, page = shapes_of(drawing), to_hex(drawing.get_facecolor())
     inks = set()
-    for text, box in texts_of(drawing):
+    for text, box in texts:
         ground = [
             to_hex(patch.get_facecolor())
             for _, _, patch, outline in shapes

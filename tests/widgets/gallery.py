@@ -108,17 +108,22 @@ def timelines() -> Iterator[tuple[str, Figure]]:
 
 def cycles() -> Iterator[tuple[str, Figure]]:
     """The life cycle under every kernel, and with every step of every program."""
-    for kernel in ERAS:
-        yield f"life cycle, {kernel}", LifeCycle.of(kernel)
-    yield "life cycle, nothing yet", LifeCycle.of("fixed", ())
     seen = set()
+
+    def key(cycle: LifeCycle) -> object:
+        return cycle.flags, tuple(visit.stage for visit in cycle.visits)
+
+    for kernel in ERAS:
+        cycle = LifeCycle.of(kernel)
+        seen.add(key(cycle))
+        yield f"life cycle, {kernel}", cycle
+    yield "life cycle, nothing yet", LifeCycle.of("fixed", ())
     for source, kernel in RUNS:
         debugger = stepped(source, kernel)
         for n in range(1, debugger.length + 1):
             cycle = LifeCycle.of(kernel, debugger.events_of(n))
-            key = (cycle.flags, tuple(v.stage for v in cycle.visits))
-            if key not in seen:
-                seen.add(key)
+            if key(cycle) not in seen:
+                seen.add(key(cycle))
                 yield f"life cycle, {kernel}, step {n}", cycle
 
 

@@ -25,11 +25,14 @@ def test_the_ruler_finds_what_is_clipped_what_touches_and_what_leaves_its_box() 
     axes.text(12, 12, "a long word")
     axes.text(20, 13, "over it")
     axes.text(90, 40, "clipped")
-    assert set(faults(figure)) == {"'clipped' is clipped", "'a long word' touches 'over it'"}
+    assert set(faults(figure, texts_of(figure))) == {
+        "'clipped' is clipped",
+        "'a long word' touches 'over it'",
+    }
     figure, axes = canvas((200, 50))
     axes.add_patch(Rectangle((10, 10), 60, 16))
     axes.text(20, 13, "far too long")
-    assert faults(figure) == ["'far too long' leaves its box"]
+    assert faults(figure, texts_of(figure)) == ["'far too long' leaves its box"]
 
 
 @pytest.mark.parametrize("wall", [wall for wall in WALLS if wall not in ("panels", "all_lit")])
