@@ -134,6 +134,16 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) 
 
 
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+# The widgets' messages without an answer. They have a subshell of their own: what is executed may overtake them.
+KEEP_UNANSWERED = f"""() => {{
+    const unanswered = window.stepLabsUnanswered = new Set();
+    {NOTEBOOK}.sessionContext.session.kernel.anyMessage.connect((_, {{ msg, direction }}) => {{
+        const {{ header, parent_header, content }} = msg;
+        if (direction === 'send' && header.msg_type === 'comm_msg') unanswered.add(header.msg_id);
+        if (header.msg_type === 'status' && content.execution_state === 'idle')
+            unanswered.delete(parent_header.msg_id);
+    }});
+}}"""
 # Scrolls on by most of a screen and waits until that is painted; false at the end.
 NEXT_SCREEN = """async element => {
     const before = element.scrollTop;
@@ -182,6 +192,7 @@ class LabPage:
             f"() => {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=START_SECONDS * 1000,
         )
+        self.page.evaluate(KEEP_UNANSWERED)
 
     def open_page(self, path: str) -> None:
         """Open a notebook and wait for its cells only."""
@@ -204,9 +215,10 @@ class LabPage:
 
     def ask_kernel(self) -> None:
         """Wait until the kernel has answered all that the page has sent so far, and the page shows it."""
+        self.page.wait_for_timeout(30)  # a slider waits 25 ms before it sends
+        self.page.wait_for_function("() => window.stepLabsUnanswered.size === 0")
         self.page.evaluate(
             f"""async () => {{
-                await new Promise(done => setTimeout(done, 30));  // a slider waits 25 ms before it sends
                 const kernel = {NOTEBOOK}.sessionContext.session.kernel;
                 await kernel.requestExecute({{ code: '0', silent: true }}).done;
                 for (const frame of [1, 2]) await new Promise(requestAnimationFrame);
