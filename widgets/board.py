@@ -32,6 +32,7 @@ class Board(anywidget.AnyWidget):
     def __init__(self, skeleton: str, actions: Mapping[str, Action], values: Values) -> None:
         self._actions = dict(actions) | {"ready": self._answer_ready}
         self._ready = False
+        self.unanswered = 0  # questions to the page since it said anything
         self.messages_sent = 0
         super().__init__(skeleton=skeleton, shown=dict(values))
         self.on_msg(self._receive)
@@ -56,7 +57,18 @@ class Board(anywidget.AnyWidget):
         for key in [key for key in self.shown if key.startswith(prefix)]:
             del self.shown[key]
 
+    def ask(self) -> bool:
+        """Ask whether a page still shows this. False if none ever did: there is nobody to ask.
+
+        A page that is closed or reloaded, and a view whose cell runs again, go without a word.
+        """
+        if self._ready:
+            self.unanswered += 1
+            self.send({"ask": True})
+        return self._ready
+
     def _receive(self, _: object, content: Mapping[str, Any], __: object) -> None:
+        self.unanswered = 0
         action = self._actions.get(str(content.get("do", "")))
         if action is not None:
             action(content)

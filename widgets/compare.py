@@ -5,27 +5,27 @@ Invariant: the pair of debuggers holds the state; after every move the page is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.asm import AssemblyError, Program
+from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
-from widgets import comparepage, controls, editor, hands, ownkernel, session, timelinepage, wording
-from widgets.board import Action, Board, Bundle
+from widgets import comparepage, controls, hands, ownkernel, session, timelinepage, wording
+from widgets.board import Action
 from widgets.comparedriving import PairDriving, Shown
 from widgets.comparefigure import WIDTH, StopTable
 from widgets.comparepage import SIDES
 from widgets.driving import read_program
+from widgets.guestboard import GuestBoard
 from widgets.listing import Listing
 from widgets.ownkernel import OwnKernel
 from widgets.pair import Pair
-from widgets.render import canvas, to_png
-from widgets.runner import RUN_LIMIT, Runner, broken_off
+from widgets.render import canvas
+from widgets.runner import RUN_LIMIT, Runner
 from widgets.stepfigure import StepFigure
 from widgets.timeline import Timeline, timeline
 from widgets.timelinefigure import TimelineFigure
@@ -33,7 +33,7 @@ from widgets.timelinefigure import TimelineFigure
 MOST_STOPS = 200  # clicks whose stops are shown: the last ones
 
 
-class CompareLab(PairDriving, Board):
+class CompareLab(PairDriving, GuestBoard):
     """Two panels in one: `left` and `right` are presets of kernels, or kernels of your own.
 
     `step`, `back`, `goto`, `run`, `run_to_difference` and `load` do what the controls do; `state` gives a dictionary
@@ -89,23 +89,6 @@ class CompareLab(PairDriving, Board):
         at = lab.clicks
         lab._say(f"Taken up at click {at}, not {wanted.step}." if at != wanted.step else "")
         return lab
-
-    # --- by hand -----------------------------------------------------------------------------------------------------
-
-    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
-        try:
-            super()._receive(widget, content, buffers)
-        except ValueError as error:
-            self._say(f"Not done: {error}.")
-        except Exception as error:  # noqa: BLE001  # a device of the learner's may raise anything
-            self._say(broken_off(error))
-
-    def _assemble(self, source: str) -> None:
-        try:
-            self.load(source)
-        except AssemblyError as error:
-            said = "Not assembled: " + str(error.errors[0])
-            self.show({"errors": editor.errors_html(error), "status.text": said})
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -212,15 +195,6 @@ class CompareLab(PairDriving, Board):
         missed = len(self.stops().missed)
         missing = f"{missed} stop{'s' if missed != 1 else ''} missing"
         return f"CompareLab({places}, after {self.clicks} click{'s' if self.clicks != 1 else ''}, {missing})"
-
-    def _repr_mimebundle_(self, **_: Any) -> Bundle:
-        data, metadata = super()._repr_mimebundle_() or ({}, {})
-        data |= {"text/plain": repr(self), "image/png": self.png()}
-        return data, metadata
-
-    def png(self) -> bytes:
-        """The comparison as a picture."""
-        return to_png(self.draw())
 
     def draw(self) -> MplFigure:
         """That picture, as matplotlib draws it."""

@@ -37,7 +37,7 @@ class Driving:
     _listing: Listing
     _message: str
     _speed: str
-    _gdb: GdbDoor | None
+    _gdb: GdbDoor | None = None
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     show: Callable[..., None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from aarch64sim.asm import AssemblyError
+from aarch64sim.asm import AssemblyError, Program, assemble
 
 
 def skeleton(slot: str = "editor") -> str:
@@ -22,7 +22,27 @@ def skeleton(slot: str = "editor") -> str:
     )
 
 
-def errors_html(error: AssemblyError, most: int = 8) -> str:
+def read(source: str) -> Program:
+    """The program that was typed; AssemblyError, or ValueError where there is nothing to run."""
+    program = assemble(source)
+    if not any(True for _ in program.words()):
+        raise ValueError("there is no instruction in it")
+    return program
+
+
+def refusal(error: Exception) -> dict[str, str]:
+    """Why a text did not become the program that runs: what it says where errors are shown, and as the status."""
+    if isinstance(error, AssemblyError):
+        return {"errors": _faults(error), "status.text": f"Not assembled: {error.errors[0]}"}
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    words = f"Not assembled: {said}."
+    return {"errors": _HEAD + f"<ul><li>{escape(said)}</li></ul>", "status.text": words}
+
+
+_HEAD = "<p><strong>Not assembled.</strong> The old program is still there.</p>"
+
+
+def _faults(error: AssemblyError, most: int = 8) -> str:
     """Every fault with line, column, word and a mark below it."""
     items = "".join(
         f"<li>line {e.line}, column {e.column}: {escape(e.message)}<pre>{escape(e.caret)}</pre></li>"
@@ -30,9 +50,4 @@ def errors_html(error: AssemblyError, most: int = 8) -> str:
     )
     more = len(error.errors) - most
     rest = f"<p>And {more} more.</p>" if more > 0 else ""
-    return f"<p><strong>Not assembled.</strong> The old program is still there.</p><ul>{items}</ul>{rest}"
-
-
-def message_html(text: str) -> str:
-    """One sentence about what went wrong."""
-    return f"<p><strong>{escape(text)}</strong></p>" if text else ""
+    return f"{_HEAD}<ul>{items}</ul>{rest}"

@@ -5,31 +5,31 @@ Invariant: the debugger holds the state; the panel is told after every move, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.asm import AssemblyError, Program
+from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
-from widgets import controls, editor, hands, historyline, ownkernel, session, wording
-from widgets.board import Action, Board, Bundle
+from widgets import controls, hands, historyline, ownkernel, session, wording
+from widgets.board import Action
 from widgets.driving import Driving, read_program
+from widgets.guestboard import GuestBoard
 from widgets.listing import Listing
 from widgets.logview import LogView
 from widgets.looking import Looking
 from widgets.ownkernel import OwnKernel
 from widgets.poster import poster
-from widgets.render import to_png
-from widgets.runner import PLAY_SECONDS, broken_off
+from widgets.runner import PLAY_SECONDS
 from widgets.views import VIEWS, Shown, skeleton
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
 
 
-class StepLab(Driving, Looking, Board):
+class StepLab(Driving, Looking, GuestBoard):
     """A panel for one guest: `program` is a Program, source text or the path of a .s file, `kernel` a preset.
 
     `step`, `back`, `goto`, `run`, `run_to` and `load` do what the controls do; `state` gives a dictionary of where it
@@ -57,7 +57,6 @@ class StepLab(Driving, Looking, Board):
         self._speed = "medium"
         self._own = OwnKernel.of(self.debugger)
         self._wrote = None
-        self._gdb = None
         self._listing = Listing(self.debugger.program)
         self._window: tuple[int, int] | None = None
         self._marked: set[str] = set()
@@ -68,12 +67,8 @@ class StepLab(Driving, Looking, Board):
 
     def close(self) -> None:
         """Take the panel off the page. A run that only it shows ends; the debugger stays as it is."""
-        if hasattr(self, "_gdb"):  # made to its end
-            self._runner.panels.discard(self)
-            if not self._runner.panels:
-                self._runner.abandon()
-            if self._gdb:
-                self._gdb.close()
+        if self._gdb:
+            self._gdb.close()
         super().close()
 
     @classmethod
@@ -123,14 +118,6 @@ class StepLab(Driving, Looking, Board):
 
     # --- by hand -------------------------------------------------------------------------------------
 
-    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
-        try:
-            super()._receive(widget, content, buffers)
-        except ValueError as error:
-            self._say(f"Not done: {error}.")
-        except Exception as error:  # noqa: BLE001  # a device or patch of the learner's may raise anything
-            self._say(broken_off(error))
-
     def _go(self, value: str) -> None:
         self.goto(hands.number(value))
 
@@ -160,16 +147,6 @@ class StepLab(Driving, Looking, Board):
 
     def _set_speed(self, value: str) -> None:
         self._speed = value if value in PLAY_SECONDS else "medium"
-
-    def _assemble(self, source: str) -> None:
-        try:
-            self.load(source)
-        except AssemblyError as error:
-            said = "Not assembled: " + str(error.errors[0])
-            self.show({"errors": editor.errors_html(error), "status.text": said})
-        except (ValueError, OSError) as error:
-            said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            self.show({"errors": editor.message_html(f"Not assembled: {said}.")})
 
     def _values(self) -> Shown:
         debugger = self.debugger
@@ -229,15 +206,6 @@ class StepLab(Driving, Looking, Board):
         state = f"ended: {debugger.last.reason}" if debugger.ended else str(debugger.state)
         name = type(self).__name__
         return f"{name}({debugger.kernel.name}, {where}, pc={debugger.last.pc:#x}, {state})"
-
-    def _repr_mimebundle_(self, **_: Any) -> Bundle:
-        data, metadata = super()._repr_mimebundle_() or ({}, {})
-        data |= {"text/plain": repr(self), "image/png": self.png()}
-        return data, metadata
-
-    def png(self) -> bytes:
-        """The panel as a picture, for where nothing runs."""
-        return to_png(self.draw())
 
     def draw(self) -> MplFigure:
         """That picture, as matplotlib draws it."""

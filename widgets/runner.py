@@ -6,8 +6,8 @@ Invariant: at most one run of a debugger is under way, whichever panel began it,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from aarch64sim.debug import Debugger, HistoryError
@@ -18,11 +18,19 @@ SLICE_SECONDS = 0.05  # how long the page may have to wait for its turn
 FIRST_SLICE = 50  # steps
 RUN_LIMIT = 100_000  # steps after which a run that a cell waits for comes back
 LIVE_LIMIT = 50_000_000  # steps after which a run that Stop can end stops by itself
+ASK_SECONDS = 1.0  # between two questions to the page whether it is still there
+MOST_UNANSWERED = 5  # such questions: then nobody looks any more, and the run ends
+BY_YOU, UNSEEN = " by you", ", as no page showed it any more,"
 PLAY_SECONDS = {"slow": 1.2, "medium": 0.5, "fast": 0.12}
 
 
 class Follower(Protocol):
     """A panel: told between slices, and at the end with a sentence ("" where the stop says it)."""
+
+    unanswered: int  # questions to its page
+
+    def ask(self) -> bool:
+        """Ask its page whether it is still there; False if it never was on one."""
 
     def run_goes_on(self) -> None:
         """A slice was made."""
@@ -37,7 +45,8 @@ class Runner:
     def __init__(self) -> None:
         self.panels: WeakSet[Follower] = WeakSet()
         self._task: asyncio.Task[None] | None = None
-        self._stop_asked = False
+        self._stopped = ""  # by whom, or why
+        self._asked_at = 0.0
         self.playing = False  # a step at a time, with pauses
         self.looking_at: int | None = None  # how far a search has come
 
@@ -51,10 +60,8 @@ class Runner:
     ) -> None:
         """Run at full speed, or a step each `pause` seconds. Nothing happens while a run is under way."""
         if self._task is None and not debugger.ended:
-            loop = asyncio.get_running_loop()
-            self._stop_asked, self.playing = False, pause > 0
             work = self._play(debugger, pause) if pause else self._run(debugger, to)
-            self._task = loop.create_task(self._whole(work, to))
+            self._begin(work, to, playing=pause > 0)
 
     def search(self, search: Search[Found], found: Callable[[Found], str]) -> str:
         """Look back; `found` acts on what was found and says so. The sentence, or "" while it goes on on the loop."""
@@ -64,14 +71,20 @@ class Runner:
             at = next(search)
         except StopIteration as end:
             return found(end.value)
-        loop = asyncio.get_running_loop()
-        self._stop_asked, self.playing = False, False
-        self._task = loop.create_task(self._whole(self._search(search, found, at), None))
+        self._begin(self._search(search, found, at), None)
         return ""
+
+    def _begin(
+        self, work: Coroutine[Any, Any, str], to: Destination | None, *, playing: bool = False
+    ) -> None:
+        self._stopped, self.playing = "", playing
+        for panel in self.panels:
+            panel.unanswered = 0
+        self._task = asyncio.get_running_loop().create_task(self._whole(work, to))
 
     async def _search(self, search: Search[Found], found: Callable[[Found], str], at: int) -> str:
         try:
-            while not self._stop_asked:
+            while self._goes_on():
                 self.looking_at = at
                 self._tell()
                 await asyncio.sleep(0.005)
@@ -80,11 +93,27 @@ class Runner:
             return found(end.value)
         finally:
             self.looking_at = None
-        return f"Stopped by you: nothing was found back to step {at}."
+        return f"Stopped{self._stopped}: nothing was found back to step {at}."
 
     def stop(self) -> None:
         """End the run at its next slice."""
-        self._stop_asked = True
+        self._stopped = BY_YOU
+
+    def _goes_on(self) -> bool:
+        """Nobody has stopped the run, and somebody may still see it."""
+        now = asyncio.get_running_loop().time()
+        if not self._stopped and now - self._asked_at >= ASK_SECONDS:
+            self._asked_at = now
+            shown = [panel for panel in self.panels if panel.ask()]
+            if shown and all(panel.unanswered > MOST_UNANSWERED for panel in shown):
+                self._stopped = UNSEEN
+        return not self._stopped
+
+    def leave(self, panel: Follower) -> None:
+        """A panel is taken off the page. A run that no other shows ends."""
+        self.panels.discard(panel)
+        if not self.panels:
+            self.abandon()
 
     def abandon(self) -> None:
         """End the run at once, without a word."""
@@ -113,7 +142,7 @@ class Runner:
     async def _run(self, debugger: Debugger, to: Destination | None) -> str:
         first, size = debugger.position, FIRST_SLICE
         clock = asyncio.get_running_loop().time
-        while not self._stop_asked:
+        while self._goes_on():
             began = clock()
             if debugger.run_slice(size, to=to) is not None:
                 return ""
@@ -122,16 +151,16 @@ class Runner:
             size = max(1, int(size * min(4.0, SLICE_SECONDS / max(clock() - began, 1e-6))))
             self._tell()
             await asyncio.sleep(0.005)
-        return f"Stopped by you after {debugger.position - first} steps."
+        return f"Stopped{self._stopped} after {debugger.position - first} steps."
 
     async def _play(self, debugger: Debugger, pause: float) -> str:
-        while not self._stop_asked and not debugger.ended:
+        while self._goes_on() and not debugger.ended:
             debugger.step()
             self._tell()
             if debugger.last.reason != "step":
                 return ""
             await asyncio.sleep(pause)
-        return "Paused by you." if self._stop_asked else ""
+        return f"Paused{self._stopped.rstrip(',')}." if self._stopped else ""
 
 
 def broken_off(error: BaseException) -> str:

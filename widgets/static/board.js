@@ -206,7 +206,10 @@ export default {
     el.append(root);
     const view = new View(model, root);
     connect(model, root);
-    const onMessage = (message) => { if (message.show) view.showSoon(message.show); };
+    const onMessage = (message) => {
+      if (message.show) view.showSoon(message.show);
+      if (message.ask) model.send({ do: "here" });
+    };
     const onChange = () => view.show(model.get("shown"));
     model.on("msg:custom", onMessage);
     model.on("change:shown", onChange);
