@@ -5,6 +5,7 @@ Invariant: every answer has its own response, and none costs anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -40,19 +41,19 @@ class Question(Board):
     def _make(self) -> str:
         name = f"q{id(self):x}"
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{n}" data-set="answer"> {escape(answer)}</label>'
+            f'<label><input type="radio" name="{name}" value="{n}" data-set="answer"> {_marked(answer)}</label>'
             for n, answer in enumerate(self.answers)
         )
         return (
-            f'<fieldset class="sl-question"><legend>{escape(self.text)}</legend>{options}'
+            f'<fieldset class="sl-question"><legend>{_marked(self.text)}</legend>{options}'
             '<p role="status" aria-live="polite" data-slot="response"></p></fieldset>'
         )
 
     def _values(self) -> dict[str, str | int | None]:
         if self.answer is None:
-            return {"response.text": "Choose one: a wrong answer costs nothing."}
+            return {"response": "Choose one: a wrong answer costs nothing."}
         mark = "\u2713 Right." if self.answer == self.right else "\u2717 Not quite."
-        return {"response.text": f"{mark} {self.answers[self.answer]}"}
+        return {"response": _marked(f"{mark} {self.answers[self.answer]}")}
 
     def __repr__(self) -> str:
         if self.answer is None:
@@ -65,3 +66,8 @@ class Question(Board):
     def _repr_mimebundle_(self, **_: Any) -> Bundle:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         return data | {"text/plain": repr(self)}, metadata
+
+
+def _marked(text: str) -> str:
+    """Text as HTML; what stands between backquotes is code, as in the cells around it."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

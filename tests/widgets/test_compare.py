@@ -98,11 +98,23 @@ def test_a_wrong_answer_says_what_it_overlooks_and_can_be_mended() -> None:
     question = Question("Which?", {"one": "No: it is two.", "two": "Yes."}, right="two")
     assert "not answered yet" in repr(question)
     assert question.choose("one") == "No: it is two."
-    assert "Not quite. No: it is two." in question.shown["response.text"]
+    assert "Not quite. No: it is two." in question.shown["response"]
     question._receive(question, {"do": "answer", "value": "1"}, [])
     assert "answered rightly" in repr(question)
     with pytest.raises(ValueError, match="not one of"):
         question.choose("three")
+
+
+def test_code_in_a_question_is_set_as_code_and_markup_as_text() -> None:
+    question = Question(
+        "What does `stepi <b>` do?", {"`x1` is 1": "Yes: `x1`.", "else": "<i>"}, right="else"
+    )
+    assert "<legend>What does <code>stepi &lt;b&gt;</code> do?</legend>" in question.skeleton
+    assert "<code>x1</code> is 1" in question.skeleton
+    question.choose("`x1` is 1")
+    assert question.shown["response"] == "\u2717 Not quite. Yes: <code>x1</code>."
+    question.choose("else")
+    assert question.shown["response"] == "\u2713 Right. &lt;i&gt;"
 
 
 # The panel
