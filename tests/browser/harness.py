@@ -217,12 +217,17 @@ class LabPage:
         """Wait until the kernel has answered all that the page has sent so far, and the page shows it."""
         self.page.wait_for_timeout(30)  # a slider waits 25 ms before it sends
         self.page.wait_for_function("() => window.stepLabsUnanswered.size === 0")
+        self.execute("0")
+
+    def execute(self, code: str) -> None:
+        """Run code in the kernel, as from a cell that nobody sees, until the page shows what came of it."""
         self.page.evaluate(
-            f"""async () => {{
+            f"""async (code) => {{
                 const kernel = {NOTEBOOK}.sessionContext.session.kernel;
-                await kernel.requestExecute({{ code: '0', silent: true }}).done;
+                await kernel.requestExecute({{ code, silent: true }}).done;
                 for (const frame of [1, 2]) await new Promise(requestAnimationFrame);
-            }}"""
+            }}""",
+            code,
         )
 
     def command(self, name: str, *, seconds: float = RUN_SECONDS, **arguments: Any) -> None:

@@ -210,6 +210,17 @@ def test_an_event_opens_the_line_of_ours_that_made_it(panel: Workbench) -> None:
 # Bad input
 
 
+def test_what_is_typed_before_the_kernel_has_answered_stays(panel: Workbench) -> None:
+    panel.page.get_by_text("Edit the program").click()
+    field = panel.page.get_by_label("program, A64 assembly")
+    field.fill("nop\n")
+    for told in ("lab._answer_ready({})", "lab.send_state('shown')"):  # all once more
+        panel.lab.execute(told)
+        expect(field).to_have_value("nop\n")
+    panel.lab.execute("lab.load('mov x0, #1')")
+    expect(field).to_have_value("mov x0, #1")
+
+
 def test_a_typo_is_shown_at_its_place_and_the_panel_stays_usable(panel: Workbench) -> None:
     panel.page.get_by_text("Edit the program").click()
     panel.page.get_by_label("program, A64 assembly").fill("mov x0, #1\naddd x1, x1, #1\n")

@@ -19,7 +19,11 @@ function findSlots(root) {
 
 function setAttribute(element, name, value) {
   if (name === "value") {
-    if (element.value !== String(value)) element.value = value;
+    // What was told before is no news: what the learner has typed since stays.
+    if (element.edited && element.told === String(value)) return;
+    element.edited = false;
+    element.told = String(value);
+    if (element.value !== element.told) element.value = element.told;
   } else if (value === null) {
     element.removeAttribute(name);
   } else {
@@ -154,6 +158,7 @@ function connect(model, root) {
   let waiting = false;
   root.addEventListener("input", (event) => {
     const field = event.target;
+    field.edited = true;
     if (field.type !== "range" || !field.dataset.set || waiting) return;
     waiting = true; // the kernel need not see more positions than are painted
     setTimeout(() => { waiting = false; send(field, { value: Number(field.value) }); }, 25);
