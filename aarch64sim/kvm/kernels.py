@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from aarch64sim.kvm.behaviours import (
@@ -178,8 +179,8 @@ def _since(era: Kernel) -> Version:
 
 
 def _era(name: str, title: str, summary: str, also: str = "") -> Kernel:
-    fields = _fields(_version(name.removeprefix("v")), also)
-    return replace(FIXED, name=name, title=title, summary=summary, **fields)
+    era = replace(FIXED, name=name, title=title, summary=summary)
+    return replace(era, **_fields(_since(era), also))
 
 
 # One kernel for each range of releases that step alike. Some have a later commit of their range all along, which is no
@@ -300,9 +301,9 @@ class Kernels(Mapping[str, Kernel]):
         self._kernels = {kernel.name: kernel for kernel in kernels}
 
     def __getitem__(self, name: str) -> Kernel:
-        release = re.fullmatch(r"linux-(\d+\.\d+(?:\.\d+)?)", str(name))
         if name in self._kernels:
             return self._kernels[name]
+        release = re.fullmatch(r"linux-(\d+\.\d+(?:\.\d+)?)", str(name))
         if release and _version(release[1]) >= (4, 3):  # before, there was no single-step
             return _of_release(release[1])
         raise UnknownKernelError(name, list(self._kernels))
@@ -326,6 +327,7 @@ class UnknownKernelError(KeyError):
         return str(self.args[0])
 
 
+@cache
 def _of_release(release: str) -> Kernel:
     version = _version(release)
     own = replace(FIXED, **_fields(version))
