@@ -16,9 +16,9 @@ from pathlib import Path
 from aarch64sim.asm import AssemblyError, ProgramError, assemble
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger
-from aarch64sim.debug.gdbserver import serve_forever
-from aarch64sim.debug.recording import RecordingError, load
-from aarch64sim.debug.replay import Result, replay
+from aarch64sim.evidence.recording import RecordingError, load
+from aarch64sim.evidence.replay import Result, replay
+from aarch64sim.gdb.server import serve_forever
 from aarch64sim.kvm.kernels import (
     UnknownKernelError,
     behaviours,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from aarch64sim.debug.compare import Divergence
+from aarch64sim.evidence.lockstep import Divergence
 from widgets import controls, editor
 from widgets.figure import html_table
 from widgets.stepfigure import StepFigure

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from aarch64sim.debug import Debugger
-from aarch64sim.debug.gdbserver import GdbServer, serve
+from aarch64sim.gdb.server import GdbServer, serve
 
 if TYPE_CHECKING:
     from widgets.driving import Driving

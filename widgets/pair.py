@@ -9,7 +9,7 @@ from typing import Any
 
 from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger, HistoryError
-from aarch64sim.debug.compare import Compare, Divergence
+from aarch64sim.evidence.lockstep import Divergence, Lockstep
 from aarch64sim.kvm import Kernel
 
 
@@ -62,7 +62,7 @@ class Pair:
         """What differs here, if anything does."""
         left, right = self.sides
         if left.position == right.position:
-            return Compare(left, right).here()
+            return Lockstep(left, right).here()
         return Divergence(self.position, left.last, right.last)
 
     def run_slice(self, count: int, *, to: object = None) -> bool | None:

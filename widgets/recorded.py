@@ -13,8 +13,8 @@ from typing import Any
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.debug import recording as recordings
-from aarch64sim.debug.replay import Difference, Replay, describe_exit
+from aarch64sim.evidence import recording as recordings
+from aarch64sim.evidence.replay import Difference, Replay, describe_exit
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figure import Figure

@@ -283,7 +283,9 @@ def page_style(diagram: Diagram, prefix: str, current: str, numbers: Mapping[str
                 f"#{prefix}edge-{edge.name} path{{stroke:var(--sl-{paint})!important;stroke-width:3.2!important}}"
                 f"#{prefix}edge-{edge.name} path:last-child{{fill:var(--sl-{paint})!important}}"
             )
-            if len(numbers[edge.name]) > 1:  # the disc is made for one figure: the text brings its own ground
+            if (
+                len(numbers[edge.name]) > 1
+            ):  # the disc is made for one figure: the text brings its own ground
                 rules.append(
                     f"#{prefix}number-{edge.name} text{{paint-order:stroke;stroke:var(--sl-badge);"
                     "stroke-width:8px;stroke-linejoin:round}"

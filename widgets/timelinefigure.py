@@ -223,6 +223,10 @@ def _draw_chip(axes: Axes, column: Column, x: float, y: float, step: float) -> N
             ha="right",
             va="center",
             color=LIGHT["bug"],
-            bbox={"facecolor": LIGHT["page"], "edgecolor": "none", "pad": 1},  # over the line of the lane
+            bbox={
+                "facecolor": LIGHT["page"],
+                "edgecolor": "none",
+                "pad": 1,
+            },  # over the line of the lane
             zorder=4,
         )

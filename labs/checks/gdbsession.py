@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aarch64sim import Debugger
-from aarch64sim.debug.gdbserver import GdbServer, serve
+from aarch64sim.gdb.server import GdbServer, serve
 from aarch64sim.kvm import Kernel
 from widgets.course import program
 

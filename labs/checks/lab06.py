@@ -13,7 +13,7 @@ from checks import museum
 from checks.detective import ERAS, Case, case, case_of, suspect
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
-from aarch64sim.debug.matrix import ROWS, transcript_of
+from aarch64sim.evidence.eras_table import ROWS, transcript_of
 
 CODE = 0x4000_0000
 TITLES = tuple(row.title for row in ROWS)

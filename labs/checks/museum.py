@@ -11,15 +11,15 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from aarch64sim.debug import matrix, recording
-from aarch64sim.debug.matrix import ROWS, Row
-from aarch64sim.debug.recording import Folder, Recording
+from aarch64sim.evidence import eras_table, recording
+from aarch64sim.evidence.eras_table import ROWS, Row
+from aarch64sim.evidence.recording import Folder, Recording
 from aarch64sim.kvm import kernels
 from aarch64sim.kvm.kernels import behaviours, mended_by, spoilt_by
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
-NOT_RECORDED = matrix.NOT_RECORDED
+NOT_RECORDED = eras_table.NOT_RECORDED
 
 # When Linus Torvalds released them: year and month. Only releases that the fields of Kernel name.
 RELEASED = {
@@ -121,7 +121,7 @@ def recorded_cells() -> dict[tuple[str, str], str]:
     """(row's title, recorded kernel) -> the answer, from the recordings alone."""
     return {
         key: cell
-        for key, cell in matrix.recorded_cells(_folder().recordings()).items()
+        for key, cell in eras_table.recorded_cells(_folder().recordings()).items()
         if key[1].startswith("linux-")
     }
 
@@ -130,7 +130,7 @@ def recorded_cells() -> dict[tuple[str, str], str]:
 def simulated_cells() -> dict[tuple[str, str], str]:
     """The same from the simulator: each preset runs each scenario now. Cells that were not recorded are left out."""
     return {
-        (row.title, name): matrix.simulated_cell(
+        (row.title, name): eras_table.simulated_cell(
             row, kernels[name], recording.host_of(_folder().kernels[name])
         )
         for row in ROWS
@@ -142,7 +142,7 @@ def simulated_cells() -> dict[tuple[str, str], str]:
 @cache
 def right_cell(row: Row) -> str:
     """What a kernel should do: the answer of the preset "fixed"."""
-    return matrix.simulated_cell(row, kernels["fixed"])
+    return eras_table.simulated_cell(row, kernels["fixed"])
 
 
 def is_right(title: str, kernel: str) -> bool | None:
@@ -217,7 +217,7 @@ def _shows(field: Any) -> bool:
     kind = type(field.default)
     others = [not field.default] if kind is bool else [v for v in kind if v is not field.default]
     return any(
-        matrix.simulated_cell(row, replace(kernels["fixed"], **{field.name: value}))
+        eras_table.simulated_cell(row, replace(kernels["fixed"], **{field.name: value}))
         != right_cell(row)
         for value in others
         for row in ROWS

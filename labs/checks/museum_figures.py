@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.patches import Rectangle
 
-from aarch64sim.debug.matrix import ROWS
+from aarch64sim.evidence.eras_table import ROWS
 from widgets.figure import Figure
 from widgets.render import canvas
 from widgets.theme import LIGHT

@@ -17,8 +17,8 @@ from checks.skipping import LOG, SELF_STEP
 from checks.task import Wrong, call
 
 from aarch64sim import Kernel, assemble, kernels
-from aarch64sim.debug import matrix
-from aarch64sim.debug.recording import load
+from aarch64sim.evidence import eras_table
+from aarch64sim.evidence.recording import load
 from aarch64sim.kvm import GuestDebug
 from aarch64sim.kvm.kernels import PcAdvance, SkipApplied
 from aarch64sim.vmm import Machine, recordings_folder
@@ -91,14 +91,14 @@ def differing(one: Kernel, other: Kernel) -> list[str]:
 
 
 @cache
-def _row(name: str) -> matrix.Row:
-    return next(row for row in matrix.ROWS if row.title == _ROWS[name])
+def _row(name: str) -> eras_table.Row:
+    return next(row for row in eras_table.ROWS if row.title == _ROWS[name])
 
 
 @cache
 def simulated(what: str, kernel: Kernel) -> str:
     """The answer of our model to "host", "guest" or "pc"."""
-    return matrix.simulated_cell(_row(what), kernel)
+    return eras_table.simulated_cell(_row(what), kernel)
 
 
 @cache
@@ -106,13 +106,13 @@ def recorded(what: str, name: str) -> str:
     """The answer of a recorded kernel."""
     row = _row(what)
     found = next(load(recordings_folder()).recordings(name, row.scenario))
-    return row.read(matrix.transcript_of(found))
+    return row.read(eras_table.transcript_of(found))
 
 
 def recorded_stops(name: str, scenario: str) -> list[int]:
     """Where a recorded kernel told the debugger of a stop."""
     found = next(load(recordings_folder()).recordings(name, scenario))
-    return matrix.transcript_of(found).stops()
+    return eras_table.transcript_of(found).stops()
 
 
 def host_right(kernel: Kernel | str) -> bool:

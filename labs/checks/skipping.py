@@ -313,7 +313,9 @@ def debugger_with(skip: Skip, source: str) -> Debugger:
 
         def tolerant(vcpu: Vcpu) -> None:
             pc = vcpu.pc
-            with contextlib.suppress(Wrong):  # the check says what is wrong; a panel shows what happens
+            with contextlib.suppress(
+                Wrong
+            ):  # the check says what is wrong; a panel shows what happens
                 call_skip(skip, vcpu)
             calls[pc] += 1
             if calls[pc] >= MOST_SKIPS:

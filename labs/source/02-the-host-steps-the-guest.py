@@ -176,7 +176,7 @@ for line, register in (
 # Is a real kernel as good a liar? This is Linux 6.1.192, recorded while it stepped a guest that does the same:
 
 # %%
-from aarch64sim.debug import recording
+from aarch64sim.evidence import recording
 from aarch64sim.vmm import recordings_folder
 
 recorded = next(

@@ -195,7 +195,7 @@ for name in ("v4.3", "v6.14", "v6.18", "v7.2"):
 # first that does. Here is what a real one left in `x5`, recorded:
 
 # %% name="sign-recorded"
-from aarch64sim.debug import recording
+from aarch64sim.evidence import recording
 from aarch64sim.vmm import recordings_folder
 
 sizes = next(iter(recording.load(recordings_folder()).recordings("linux-6.14", "g_sizes")))

@@ -426,5 +426,5 @@ print(lab.progress())
 # * In the Arm manual (DDI 0487): D2.11.9, the syndrome of a Software Step exception, for the bits in `hsr`.
 # * In this project: `labs/recordings/README.md` says how the recordings were made, and what in them is the CPU's
 #   choice; `aarch64sim/kvm/behaviours.py` has the fields, `kernels.py` the commits,
-#   `aarch64sim/debug/matrix.py` the nineteen questions.
+#   `aarch64sim/evidence/eras_table.py` the nineteen questions.
 # * `python -m aarch64sim replay labs/recordings` compares every exit and every register of every recording.

@@ -407,4 +407,4 @@ print(lab.progress())
 #   `arch/arm64/kernel/debug-monitors.c` are the switch, *one more*, and your task 6. 6436beeee572 is task 6, for real;
 #   9478f1927e6e (2018) mends what it broke: it advanced the *user's* step when the *kernel* had skipped an instruction.
 # * In the Arm manual (DDI 0487): D2.11.4 for the ERET, D2.11.5 for exceptions on the way.
-# * In this project: `tests/kvm/test_recordings.py` replays every guest that steps itself, on every recorded kernel.
+# * In this project: `tests/evidence/test_recordings.py` replays every guest that steps itself, on every recorded kernel.

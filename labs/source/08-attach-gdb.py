@@ -323,5 +323,5 @@ print(lab.progress())
 # * *Debugging with GDB*, appendix *GDB Remote Serial Protocol*: `vCont`, `Z0`, `bs`, `qRcmd`.
 # * The thread: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*, November 2014.
 # * The KVM documentation, `Documentation/virt/kvm/api.rst`, *KVM_SET_GUEST_DEBUG*.
-# * In this project: `aarch64sim/debug/session.py` answers gdb's packets; `aarch64sim/debug/monitor.py` has the
-#   `monitor` commands; `tests/debug/test_gdb.py` compares gdb's stops with the recordings of real kernels.
+# * In this project: `aarch64sim/gdb/session.py` answers gdb's packets; `aarch64sim/gdb/monitor.py` has the
+#   `monitor` commands; `tests/gdb/test_gdb.py` compares gdb's stops with the recordings of real kernels.

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from aarch64sim.asm import assemble
-from aarch64sim.debug.rsp import frame
+from aarch64sim.gdb.rsp import frame
 
 LOOP = "start: add x0, x0, #1\n eor x1, x0, x2\n str x1, [x21]\n ldr x2, [x21]\n b start\n"
 QEMU = shutil.which("qemu-system-aarch64")

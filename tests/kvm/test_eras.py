@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aarch64sim.debug.matrix import ROWS, Row, Transcript, simulated_cell
-from aarch64sim.debug.recording import host_of, load
+from aarch64sim.evidence.eras_table import ROWS, Row, Transcript, simulated_cell
+from aarch64sim.evidence.recording import host_of, load
 from aarch64sim.kvm.kernels import kernels
 from aarch64sim.kvm.vm import Host, SmcCall
 from aarch64sim.vmm.start import recordings_folder

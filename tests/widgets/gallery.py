@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Drawing
 from aarch64sim import Debugger
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
-from aarch64sim.debug import recording
+from aarch64sim.evidence import recording
 from aarch64sim.kvm import kernels
 from aarch64sim.vmm.start import recordings_folder
 from tests.widgets.conftest import STORE

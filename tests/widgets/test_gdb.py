@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from aarch64sim.debug.rsp import frame
+from aarch64sim.gdb.rsp import frame
 from widgets import StepLab
 from widgets.gdb import GdbDoor
 

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from aarch64sim import Debugger
-from aarch64sim.debug.recorded import Recorded, debugger_for
-from aarch64sim.debug.recording import load
+from aarch64sim.evidence.recording import load
+from aarch64sim.evidence.walk_recording import Recorded, debugger_for
 from aarch64sim.vmm.start import recordings_folder
+from tests.debug.programs import ENDLESS, MIXTURE, STORE
 
 from .gdbtools import GDB, Client, gdb, needs_gdb, served
-from .programs import ENDLESS, MIXTURE, STORE
 
 pytestmark = needs_gdb
 FOLDER = load(recordings_folder())

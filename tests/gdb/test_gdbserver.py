@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from aarch64sim import Debugger
-from aarch64sim.debug.gdbserver import serve
-from aarch64sim.debug.target_xml import REGISTERS
+from aarch64sim.gdb.server import serve
+from aarch64sim.gdb.target_xml import REGISTERS
+from tests.debug.programs import ENDLESS, STORE
 
 from .gdbtools import Client, served
-from .programs import ENDLESS, STORE
 
 WATCHED = "start: mov x0, #7\nstr w0, [x21, #4]\nldr x1, [x21]\nstr w20, [x20]\n"
 

@@ -10,11 +10,11 @@ import tracemalloc
 import pytest
 
 from aarch64sim import Debugger
-from aarch64sim.debug.rsp import Reader, frame
-from aarch64sim.debug.session import Session
+from aarch64sim.gdb.rsp import Reader, frame
+from aarch64sim.gdb.session import Session
+from tests.debug.programs import STORE
 
 from .gdbtools import Client, served
-from .programs import STORE
 
 SEEDS = [
     b"?", b"g", b"G00", b"p20", b"P20=0000004000000000", b"P21=c5030000", b"m40000000,10",

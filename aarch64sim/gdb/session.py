@@ -14,11 +14,11 @@ from struct import Struct
 from aarch64sim.arch.registers import SP
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.debug.debugger import Debugger
-from aarch64sim.debug.monitor import monitor
 from aarch64sim.debug.points import Kind, Watchpoint
-from aarch64sim.debug.rsp import MAX_PACKET, escape, unescape
 from aarch64sim.debug.stops import Stop
-from aarch64sim.debug.target_xml import FRAME, IN_G, PC, REGISTERS, STACK, target_xml
+from aarch64sim.gdb.monitor import monitor
+from aarch64sim.gdb.rsp import MAX_PACKET, escape, unescape
+from aarch64sim.gdb.target_xml import FRAME, IN_G, PC, REGISTERS, STACK, target_xml
 
 SUPPORTED = (
     f"PacketSize={MAX_PACKET:x};QStartNoAckMode+;qXfer:features:read+;swbreak+;hwbreak+;"

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from aarch64sim.arch.cpu import QEMU
-from aarch64sim.debug.recording import Folder, Recording, linux_errno, load
+from aarch64sim.evidence.recording import Folder, Recording, linux_errno, load
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vm import VM, Host

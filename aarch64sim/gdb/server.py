@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from aarch64sim.debug.debugger import Debugger
-from aarch64sim.debug.rsp import Reader, Signal, frame
-from aarch64sim.debug.session import Session
+from aarch64sim.gdb.rsp import Reader, Signal, frame
+from aarch64sim.gdb.session import Session
 
 HOST = "127.0.0.1"
 SLICE = 1000  # steps of a run between two looks at the connection: 1 to 20 ms

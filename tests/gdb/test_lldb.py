@@ -9,9 +9,9 @@ import subprocess
 import pytest
 
 from aarch64sim import Debugger
+from tests.debug.programs import STORE
 
 from .gdbtools import served
-from .programs import STORE
 
 LLDB = shutil.which("lldb")
 pytestmark = pytest.mark.skipif(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aarch64sim.arch.cpu import QEMU
-from aarch64sim.debug.recording import POISON, Recording, linux_errno
 from aarch64sim.events import EventLog
+from aarch64sim.evidence.recording import POISON, Recording, linux_errno
 from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, kernels
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu import Vcpu

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import pytest
 
 from aarch64sim import Debugger
-from aarch64sim.debug.gdbserver import GdbServer, serve
-from aarch64sim.debug.rsp import frame
+from aarch64sim.gdb.rsp import frame
+from aarch64sim.gdb.server import GdbServer, serve
 
 GDB = shutil.which("gdb-multiarch")
 needs_gdb = pytest.mark.skipif(

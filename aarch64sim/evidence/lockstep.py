@@ -12,9 +12,9 @@ from aarch64sim.arch.pstate import SS
 from aarch64sim.asm.program import Program
 from aarch64sim.debug.course import GUEST_REGISTERS
 from aarch64sim.debug.debugger import Debugger
-from aarch64sim.debug.recorded import Recorded, debugger_for
-from aarch64sim.debug.recording import Recording
 from aarch64sim.debug.stops import HistoryError, Stop
+from aarch64sim.evidence.recording import Recording
+from aarch64sim.evidence.walk_recording import Recorded, debugger_for
 from aarch64sim.kvm.kernels import Kernel
 
 LIMIT = 100_000  # steps
@@ -38,14 +38,14 @@ class Divergence:
         return f"step {self.step}: {self.left.text} / {self.right.text}"
 
 
-class Compare:
+class Lockstep:
     """Two sides in lockstep: debuggers, or a debugger and a Recording.
 
     `ignore` names registers that don't count; of PSTATE the SS bit never does, since what GET_ONE_REG shows of it
     differs between releases (34fbdee086cf) and is no difference of the guest's.
 
     >>> program = "mov x0, #0x41\\nstr w0, [x19]\\nadd x1, x1, #1\\nadd x2, x2, #1\\nstr w20, [x20]"
-    >>> print(Compare.kernels(program, "v4.3", "fixed").run())
+    >>> print(Lockstep.kernels(program, "v4.3", "fixed").run())
     step 2: the left stops at 0x4000000c, the right at 0x40000008
     """
 
@@ -61,13 +61,13 @@ class Compare:
             )
 
     @classmethod
-    def kernels(cls, program: Program | str, left: Kernel | str, right: Kernel | str) -> Compare:
+    def kernels(cls, program: Program | str, left: Kernel | str, right: Kernel | str) -> Lockstep:
         """The same guest under two kernels."""
         first = Debugger(program, left)
         return cls(first, Debugger(first.program, right))
 
     @classmethod
-    def recording(cls, recording: Recording, kernel: Kernel | str | None = None) -> Compare:
+    def recording(cls, recording: Recording, kernel: Kernel | str | None = None) -> Lockstep:
         """A recording of plain stepping, and its guest under `kernel` (or the preset that its own kernel maps to).
 
         Userspace answers as the recorded one did. ValueError for a recording of more than stepping: replay that.

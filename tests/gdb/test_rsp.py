@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aarch64sim.debug.rsp import MAX_PACKET, Reader, Signal, escape, expand, frame, unescape
+from aarch64sim.gdb.rsp import MAX_PACKET, Reader, Signal, escape, expand, frame, unescape
 
 
 @given(st.binary(max_size=300))

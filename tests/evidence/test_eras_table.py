@@ -10,8 +10,8 @@ from functools import cache
 
 import pytest
 
-from aarch64sim.debug.matrix import ROWS, recorded_cells, simulated_cell, table
-from aarch64sim.debug.recording import Folder, host_of, load
+from aarch64sim.evidence.eras_table import ROWS, recorded_cells, simulated_cell, table
+from aarch64sim.evidence.recording import Folder, host_of, load
 from aarch64sim.kvm.kernels import (
     FIXED,
     Arming,

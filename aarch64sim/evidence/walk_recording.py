@@ -11,15 +11,15 @@ from aarch64sim.arch.cpu import QEMU
 from aarch64sim.asm.program import Program, Segment
 from aarch64sim.debug.course import GUEST_REGISTERS
 from aarch64sim.debug.debugger import Debugger
-from aarch64sim.debug.recording import POISON, Recording
 from aarch64sim.debug.stops import HistoryError, Stop
+from aarch64sim.evidence.recording import POISON, Recording
 from aarch64sim.kvm.kernels import Kernel, kernels
 from aarch64sim.vmm.devices import Bus
 from aarch64sim.vmm.machine import EXIT_BASE, UART_BASE, Machine
 
 
 class Recorded:
-    """The stops of a recording, one after the other: what `Compare` needs of a debugger.
+    """The stops of a recording, one after the other: what `Lockstep` needs of a debugger.
 
     Only recordings of plain stepping can be walked so; ValueError for those whose VMM did more than answer exits.
     """

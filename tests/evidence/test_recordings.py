@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from aarch64sim.__main__ import main
-from aarch64sim.debug.recording import RecordingError, linux_errno, load
-from aarch64sim.debug.replay import replay
+from aarch64sim.evidence.recording import RecordingError, linux_errno, load
+from aarch64sim.evidence.replay import replay
 from aarch64sim.kvm.kernels import UnknownKernelError, kernels
 from aarch64sim.vmm.start import recordings_folder
 
