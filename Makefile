@@ -52,7 +52,7 @@ test-python:
 fuzz: setup-test
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz $(ARGS)
 
-# The notebooks are built from labs/source/*.py, the cheat sheet from widgets/cheatsheet.py, the badges from pyproject.toml.
+# The notebooks are built from labs/source/*.py, the cheat sheet from widgets/figures/cheatsheet.py, the badges from pyproject.toml.
 labs: setup-test
 	@$(BIN)/python -m tools.build_labs $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet

@@ -95,7 +95,7 @@ def _check(lab: Lab, exercise: Exercise) -> str:
     """The graded cell. It fetches the tasks anew: `lab` may be anything by now."""
     return (
         f"# The check of this task: {POINTS} point. This cell is restored before it is graded.\n"
-        "from widgets.exercises import exercises\n\n"
+        "from widgets.course import exercises\n\n"
         f'exercises("{lab.name[:2]}").grade("{exercise.name}", {exercise.answer})'
     )
 

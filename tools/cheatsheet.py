@@ -1,4 +1,4 @@
-"""Write labs/cheat-sheet.pdf, the page that `widgets.cheatsheet` draws.
+"""Write labs/cheat-sheet.pdf, the page that `widgets.figures.cheatsheet` draws.
 
 Invariant: the same packages give the same bytes.
 
@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from widgets.cheatsheet import cheat_sheet
+from widgets.figures.cheatsheet import cheat_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 PDF = ROOT / "labs" / "cheat-sheet.pdf"

@@ -26,7 +26,7 @@ from tests.browser.harness import (
     lab_page,
     write_notebook,
 )
-from widgets.theme import LIGHT
+from widgets.models.theme import LIGHT
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "labs" / "images" / "step.gif"

@@ -9,27 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from widgets.compare import CompareLab
-    from widgets.comparefigure import StopTable
-    from widgets.lifecycle import LifeCycle
-    from widgets.panel import StepLab
-    from widgets.question import Question
-    from widgets.recorded import RecordedRun
-    from widgets.ruler import EsrLab, EsrRuler
-    from widgets.stepfigure import StepFigure
-    from widgets.timelinefigure import TimelineFigure
+    from widgets.course.question import Question
+    from widgets.figures.comparefigure import StopTable
+    from widgets.figures.lifecycle import LifeCycle
+    from widgets.figures.recorded import RecordedRun
+    from widgets.figures.ruler import EsrLab, EsrRuler
+    from widgets.figures.stepfigure import StepFigure
+    from widgets.figures.timelinefigure import TimelineFigure
+    from widgets.panel.comparelab import CompareLab
+    from widgets.panel.steplab import StepLab
 
 _HOME = {
-    "CompareLab": "widgets.compare",
-    "EsrLab": "widgets.ruler",
-    "EsrRuler": "widgets.ruler",
-    "LifeCycle": "widgets.lifecycle",
-    "Question": "widgets.question",
-    "RecordedRun": "widgets.recorded",
-    "StopTable": "widgets.comparefigure",
-    "StepFigure": "widgets.stepfigure",
-    "StepLab": "widgets.panel",
-    "TimelineFigure": "widgets.timelinefigure",
+    "CompareLab": "widgets.panel.comparelab",
+    "EsrLab": "widgets.figures.ruler",
+    "EsrRuler": "widgets.figures.ruler",
+    "LifeCycle": "widgets.figures.lifecycle",
+    "Question": "widgets.course.question",
+    "RecordedRun": "widgets.figures.recorded",
+    "StopTable": "widgets.figures.comparefigure",
+    "StepFigure": "widgets.figures.stepfigure",
+    "StepLab": "widgets.panel.steplab",
+    "TimelineFigure": "widgets.figures.timelinefigure",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from checks import museum
 from checks.museum import Return, guest_log, recorded, returns
 
-from widgets.figure import html_table
+from widgets.figures.figure import html_table
 
 SEED = 6  # of this lab
 LAST = 0x4000_000C

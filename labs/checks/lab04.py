@@ -16,7 +16,7 @@ from aarch64sim import AssemblyError, Debugger
 from aarch64sim.events import Event, Lane
 from aarch64sim.kvm import Kernel
 from widgets.course import program
-from widgets.timeline import timeline
+from widgets.models.timeline import timeline
 
 MOST_STEPS = 50
 

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.patches import Rectangle
 
-from widgets.figure import Figure
-from widgets.render import canvas
-from widgets.theme import LIGHT
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas
+from widgets.models.theme import LIGHT
 
 WIDTH, ROW, HINT_ROW, GRID = 760.0, 21.0, 36.0, 484.0
 

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.patches import Rectangle
 
 from aarch64sim.evidence.eras_table import ROWS
-from widgets.figure import Figure
-from widgets.render import canvas
-from widgets.theme import LIGHT
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas
+from widgets.models.theme import LIGHT
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from checks.museum import Return, returns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 
-from widgets.figure import Figure
-from widgets.render import canvas
-from widgets.theme import LIGHT
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas
+from widgets.models.theme import LIGHT
 
 # kind -> (form, colour, filled, what it says)
 _FORMS = {

@@ -18,13 +18,13 @@ from aarch64sim.arch.step import StepState
 from aarch64sim.events import Event, Lane
 from aarch64sim.kvm import ExitReason, Kernel
 from aarch64sim.vmm import Machine
-from widgets import course
-from widgets.diagram import STEP_MACHINE, Diagram
-from widgets.listing import Listing
-from widgets.stepfigure import StepFigure
-from widgets.timeline import timeline
-from widgets.timelinefigure import TimelineFigure
-from widgets.walk import walk
+from widgets.course import files as course
+from widgets.figures.stepfigure import StepFigure
+from widgets.figures.timelinefigure import TimelineFigure
+from widgets.models.diagram import STEP_MACHINE, Diagram
+from widgets.models.edges_taken import walk
+from widgets.models.timeline import timeline
+from widgets.page.listing import Listing
 
 USER, LOG = 0x4000_0100, 0x4000_5000
 STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP

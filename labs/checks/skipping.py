@@ -18,9 +18,9 @@ from aarch64sim import Debugger, Program, assemble, kernels
 from aarch64sim.events import Change, Event
 from aarch64sim.kvm import GuestDebug, Vcpu
 from aarch64sim.vmm import Machine
-from widgets.listing import Listing
-from widgets.timeline import timeline
-from widgets.timelinefigure import TimelineFigure
+from widgets.figures.timelinefigure import TimelineFigure
+from widgets.models.timeline import timeline
+from widgets.page.listing import Listing
 
 CODE, VECTOR, LOG = 0x4000_0000, 0x4000_1200, 0x4000_5000
 SS, BTYPE_CALL = 1 << 21, 1 << 10

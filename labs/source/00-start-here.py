@@ -198,7 +198,7 @@ check.what_does_a_skip_take()
 # %% [markdown]
 # ## Read on
 #
-# * Keep your work: `from widgets.answers import download; download()` saves your answers of all
+# * Keep your work: `from widgets.course.answers import download; download()` saves your answers of all
 #   labs, also on Binder, which forgets. The [cheat sheet](cheat-sheet.pdf) is one page.
 # * The bug was seen before it was merged. Peter Maydell wrote on 26 November 2014 about the patch
 #   that brought stepping to KVM: "if the debugger tries to single step an insn which is emulated

@@ -19,8 +19,7 @@
 
 # %%
 from widgets import Question, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("01")
 store = program("store")

@@ -18,8 +18,7 @@
 
 # %%
 from widgets import Question, RecordedRun, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("02")
 store = program("store")

@@ -20,8 +20,7 @@
 
 # %%
 from widgets import Question, RecordedRun, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("03")
 store = program("store")
@@ -95,7 +94,7 @@ trap("str w0, [x19]")
 # ESR_EL2, the *syndrome*, is a whole sentence in 32 bits:
 
 # %%
-from widgets.ruler import EsrLab, EsrRuler
+from widgets.figures.ruler import EsrLab, EsrRuler
 
 EsrRuler(trap("str w0, [x19]").esr)
 

@@ -37,8 +37,7 @@ from dataclasses import replace
 from aarch64sim import assemble, kernels
 from aarch64sim.vmm import Machine
 from widgets import CompareLab, Question, RecordedRun, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("05")
 store = program("store")

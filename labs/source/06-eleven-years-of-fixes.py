@@ -22,8 +22,7 @@
 
 # %%
 from widgets import CompareLab, Question, RecordedRun, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("06")
 store = program("store")

@@ -29,8 +29,7 @@
 
 # %%
 from widgets import Question, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("08")
 store = program("store")

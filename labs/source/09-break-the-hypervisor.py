@@ -19,8 +19,7 @@
 
 # %%
 from widgets import Question, RecordedRun, StepLab
-from widgets.course import program
-from widgets.exercises import exercises
+from widgets.course import exercises, program
 
 lab = exercises("09")
 store = program("store")
@@ -437,13 +436,13 @@ Question(
 print(lab.progress())
 
 # %% [markdown]
-# A Binder forgets. To take your answers with you, save this notebook, and run `from widgets.answers import download`
+# A Binder forgets. To take your answers with you, save this notebook, and run `from widgets.course.answers import download`
 # and `download()` in a cell of your own. In a fresh one, `restore` puts them into a copy of each notebook.
 #
 # All labs on one page, to print: [cheat-sheet.pdf](cheat-sheet.pdf).
 
 # %% name="cheat-sheet"
-from widgets.cheatsheet import cheat_sheet
+from widgets.figures.cheatsheet import cheat_sheet
 
 cheat_sheet()
 

@@ -21,7 +21,7 @@ from tests.browser.harness import CHROMIUM_ARGUMENTS, find_chromium, jupyter_ser
 from tests.browser.latency import click_to_paint, lag_after_thirty_clicks
 from tests.browser.workbench import LOOP, Workbench, open_workbench
 
-IMPORTS = "from widgets import StepLab\nimport matplotlib.figure, widgets.panel"
+IMPORTS = "from widgets import StepLab\nimport matplotlib.figure, widgets.panel.steplab"
 PANEL = f"lab = StepLab('{LOOP}', 'v4.3'%s)\nlab"
 KERNEL_WORK = """
 import statistics, time

@@ -95,7 +95,7 @@ def jupyter_server(home: Path, *options: str) -> Iterator[Server]:
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",
-        "--ServerApp.jpserver_extensions={'widgets.nodelay': True}",
+        "--ServerApp.jpserver_extensions={'widgets.jupyter.nodelay': True}",
         *options,
     ]
     log = home / "server.log"

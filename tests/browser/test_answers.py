@@ -12,7 +12,7 @@ NAME = "labs/99-mine.ipynb"
 
 def test_answers_are_downloaded_and_restored(lab: LabPage, tmp_path: Path) -> None:
     folder = lab.server.folder / "labs"
-    collect = "from widgets.answers import download\ndownload('99')"
+    collect = "from widgets.course.answers import download\ndownload('99')"
     write_notebook(lab.server.folder / NAME, ANSWER, collect)
     lab.open_notebook(NAME)
     lab.run_all()
@@ -27,7 +27,7 @@ def test_answers_are_downloaded_and_restored(lab: LabPage, tmp_path: Path) -> No
     write_notebook(
         lab.server.folder / NAME,
         'lab = 1 # lab.check("mine", None)',
-        f"from widgets.answers import restore\nrestore({str(saved)!r})",
+        f"from widgets.course.answers import restore\nrestore({str(saved)!r})",
     )
     lab.open_notebook(NAME)
     lab.run_all()

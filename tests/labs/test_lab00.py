@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from widgets.course import NoSuchFileError, program
-from widgets.exercises import exercises
+from widgets.course import NoSuchFileError, exercises, program
 
 LAB = exercises("00")
 

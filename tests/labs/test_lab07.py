@@ -22,7 +22,7 @@ from checks.selfstep import (
 
 from aarch64sim import Debugger, assemble
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
-from widgets.diagram import STEP_MACHINE
+from widgets.models.diagram import STEP_MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "labs" / "source" / "07-when-the-guest-steps-itself.py"

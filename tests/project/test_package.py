@@ -131,7 +131,7 @@ def test_the_wheel_carries_what_an_installation_needs(wheel: Path) -> None:
     data = f"aarch64_step_labs-{PROJECT['version']}.data/data"
     for name in [
         "aarch64sim/py.typed",
-        "widgets/nodelay.py",
+        "widgets/jupyter/nodelay.py",
         *(f"aarch64sim/recordings/{recording}" for recording in recordings),
         f"{data}/etc/jupyter/jupyter_server_config.d/aarch64-step-labs.json",
         f"{data}/share/jupyter/lab/settings/overrides.d/aarch64-step-labs.json",

@@ -20,15 +20,15 @@ from aarch64sim.kvm import kernels
 from aarch64sim.vmm.start import recordings_folder
 from tests.widgets.conftest import STORE
 from widgets import CompareLab, EsrRuler, LifeCycle, RecordedRun, StepLab, StopTable
-from widgets.cheatsheet import cheat_sheet
-from widgets.diagram import STEP_MACHINE
-from widgets.figure import Figure
-from widgets.listing import Listing
-from widgets.render import canvas, draw_diagram
-from widgets.stepfigure import StepFigure
-from widgets.timeline import Timeline, timeline
-from widgets.timelinefigure import TimelineFigure
-from widgets.walk import numbers, walk
+from widgets.figures.cheatsheet import cheat_sheet
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas, draw_diagram
+from widgets.figures.stepfigure import StepFigure
+from widgets.figures.timelinefigure import TimelineFigure
+from widgets.models.diagram import STEP_MACHINE
+from widgets.models.edges_taken import numbers, walk
+from widgets.models.timeline import Timeline, timeline
+from widgets.page.listing import Listing
 
 Draw = Callable[[], Drawing]
 MANY = (

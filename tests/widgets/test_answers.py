@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from tools.build_labs import notebooks
-from widgets.answers import FORMAT, Answers, Said, download, restore
+from widgets.course.answers import FORMAT, Answers, Said, download, restore
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 LINK = re.compile(r"""(?:\]\(|src=["'])([^)#"'\s]+)""")

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aarch64sim import assemble
 from tools import cheatsheet as tool
-from widgets.cheatsheet import A64, LINE, MARGIN, PAGE, cheat_sheet
+from widgets.figures.cheatsheet import A64, LINE, MARGIN, PAGE, cheat_sheet
 
 
 @pytest.mark.parametrize("instruction", [row[0] for row in A64])

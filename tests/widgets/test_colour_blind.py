@@ -16,7 +16,7 @@ import pytest
 from colorspacious import cspace_convert
 
 from tests.widgets.eyes import WALLS, Look, seen
-from widgets.theme import LIGHT, THEMES
+from widgets.models.theme import LIGHT, THEMES
 
 VISIONS = {
     "all cones": None,

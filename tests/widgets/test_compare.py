@@ -10,8 +10,8 @@ from aarch64sim.debug import Stop
 from aarch64sim.kvm import kernels
 from tests.widgets.test_panel import press
 from widgets import CompareLab, Question, RecordedRun, StepLab
-from widgets.alignment import aligned
-from widgets.session import SessionError
+from widgets.models.stop_rows import aligned
+from widgets.page.session_code import SessionError
 
 
 def stops(*pcs: int) -> list[Stop]:

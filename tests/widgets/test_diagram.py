@@ -12,11 +12,11 @@ from matplotlib.path import Path
 
 from tests.widgets.conftest import at_step
 from tests.widgets.eyes import texts_of
-from widgets import render
-from widgets.diagram import STEP_MACHINE
-from widgets.stepfigure import StepFigure
-from widgets.theme import DARK, LIGHT
-from widgets.walk import numbers, walk
+from widgets.figures import render
+from widgets.figures.stepfigure import StepFigure
+from widgets.models.diagram import STEP_MACHINE
+from widgets.models.edges_taken import numbers, walk
+from widgets.models.theme import DARK, LIGHT
 
 
 def figure_at(kernel: str, step: int) -> StepFigure:

@@ -15,8 +15,8 @@ from aarch64sim.kvm import kernels
 from tests.widgets.conftest import at_step
 from tests.widgets.test_panel import press
 from widgets import EsrLab, EsrRuler, LifeCycle
-from widgets.syndromes import MOST_FIELDS, fields_of, word_of
-from widgets.visits import visits
+from widgets.models.syndromes import MOST_FIELDS, fields_of, word_of
+from widgets.models.visits import visits
 
 # The life cycle
 

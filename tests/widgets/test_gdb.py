@@ -10,7 +10,7 @@ import pytest
 
 from aarch64sim.gdb.rsp import frame
 from widgets import StepLab
-from widgets.gdb import GdbDoor
+from widgets.panel.gdb import GdbDoor
 
 ENDLESS = "again: add x1, x1, #1\nb again\n"
 Ask = Callable[[bytes], Awaitable[bytes]]

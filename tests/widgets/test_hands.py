@@ -8,10 +8,11 @@ import re
 import pytest
 
 from tests.widgets.test_panel import press
-from widgets import StepLab, memory, sourcelink
-from widgets.runner import PLAY_SECONDS
-from widgets.session import Session, SessionError, decode, encode
-from widgets.views import VIEWS
+from widgets import StepLab
+from widgets.page import memory, sourcelink
+from widgets.page.runner import PLAY_SECONDS
+from widgets.page.session_code import Session, SessionError, decode, encode
+from widgets.panel.views import VIEWS
 
 
 @pytest.fixture

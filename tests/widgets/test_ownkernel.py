@@ -10,8 +10,9 @@ from aarch64sim import Debugger, kernels
 from aarch64sim.kvm.kernels import PcAdvance
 from aarch64sim.vmm import Machine
 from tests.widgets.test_panel import press
-from widgets import StepLab, ownkernel
-from widgets.session import Session, SessionError, encode
+from widgets import StepLab
+from widgets.page import ownkernel
+from widgets.page.session_code import Session, SessionError, encode
 
 MINE = replace(
     kernels["v6.1.192"],

@@ -12,9 +12,11 @@ import pytest
 from aarch64sim import AssemblyError
 from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
-from widgets import StepLab, decoded, registerfile
-from widgets.board import Board
-from widgets.listing import Listing
+from widgets import StepLab
+from widgets.models import decoded
+from widgets.page import registerfile
+from widgets.page.board import Board
+from widgets.page.listing import Listing
 
 LOOP = "loop: add x0, x0, #1\n b loop"
 

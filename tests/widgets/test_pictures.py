@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 
 from tests.widgets import gallery
 from tests.widgets.eyes import WALLS, faults, seen, texts_of
-from widgets.render import canvas
-from widgets.repaint import repaint
-from widgets.theme import DARK
+from widgets.figures.render import canvas
+from widgets.figures.repaint import repaint
+from widgets.models.theme import DARK
 
 
 @pytest.mark.parametrize("wall", WALLS)

@@ -14,8 +14,9 @@ from aarch64sim import Debugger
 from aarch64sim.arch.step import StepState
 from aarch64sim.events import Change, Event, Lane
 from tests.widgets.conftest import at_step
-from widgets import StepLab, TimelineFigure, timelinepage
-from widgets.timeline import MISSED, Timeline, first_divergence, timeline
+from widgets import StepLab, TimelineFigure
+from widgets.models.timeline import MISSED, Timeline, first_divergence, timeline
+from widgets.page import timelinepage
 
 
 def lines(debugger: Debugger, step: int) -> Timeline:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.widgets.test_panel import LOOP, press
-from widgets import CompareLab, StepLab, runner
-from widgets.board import Board
+from widgets import CompareLab, StepLab
+from widgets.page import runner
+from widgets.page.board import Board
 
 Panel = StepLab | CompareLab
 

@@ -1,0 +1,281 @@
+"""Keeping one's answers: a small text to download from one Binder and to paste into the next.
+
+Invariant: a learner's notebook is only read. What is restored goes into a new file in labs/mine/, and bad input of
+any kind is answered with one sentence.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from widgets.course.files import NoSuchFileError, labs_folder, links_from_below
+
+FORMAT = "step-labs answers, version 1"
+MINE = "mine"  # the folder below labs/ for restored copies; git leaves it alone
+MOST_TEXT = 1_000_000  # characters of a text to restore from
+_TASK = re.compile(r"\b\w+\.check\(\s*[\"'](\w+)[\"']")
+_CELL = re.compile(r"task-[\w-]+")
+
+
+class Said(str):
+    """A sentence that a notebook shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answer cells of notebooks: notebook -> cell -> source. `text` is what to keep."""
+
+    notebooks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()  # where they were read, below labs/; "" if only the text is there
+
+    @property
+    def text(self) -> str:
+        """All answers as JSON, without a single quote, so that it can be pasted between r\'\'\' and \'\'\'."""
+        data = json.dumps({"format": FORMAT, "notebooks": self.notebooks}, indent=1)
+        return data.replace("'", "\\u0027") + "\n"
+
+    @property
+    def count(self) -> int:
+        """How many cells."""
+        return sum(len(cells) for cells in self.notebooks.values())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the text to a file."""
+        path = Path(path)
+        path.write_text(self.text, encoding="utf-8")
+        return path
+
+    @property
+    def file_name(self) -> str:
+        """The name that a browser saves it under: answers.json, or that of the one notebook."""
+        only = next(iter(self.notebooks)) if len(self.notebooks) == 1 else ""
+        return f"{only.removesuffix('.ipynb')}-answers.json" if only else "answers.json"
+
+    @property
+    def _heading(self) -> str:
+        return f"{_many(self.count)} of {', '.join(self.files or self.notebooks)}, as last saved"
+
+    def __repr__(self) -> str:
+        return (
+            f"{self._heading}."
+            " Keep this text; restore(r'''the text''') takes it back.\n" + self.text
+        )
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.text.encode()).decode()
+        return (
+            f"<p>{escape(self._heading)}:"
+            f' <a download="{escape(self.file_name)}" href="data:application/json;base64,{data}">'
+            f"download {escape(self.file_name)}</a></p>"
+            "<details><summary>or copy this text: restore(r&#39;&#39;&#39;the text&#39;&#39;&#39;) takes it"
+            " back</summary>"
+            f"<pre>{escape(self.text)}</pre></details>"
+        )
+
+
+def _many(count: int) -> str:
+    return f"{count} answer{'s' if count != 1 else ''}"
+
+
+def download(lab: str | int = "", *, folder: Path | None = None) -> Answers | Said:
+    """The answers in the saved notebook of one lab ("04", 4), or of all labs; a sentence if there are none.
+
+    Save the notebook first: what is on the page only is not in the file. Of a notebook and its restored copies the one
+    that was saved last counts.
+    """
+    try:
+        paths = _notebooks(lab, folder)
+        found = {name: _answers_in(_read(path)) for name, path in paths.items()}
+    except _RefusedError as refused:
+        return Said(refused)
+    found = {name: cells for name, cells in found.items() if cells}
+    if not found:
+        return Said("There is no answer cell in these notebooks.")
+    places = (paths[name] for name in found)
+    return Answers(
+        found, tuple(f"{MINE}/{p.name}" if p.parent.name == MINE else p.name for p in places)
+    )
+
+
+def restore(text: object, *, folder: Path | None = None) -> Said:
+    """Put answers into fresh copies of their notebooks, labs/mine/NN-name.ipynb, and say which.
+
+    `text` is what `download` gave: the text itself, or the path of the file that a browser has saved.
+    """
+    try:
+        kept = _parse(text)
+        folder = folder or labs_folder()
+        written = []
+        for name, cells in kept.notebooks.items():
+            path = folder / name
+            if not path.is_file():
+                raise _RefusedError(
+                    f"These labs have no notebook {name}: nothing of it was restored."
+                )
+            notebook = _read(path)
+            left = _put(notebook, cells)
+            target = _free_name(folder / MINE, path.stem)
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(
+                json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            gone = (
+                f" ({len(left)} of them have no cell any more and stand at its end)" if left else ""
+            )
+            written.append(f"labs/{MINE}/{target.name} with {_many(len(cells))}{gone}")
+    except (_RefusedError, NoSuchFileError) as refused:
+        return Said(refused)
+    except OSError as error:
+        return Said(f"The restored notebook could not be written: {error.strerror}.")
+    return Said(
+        f"Restored: {'; '.join(written)}. Open it from the list of files, and run all cells."
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """One sentence for the learner."""
+
+
+def _notebooks(lab: str | int, folder: Path | None) -> dict[str, Path]:
+    """Name of a lab's notebook -> the file that holds the learner's latest work on it."""
+    try:
+        folder = folder or labs_folder()
+    except NoSuchFileError as error:
+        raise _RefusedError(f"{error}.") from None
+    number = f"{lab:02}" if isinstance(lab, int) and not isinstance(lab, bool) else str(lab).strip()
+    known = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
+    found = [
+        path
+        for path in known
+        if not number or path.name == number or path.name.startswith(f"{number}-")
+    ]
+    if not found:
+        numbers = ", ".join(path.name[:2] for path in known) or "none"
+        raise _RefusedError(
+            f"There is no notebook of lab {number[:40]!r} here; there are {numbers}."
+        )
+    return {
+        path.name: max([path, *_copies(folder, path.stem)], key=lambda p: p.stat().st_mtime_ns)
+        for path in found
+    }
+
+
+def _copies(folder: Path, stem: str) -> list[Path]:
+    """What was restored of a notebook: NAME.ipynb, NAME-2.ipynb, ..."""
+    name = re.compile(rf"{re.escape(stem)}(-\d+)?\.ipynb")
+    return [path for path in (folder / MINE).glob("*.ipynb") if name.fullmatch(path.name)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise _RefusedError(f"{path.name} cannot be read as a notebook.") from None
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise _RefusedError(f"{path.name} cannot be read as a notebook.")
+    return notebook
+
+
+def _source(cell: Any) -> str:
+    source = cell.get("source", "") if isinstance(cell, dict) else ""
+    return "".join(source) if isinstance(source, list) else str(source)
+
+
+def _key(cell: Any) -> str:
+    """The name of an answer cell: its id, or that of the task that it checks; "" for any other cell."""
+    if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+        return ""
+    name = str(cell.get("id", ""))
+    if _CELL.fullmatch(name):
+        return name
+    task = _TASK.search(_source(cell))
+    return f"task-{task[1].replace('_', '-')}" if task else ""
+
+
+def _answers_in(notebook: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for cell in notebook["cells"]:
+        if (key := _key(cell)) and key not in found:
+            found[key] = _source(cell)
+    return found
+
+
+def _parse(text: object) -> Answers:
+    if isinstance(text, Answers):
+        return text
+    if isinstance(text, Path) or (isinstance(text, str) and text.strip().endswith(".json")):
+        path = Path(str(text).strip())
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            raise _RefusedError(f"There is no file {path.name} that could be read.") from None
+    if not isinstance(text, str):
+        raise _RefusedError(
+            f"restore() takes the text that download() gave, not a {type(text).__name__}."
+        )
+    if len(text) > MOST_TEXT:
+        raise _RefusedError("This text is too long to be answers of these labs.")
+    if not text.strip():
+        raise _RefusedError("The text is empty: paste what download() gave.")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _RefusedError(
+            "This is not the text that download() gave. Copy all of it, from { to }, and put an r before the quotes:"
+            " restore(r'''...''')."
+        ) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise _RefusedError("This text was not made by download().")
+    notebooks = data.get("notebooks")
+    if not isinstance(notebooks, dict) or not notebooks:
+        raise _RefusedError("There are no answers in this text.")
+    for name, cells in notebooks.items():
+        if not re.fullmatch(r"[0-9]{2}-[\w-]+\.ipynb", name):
+            raise _RefusedError(f"{name[:40]!r} is no notebook of these labs.")
+        if not isinstance(cells, dict) or not all(
+            _CELL.fullmatch(key) and isinstance(source, str) for key, source in cells.items()
+        ):
+            raise _RefusedError(f"The answers of {name} are not as download() writes them.")
+    return Answers(notebooks)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _put(notebook: dict[str, Any], cells: Mapping[str, str]) -> list[str]:
+    """Replace the sources of answer cells, and clear their outputs; what has no cell any more goes to the end."""
+    left = dict(cells)
+    for cell in notebook["cells"]:
+        source = left.pop(_key(cell), None)
+        if source is not None:
+            cell["source"] = source.splitlines(keepends=True)
+        if cell.get("cell_type") == "markdown":
+            cell["source"] = links_from_below(_source(cell)).splitlines(keepends=True)
+        elif cell.get("cell_type") == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    for key, source in left.items():
+        cell = {"cell_type": "raw", "id": f"{key}-restored"[:64], "metadata": {}}
+        notebook["cells"].append(cell | {"source": source.splitlines(keepends=True)})
+    return list(left)
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    path, number = folder / f"{stem}.ipynb", 2
+    while path.exists():
+        path, number = folder / f"{stem}-{number}.ipynb", number + 1
+    return path

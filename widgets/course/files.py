@@ -1,0 +1,65 @@
+"""Where the labs keep their programs and checks, from any notebook of theirs.
+
+Invariant: a name that is not there is answered with those that are.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class NoSuchFileError(LookupError):
+    """The labs have no program or check of that name."""
+
+
+@cache
+def labs_folder() -> Path:
+    """The folder labs/: the one that the notebook lies in, or the one beside this package."""
+    here = Path.cwd()
+    beside = Path(__file__).resolve().parents[2] / "labs"
+    for folder in (here, *here.parents, here / "labs", beside):
+        if (folder / "programs").is_dir() and (folder / "checks").is_dir():
+            return folder
+    raise NoSuchFileError(f"there are no labs in {here} or above it")
+
+
+def program(name: str) -> str:
+    """The source text of labs/programs/NAME.s."""
+    return _find("programs", name, ".s").read_text(encoding="utf-8")
+
+
+def checks(name: str) -> ModuleType:
+    """The checks in labs/checks/NAME.py."""
+    folder = str(_find("checks", name, ".py").parents[1])
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return import_module(f"checks.{name}")
+
+
+def exercises(number: str) -> Any:
+    """The tasks of lab `number` ("01"): the LAB of labs/checks/lab01. NoSuchFileError if there is none."""
+    return checks(f"lab{number}").LAB
+
+
+def links_from_below(markdown: str) -> str:
+    """A notebook's text, for a copy one folder further down: its relative links and pictures still lead somewhere.
+
+    >>> links_from_below("[a](glossary.md#a), [b](https://b.org), [c](#c), ![d](images/d.png)")
+    '[a](../glossary.md#a), [b](https://b.org), [c](#c), ![d](../images/d.png)'
+    """
+    return re.sub(r"""(\]\(|src=["'])(?![a-z]+:|#|/)""", r"\1../", markdown)
+
+
+def _find(kind: str, name: str, suffix: str) -> Path:
+    folder = labs_folder() / kind
+    path = folder / f"{name}{suffix}"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob(f"*{suffix}") if p.stem != "__init__"))
+        raise NoSuchFileError(f"there is no {path.name} in labs/{kind}; there are {known}")
+    return path

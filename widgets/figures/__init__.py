@@ -1,0 +1,1 @@
+"""Diagrams and timelines as pictures, drawn from the models."""

@@ -1,0 +1,162 @@
+"""The stop table of two kernels: where each stopped, and the stops that never came.
+
+Invariant: a ghost is a row of its own, in words, a dashed box and a colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from textwrap import fill
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MplFigure
+from matplotlib.patches import FancyBboxPatch
+
+from aarch64sim.debug import Stop
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas
+from widgets.figures.repaint import says
+from widgets.models.stop_rows import ENDS, Pair, aligned
+from widgets.models.theme import LIGHT
+from widgets.models.timeline import MISSED
+from widgets.page.listing import Listing
+
+ROW, WIDTH = 24.0, 640.0
+COLUMNS = (8.0, 240.0, 440.0)
+MOST_LETTERS = 26  # of a kernel's name on one line
+
+
+@dataclass(frozen=True, repr=False)
+class StopTable(Figure):
+    """The stops of two kernels, named `titles`, over one program."""
+
+    titles: tuple[str, str]
+    left: Sequence[Stop]
+    right: Sequence[Stop]
+    listing: Listing
+    name = "stops"
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The rows, the start left out."""
+        pairs = [p for p in aligned(self.left, self.right) if (p.left or p.right).reason != "start"]  # type: ignore[union-attr]
+        if self.left[
+            0
+        ].number:  # the beginning is cut off, so what has no partner there may have had one
+            whole = (n for n, pair in enumerate(pairs) if pair.left and pair.right)
+            return pairs[next(whole, 0) :]
+        return pairs
+
+    @property
+    def missed(self) -> list[Pair]:
+        """The rows of stops that never came."""
+        return [pair for pair in self.pairs if pair.missed]
+
+    @property
+    def sentence(self) -> str:
+        counts = [stops[-1].number if stops else 0 for stops in (self.left, self.right)]
+        steps = (
+            "; ".join(
+                f"{title}: {count} step{'s' if count != 1 else ''}"
+                for title, count in zip(self.titles, counts, strict=True)
+            )
+            + "."
+        )
+        missed = [
+            f"{self.titles[0 if pair.missed == 'left' else 1]} {MISSED}: {self.listing.where(pair.pc)}."
+            for pair in self.missed
+        ]
+        return " ".join([steps, *missed] if missed else [steps, "No stop is missing so far."])
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return ("stop before", *self.titles)
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return [
+            (self._where(p), self._cell(p, p.left, "left"), self._cell(p, p.right, "right"))
+            for p in self.pairs
+        ]
+
+    def _where(self, pair: Pair) -> str:
+        stop = pair.right or pair.left
+        return "the end" if stop and stop.reason in ENDS else self.listing.where(pair.pc)
+
+    def _cell(self, pair: Pair, stop: Stop | None, side: str) -> str:
+        if stop is not None:
+            kind = {"exit": "ended", "error": "failed"}.get(stop.reason, "stop")
+            return f"{kind}, step {stop.number}"
+        return f"no stop: {MISSED}" if pair.missed == side else "\u00b7"
+
+    def html(self) -> str:
+        """The table with its ghosts marked."""
+        body, last = [], len(self.pairs) - 1
+        for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True)):
+            cells = "".join(
+                f'<td class="sl-ghostcell">{escape(text)}</td>'
+                if pair.missed == side
+                else f"<td>{escape(text)}</td>"
+                for side, text in (("left", row[1]), ("right", row[2]))
+            )
+            now = ' class="sl-now"' if number == last else ""
+            body.append(f'<tr{now}><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+        head = "".join(f'<th scope="col">{escape(title)}</th>' for title in self.header)
+        return (
+            f'<table class="sl-table sl-stops"><caption class="sl-hidden">{escape(self.sentence)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        )
+
+    @property
+    def _head(self) -> list[str]:
+        """The names of the columns, a long one on two lines."""
+        return [fill(title, MOST_LETTERS) for title in self.header]
+
+    @property
+    def _head_height(self) -> float:
+        return ROW + 12.0 * max(title.count("\n") for title in self._head)
+
+    @property
+    def height(self) -> float:
+        """Points that the drawing needs."""
+        return self._head_height + ROW * len(self.pairs) + 8
+
+    def draw(self) -> MplFigure:
+        figure, axes = canvas((WIDTH, self.height))
+        self.draw_into(axes, self.height)
+        return figure
+
+    def draw_into(self, axes: Axes, top: float) -> None:
+        """Draw below `top` into axes whose coordinates are points."""
+        text = axes.text
+        head = self._head_height
+        style = {"weight": "bold", "va": "center", "color": LIGHT["ink"]}
+        for x, title in zip(COLUMNS, self._head, strict=True):
+            text(x, top - 2 - head / 2, title, fontsize=9.5, **style)
+        for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True), 1):
+            y = top - 2 - head + ROW / 2 - ROW * number
+            axes.plot([4, WIDTH - 4], [y + ROW / 2] * 2, color=LIGHT["rule"], linewidth=0.8)
+            for x, side, words in zip(COLUMNS, ("", "left", "right"), row, strict=True):
+                ghost = bool(side) and pair.missed == side
+                cell = text(
+                    x,
+                    y,
+                    f"\u2715 {words}" if ghost else words,
+                    fontsize=9,
+                    va="center",
+                    color=LIGHT["bug" if ghost else "ink"],
+                    zorder=3,
+                )
+                if ghost:
+                    says(cell, "cell", "a stop that never came")
+                if ghost:
+                    box = FancyBboxPatch(
+                        (x - 4, y - 9), 190, 18, boxstyle="round,pad=0,rounding_size=4"
+                    )
+                    says(box, "cell", "a stop that never came")
+                    box.set(
+                        facecolor=LIGHT["bug-fill"], edgecolor=LIGHT["bug"], linestyle=(0, (3, 2))
+                    )
+                    axes.add_patch(box)

@@ -1,0 +1,148 @@
+"""A recording of a real kernel beside the simulation, one KVM_RUN a row, agreeing or not.
+
+Invariant: the left column is the recording, the right one is made by replaying it now; nothing is looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from textwrap import wrap
+from typing import Any
+
+from matplotlib.figure import Figure as MplFigure
+
+from aarch64sim.evidence import recording as recordings
+from aarch64sim.evidence.replay import Difference, Replay, describe_exit
+from aarch64sim.kvm import Kernel, kernels
+from aarch64sim.vmm.start import recordings_folder
+from widgets.figures.figure import Figure
+from widgets.figures.render import canvas
+from widgets.figures.repaint import says
+from widgets.models.theme import LIGHT
+
+WIDTH, ROW, COLUMNS = 760.0, 20.0, (8.0, 60.0, 350.0, 640.0)
+LINE, MOST_LETTERS = 14.0, 110  # of the title
+
+
+@dataclass(frozen=True, repr=False)
+class RecordedRun(Figure):
+    """One recording, by the name of its kernel and its scenario, replayed on `kernel` (default: its preset)."""
+
+    recorded: str
+    scenario: str
+    kernel: str | Kernel | None = None
+    name = "recording"
+
+    @cached_property
+    def _recording(self) -> recordings.Recording:
+        folder = recordings.load(recordings_folder())
+        found = next(iter(folder.recordings(self.recorded, self.scenario)), None)
+        if found is None:
+            known = sorted({r.kernel for r in folder.recordings(scenario=self.scenario)})
+            raise ValueError(
+                f"there is no recording of {self.scenario!r} on {self.recorded!r}"
+                + (f"; there are those of {', '.join(known)}" if known else "")
+            )
+        return found
+
+    @cached_property
+    def _preset(self) -> Kernel:
+        kernel = self.kernel or self.recorded
+        return kernels[kernel] if isinstance(kernel, str) else kernel
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return ("KVM_RUN", f"{self.recorded}, recorded", f"{self._preset.title}, simulated", "")
+
+    @cached_property
+    def rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        replay = Replay(self._recording, self._preset)
+        pc = replay.vcpu.pc
+        for _, event, difference in replay.run():
+            if event["op"] == "KVM_RUN":
+                pc = int(event["registers"].get("pc", hex(pc)), 16)
+                ours = _simulated(describe_exit(replay.vcpu.kvm_run), replay.vcpu.pc)
+                same = "differs: " + _what(difference) if difference else "same"
+                rows.append((str(len(rows) + 1), _recorded(event, pc), ours, same))
+            if difference:
+                break
+        return rows
+
+    @property
+    def agrees(self) -> bool:
+        """Every exit and every register was the same."""
+        return all(row[3] == "same" for row in self.rows)
+
+    @property
+    def sentence(self) -> str:
+        result = (
+            "every exit and register agrees"
+            if self.agrees
+            else f"row {len(self.rows)} {self.rows[-1][3]}"
+        )
+        about = self._recording.about
+        return (
+            f"{self.recorded}, scenario {self.scenario} ({about}), beside {self._preset.title}:"
+            f" {len(self.rows)} returns of KVM_RUN, {result}."
+        )
+
+    def draw(self) -> MplFigure:
+        title = wrap(self.sentence, MOST_LETTERS)
+        height = ROW * (len(self.rows) + 1) + LINE * len(title) + 14
+        figure, axes = canvas((WIDTH, height))
+        for number, line in enumerate(title):
+            y = height - 12 - LINE * number
+            axes.text(8, y, line, fontsize=9, weight="bold", va="center", color=LIGHT["ink"])
+        for number, row in enumerate([self.header, *self.rows], 1):
+            y = height + 6 - LINE * len(title) - ROW * number
+            for x, words in zip(COLUMNS, row, strict=True):
+                wrong = words.startswith("differs")
+                mark = {"same": "\u2713 same"}.get(words, f"\u2717 {words}" if wrong else words)
+                colour = LIGHT["bug" if wrong else "muted" if number == 1 else "ink"]
+                cell = axes.text(x, y, mark, fontsize=8.5, va="center", color=colour)
+                if wrong or words == "same":
+                    says(cell, "row", "differs" if wrong else "same")
+        return figure
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
+        marks = {"same": "\u2713 same"}
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(marks.get(cell, cell))}</td>" for cell in row) + "</tr>"
+            for row in self.rows
+        )
+        html = f"<p>{escape(self.sentence)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return {"text/plain": self.sentence, "text/html": html}, {}
+
+
+def _what(difference: Difference) -> str:
+    if isinstance(difference.recorded, dict):
+        return " ".join(difference.recorded)
+    return difference.what
+
+
+def _recorded(event: dict[str, Any], pc: int) -> str:
+    found: dict[str, Any] = {"exit_reason": event["exit_reason"]}
+    for key in ("mmio", "debug"):
+        if key in event:
+            found[key] = {
+                name: int(value, 16) if isinstance(value, str) else value
+                for name, value in event[key].items()
+            }
+    words = _simulated(found, pc)
+    return words if not event["errno"] else f"errno {event['errno']}, {words}"
+
+
+def _simulated(found: dict[str, Any], pc: int) -> str:
+    reason = found["exit_reason"]
+    words = f"{reason} at {pc:#x}"
+    if "mmio" in found:
+        mmio = found["mmio"]
+        words += f", {'store' if mmio['is_write'] else 'load'} {mmio['phys_addr']:#x}"
+        words += f" = {mmio['data']:#x}" if mmio["is_write"] else ""
+    if "debug" in found:
+        words += f", hsr {found['debug']['hsr']:#x}"
+    return words

@@ -1,0 +1,1 @@
+"""What JupyterLab is told when this package is installed."""

@@ -1,0 +1,1 @@
+"""The HTML of one board, view by view: listing, registers, log, wording."""

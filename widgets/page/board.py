@@ -1,0 +1,78 @@
+"""A panel on a page: HTML with named slots, and one message per change that carries only what is different.
+
+Invariant: `shown` is what every front end shows, or will show as soon as it has asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+
+# A slot's content: HTML text; key "slot.text" sets plain text, "slot@name" an attribute (None removes it), and
+# "#id" the text inside an element of a drawing.
+Values = Mapping[str, str | int | None]
+Action = Callable[[Mapping[str, Any]], object]
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+
+
+class Board(anywidget.AnyWidget):
+    """HTML with slots. Buttons carry `data-do`, fields `data-set`; what they do is in `actions`."""
+
+    _esm = STATIC / "board.js"
+    _css = STATIC / "board.css"
+    skeleton = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, skeleton: str, actions: Mapping[str, Action], values: Values) -> None:
+        self._actions = dict(actions) | {"ready": self._answer_ready}
+        self._ready = False
+        self.unanswered = 0  # questions to the page since it said anything
+        self.messages_sent = 0
+        super().__init__(skeleton=skeleton, shown=dict(values))
+        self.on_msg(self._receive)
+
+    def show(self, values: Values) -> None:
+        """Make the page show these; what it shows already is not sent again."""
+        known = self.shown
+        changes = {
+            key: value for key, value in values.items() if key not in known or known[key] != value
+        }
+        if not changes:
+            return
+        known.update(changes)  # in place: the traitlet must not send all of it
+        self.messages_sent += 1
+        if self._ready:
+            self.send({"show": changes})
+        else:
+            self.send_state("shown")
+
+    def forget(self, prefix: str) -> None:
+        """The slots whose names start so are made anew: what they showed is gone."""
+        for key in [key for key in self.shown if key.startswith(prefix)]:
+            del self.shown[key]
+
+    def ask(self) -> bool:
+        """Ask whether a page still shows this. False if none ever did: there is nobody to ask.
+
+        A page that is closed or reloaded, and a view whose cell runs again, go without a word.
+        """
+        if self._ready:
+            self.unanswered += 1
+            self.send({"ask": True})
+        return self._ready
+
+    def _receive(self, _: object, content: Mapping[str, Any], __: object) -> None:
+        self.unanswered = 0
+        action = self._actions.get(str(content.get("do", "")))
+        if action is not None:
+            action(content)
+
+    def _answer_ready(self, _: Mapping[str, Any]) -> None:
+        self._ready = True
+        self.send({"show": self.shown})

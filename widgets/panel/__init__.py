@@ -1,0 +1,1 @@
+"""StepLab and CompareLab: the boards, what drives them, and what they show."""

@@ -1,0 +1,131 @@
+"""What moves the two guests of a comparison: steps, time travel, runs, another program, another kernel.
+
+Invariant: while a run is under way nothing else moves the guests, and the page is told once after every move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aarch64sim.asm import Program
+from aarch64sim.debug import Debugger, Stop
+from aarch64sim.kvm import Kernel
+from widgets.page import ownkernel
+from widgets.page.listing import Listing
+from widgets.page.runner import RUN_LIMIT, Runner
+from widgets.panel.comparepage import SIDES
+from widgets.panel.driving import read_program
+from widgets.panel.pair import Pair
+
+PARTING = "the first difference"
+Shown = dict[str, str | int | None]
+
+
+class PairDriving:
+    """Mixed into a panel that shows a pair."""
+
+    pair: Pair
+    _listing: Listing
+    _message: str
+    _runner: Runner
+    show: Callable[..., None]
+    _values: Callable[[], Shown]
+    _control_values: Callable[..., Shown]
+
+    # --- moving ------------------------------------------------------------------------------------------------------
+
+    @property
+    def debuggers(self) -> tuple[Debugger, Debugger]:
+        """The left one and the right one."""
+        return self.pair.sides
+
+    @property
+    def clicks(self) -> int:
+        """How many clicks on Step lead here."""
+        return self.pair.position
+
+    @property
+    def running(self) -> bool:
+        """A run is under way."""
+        return self._runner.running
+
+    def step(self) -> tuple[Stop, Stop]:
+        """One click on Step in both."""
+        return self._moved(self.pair.step)
+
+    def back(self) -> tuple[Stop, Stop]:
+        """Undo the last click."""
+        return self.goto(max(0, self.clicks - 1))
+
+    def goto(self, clicks: int) -> tuple[Stop, Stop]:
+        """Be where so many clicks led; HistoryError beyond those that were made."""
+        return self._moved(lambda: self.pair.goto(clicks))
+
+    def run(self, limit: int = RUN_LIMIT) -> tuple[Stop, Stop]:
+        """Step both until they end, at most `limit` times; the cell waits for it."""
+        return self._moved(lambda: self.pair.run_slice(limit))
+
+    def run_to_difference(self, limit: int = RUN_LIMIT) -> tuple[Stop, Stop]:
+        """Go to the first click after which the two differ, stepping at most `limit` times; the cell waits for it."""
+        pair = self.pair
+        if pair.parted is not None:
+            return self.goto(pair.parted)
+        return self._moved(lambda: (pair.goto(pair.length), pair.run_slice(limit, to=PARTING)))
+
+    def load(self, program: Program | str | Path) -> None:
+        """Start over with another program; AssemblyError leaves the old one."""
+        kernels = (side.kernel for side in self.debuggers)
+        self._begin(Pair(read_program(program), *kernels, **self.pair.options))
+
+    def use_kernel(self, side: str, kernel: str | Kernel) -> None:
+        """Another kernel on one side; both start over."""
+        chosen = [d.kernel for d in self.debuggers]
+        if kernel != ownkernel.VALUE:
+            chosen[SIDES.index(side)] = kernel  # type: ignore[call-overload]
+        self._begin(Pair(self.pair.program, *chosen, **self.pair.options))
+
+    def _begin(self, pair: Pair) -> None:
+        self._runner.abandon()
+        self.pair, self._message = pair, ""
+        self._listing = Listing(pair.program)
+        self.show(self._values())
+
+    def _moved(self, move: Callable[[], object]) -> tuple[Stop, Stop]:
+        self._message = ""
+        if not self.running:
+            move()
+        self.show(self._values())
+        return self.debuggers[0].last, self.debuggers[1].last
+
+    # --- runs on the event loop --------------------------------------------------------------------------------------
+
+    def _go_to_difference(self) -> None:
+        if self.pair.parted is not None:
+            self.goto(self.pair.parted)
+        elif not self.running:
+            self.pair.goto(self.pair.length)
+            self._start(PARTING)
+
+    def _start(self, to: str | None) -> None:
+        self._message = ""
+        self._runner.start(self.pair, to=to)  # type: ignore[arg-type]
+        self.show(self._values())
+
+    def run_goes_on(self) -> None:
+        """A slice of the run was made."""
+        clicks = self.clicks
+        self.show(
+            {"status.text": f"Running: {clicks} clicks on both sides."}
+            | self._control_values(running=True)
+        )
+
+    def run_ended(self, message: str, to: object) -> None:
+        """The run is over."""
+        if to == PARTING and not message and self.pair.parted is None:
+            message = f"No difference: both have ended after {self.clicks} clicks."
+        self._say(message)
+
+    def _say(self, message: str) -> None:
+        self._message = message
+        self.show(self._values())

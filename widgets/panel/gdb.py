@@ -1,0 +1,58 @@
+"""A door for gdb in a panel: `lab.serve_gdb()`, and the panel follows what gdb does.
+
+Invariant: panel and gdb drive the same debugger, also after the panel has started it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aarch64sim.debug import Debugger
+from aarch64sim.gdb.server import GdbServer, serve
+
+if TYPE_CHECKING:
+    from widgets.panel.driving import Driving
+
+_open: dict[int, GdbDoor] = {}  # by port, so that a cell may be run again
+
+
+class GdbDoor:
+    """A server for one gdb on this computer. `port` is where, `close()` ends it. A door of ours on that port is closed.
+
+    OSError with a sentence if the port is in use; RuntimeError where no event loop runs, outside of a notebook.
+    """
+
+    def __init__(self, lab: Driving, port: int = 0) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "gdb is served by the event loop of a notebook, and none runs here; outside of one, start"
+                " `python -m aarch64sim gdb FILE.s`"
+            ) from None
+        if port in _open:
+            _open[port].close()
+        self._lab = lab
+        self._server: GdbServer = serve(lab.debugger, port, self._changed)
+        self.port = self._server.port
+        _open[self.port] = self
+
+    def _changed(self, debugger: Debugger) -> None:
+        """gdb has moved the guest or written to it."""
+        if debugger is self._lab.debugger:
+            self._lab.follow()
+
+    @property
+    def attached(self) -> bool:
+        """A gdb is there."""
+        return self._server.client is not None
+
+    def close(self) -> None:
+        """Send gdb away and stop listening."""
+        if _open.get(self.port) is self:
+            del _open[self.port]
+        self._server.close()
+
+    def __repr__(self) -> str:
+        return f"gdb may attach: target remote :{self.port}"

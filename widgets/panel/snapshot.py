@@ -1,0 +1,76 @@
+"""What a panel can say about itself: state, code, diagram and timeline of the last step.
+
+Invariant: all of it is read from the debugger each time; nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aarch64sim.debug import Debugger
+from aarch64sim.events import Event
+from widgets.figures.stepfigure import StepFigure
+from widgets.figures.timelinefigure import TimelineFigure
+from widgets.models.timeline import Timeline, timeline
+from widgets.page import ownkernel
+from widgets.page import session_code as session
+from widgets.page.listing import Listing
+
+
+class Looking:
+    """Mixed into a panel that has a debugger and its listing."""
+
+    debugger: Debugger
+    _listing: Listing
+
+    def state(self) -> dict[str, Any]:
+        """Where the panel stands, as plain values."""
+        debugger = self.debugger
+        return {
+            "kernel": debugger.kernel.name,
+            "step": debugger.position,
+            "pc": debugger.last.pc,
+            "state": str(debugger.state),
+            "stop": debugger.last.reason,
+            "console": debugger.console,
+            "program": debugger.program.source,
+        }
+
+    def code(self) -> str:
+        """Program, kernel and step as a short text for `StepLab.from_code`.
+
+        What was changed by hand is not in it, and neither is a patch.
+        """
+        debugger = self.debugger
+        plain = ownkernel.to_plain(debugger.kernel)
+        return session.encode(session.Session(debugger.program.source, plain, debugger.position))
+
+    @property
+    def step_events(self) -> Sequence[Event]:
+        """The events of the last step."""
+        return self.debugger.events_of(self.debugger.position) if self.debugger.position else ()
+
+    def diagram(self) -> StepFigure:
+        """The state-machine diagram of the last step, for its own cell or a file."""
+        events, phase = self.step_events, self.debugger.phase
+        if phase is not None:
+            return StepFigure.of(events[: phase.index + 1], phase.event.after)
+        hardware = self.debugger.hardware
+        return StepFigure.of(events, self.debugger.state, hardware.get("spsr_el2.ss"))
+
+    def timeline(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
+        """The timeline of the last step, or of steps `first` to `last`."""
+        position = self.debugger.position
+        first = position if first is None else first
+        return TimelineFigure((self._timeline(first, position if last is None else last),))
+
+    @property
+    def last_timeline(self) -> Timeline:
+        """The timeline of the last step as a model."""
+        return self._timeline(self.debugger.position, self.debugger.position)
+
+    def _timeline(self, first: int, last: int) -> Timeline:
+        debugger = self.debugger
+        steps = [(n, debugger.events_of(n)) for n in range(max(1, first), last + 1)]
+        return timeline(debugger.kernel.title, steps, self._listing.mnemonic)
