@@ -91,7 +91,7 @@ third.diagram()
 # ERET. `tde` is a bit of the hypervisor's, `MDCR_EL2.TDE`. It means: debug exceptions go to me, at EL2.
 
 # %%
-from checks.lab01_bench import Bench
+from checks.lab01.bench import Bench
 
 little = """
     mov   x0, #0x41

@@ -108,7 +108,7 @@ print(run, "with PC", hex(vcpu.get_one_reg("pc")))
 # after the exit. So clip a probe to the CPU. It reads the real registers right before each ERET.
 
 # %%
-from checks.lab02_probe import Probe, guest
+from checks.lab02.probe import Probe, guest
 
 probe = Probe(vcpu)
 vcpu.run()

@@ -85,7 +85,7 @@ second.diagram()
 # `trap` runs one instruction as a guest, and shows what the data abort leaves for the hypervisor:
 
 # %%
-from checks.lab03_trap import trap
+from checks.lab03.trap import trap
 
 trap("str w0, [x19]")
 

@@ -262,7 +262,7 @@ print(lab.explain("who_completes"))
 # This is what Linux 4.3 did, and how it fares. Each line is a smallest program around one question:
 
 # %% name="scoreboard"
-from checks.skipping import debugger_with, scoreboard
+from checks.lab04.scenarios import debugger_with, scoreboard
 
 
 def skip_of_4_3(vcpu):

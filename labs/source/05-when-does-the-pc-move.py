@@ -131,7 +131,7 @@ RecordedRun("linux-5.4", "b_str")
 # handler writes down where it was told that the guest stopped:
 
 # %%
-from checks.ordering import guest_log
+from checks.lab05.experiments import guest_log
 
 for name in ("v4.3", "v5.3", "v5.11"):
     print(f"{name:6}", *(f"{pc:#x}" for pc in guest_log(name)))
@@ -169,7 +169,7 @@ for name in ("v4.3", "v5.3", "v5.11"):
 # A kernel is a value. You make another one by replacing fields:
 
 # %%
-from checks.ordering import (
+from checks.lab05.experiments import (
     AFTER_ARMING,
     BEFORE_ARMING,
     EARLY,
@@ -240,7 +240,7 @@ print(lab.explain("jump"))
 # where it was called from, and simply returns.
 
 # %%
-from checks.ordering import ABORTED_LOAD
+from checks.lab05.experiments import ABORTED_LOAD
 
 print(ABORTED_LOAD)
 
@@ -311,7 +311,7 @@ print(lab.explain("host_steps_right"))
 # *what-if* are 6.1.192 with a line or two changed, built and recorded in the same way.
 
 # %%
-from checks.ordering import board
+from checks.lab05.experiments import board
 
 print(board(guest_steps_right, host_steps_right))
 
@@ -347,7 +347,7 @@ print(lab.explain("interrupted"))
 # mapped yet, so there is an exit to the host before the stop. These are the stops from the store to the handler:
 
 # %%
-from checks.ordering import recorded_stops
+from checks.lab05.experiments import recorded_stops
 
 for name in ("linux-5.11", "linux-5.15", "linux-6.1.192", "linux-6.14"):
     print(f"{name:14}", *(f"{pc:#x}" for pc in recorded_stops(name, "r_irq_at_mmio")[2:5]))

@@ -82,8 +82,8 @@ for event in made.events[1:4]:
 # Now all sixteen. Each strip is one kernel, each mark one return of `KVM_RUN`:
 
 # %% name="strips"
-from checks.museum_figures import Lives, Matrix
-from checks.museum_strips import store_strips
+from checks.lab06.figures import Lives, Matrix
+from checks.strips import store_strips
 
 store_strips(museum.real_kernels())
 
@@ -322,7 +322,7 @@ print(lab.explain("brought"))
 # end where they are all alike. Which era is each, A to F?
 
 # %%
-from checks.detective import case
+from checks.lab06.cases import case
 
 case(1)
 

@@ -72,7 +72,7 @@ print(step_user)
 # `guest(kernel)` runs it to its end, under a kernel of your choice, with nobody stepping on the host:
 
 # %% name="log"
-from checks.selfstep import guest, recorded_log, told_strips
+from checks.lab07.guest import guest, recorded_log, told_strips
 
 made = guest("fixed")
 print(*made.told, sep="\n")

@@ -76,7 +76,7 @@ Question(
 # prints the instruction at the PC; `stepi` steps one instruction; `p $x1` prints a register.
 
 # %% name="stepi-late"
-from checks.gdbsession import attach, beside
+from checks.gdb_in_batch import attach, beside
 
 print(attach("x/3i $pc", "stepi", "stepi", "x/i $pc", "p $x1", kernel="v4.3"))
 

@@ -53,8 +53,8 @@ Question(
 # This hypervisor is wrong. Click **Step** twice, and find out in what. Look at the PC, and at `x1`.
 
 # %% name="panel"
-from checks.lab09_scenario import debugger_of
-from checks.mutants import BY_NAME
+from checks.lab09.mutants import BY_NAME
+from checks.lab09.scenario import debugger_of
 
 panel = StepLab(store, debugger=debugger_of(store, BY_NAME["plus-8"]))
 panel
@@ -79,7 +79,7 @@ suspect.diagram()
 # what the UART gets, and two registers at the end.
 
 # %%
-from checks.lab09_scenario import Scenario, play
+from checks.lab09.scenario import Scenario, play
 
 first = Scenario("store.s", store, uart="A", registers={"x1": 1, "x4": 1})
 
@@ -457,5 +457,5 @@ cheat_sheet()
 # * The KVM documentation, `Documentation/virt/kvm/api.rst`, *KVM_RUN*: an access is complete after the next KVM_RUN.
 # * R. DeMillo, R. Lipton, F. Sayward, *Hints on Test Data Selection: Help for the Practicing Programmer*, 1978: where
 #   mutants come from.
-# * In this project: `labs/checks/mutants.py` has all 24; `tests/kvm/test_properties.py` is the suite that the simulator
+# * In this project: `labs/checks/lab09/mutants.py` has all 24; `tests/kvm/test_properties.py` is the suite that the simulator
 #   itself has to pass.

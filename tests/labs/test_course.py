@@ -26,7 +26,7 @@ SECTIONS = ("Predict", "Watch", "Explain", "Try", "Check yourself", "Read on")
 
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=NUMBERS)
 labs_with_tasks = pytest.mark.parametrize(
-    "number", [n for n in NUMBERS if (LABS / "checks" / f"lab{n}.py").exists()]
+    "number", [n for n in NUMBERS if (LABS / "checks" / f"lab{n}").exists()]
 )
 
 
@@ -98,7 +98,7 @@ def test_a_lab_has_three_exercises_or_more(source: Path) -> None:
 
 
 def test_there_are_thirty_exercises_when_all_labs_are_there() -> None:
-    count = sum(len(lab(n).tasks) for n in NUMBERS if (LABS / "checks" / f"lab{n}.py").exists())
+    count = sum(len(lab(n).tasks) for n in NUMBERS if (LABS / "checks" / f"lab{n}").exists())
     assert count >= (30 if NUMBERS == TEN else 3 * len(NUMBERS))
 
 
@@ -121,7 +121,7 @@ def test_a_task_has_hints_in_steps_and_an_explanation(number: str) -> None:
 
 
 def test_every_misconception_is_met_by_an_exercise() -> None:
-    there = [n for n in NUMBERS if (LABS / "checks" / f"lab{n}.py").exists()]
+    there = [n for n in NUMBERS if (LABS / "checks" / f"lab{n}").exists()]
     met = {name for n in there for task in lab(n).tasks for name in task.misconceptions}
     assert met <= set(MISCONCEPTIONS)
     if NUMBERS == TEN:
@@ -152,7 +152,7 @@ def test_the_instructors_guide_says_where_each_misconception_is_met() -> None:
     assert len(rows) == len(MISCONCEPTIONS)
     met: dict[str, set[int]] = {name: set() for name in MISCONCEPTIONS}
     for number in NUMBERS:
-        if (LABS / "checks" / f"lab{number}.py").exists():
+        if (LABS / "checks" / f"lab{number}").exists():
             for task in lab(number).tasks:
                 for name in task.misconceptions:
                     met[name].add(int(number))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from checks.lab01 import LAB, TRANSITIONS
-from checks.lab01_bench import Bench, sweep
+from checks.lab01.bench import Bench, sweep
 
 from aarch64sim.arch.step import StepState
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from checks.lab02 import LAB
-from checks.lab02_probe import ASKS, SETS_AND_ASKS, Probe, guest, views
+from checks.lab02.probe import ASKS, SETS_AND_ASKS, Probe, guest, views
 
 from aarch64sim import ExitReason, GuestDebug
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from checks.lab03 import BY_HAND, CANDIDATES, EVENTS, LAB, fields, loaded, logged_order
-from checks.lab03_trap import trap
+from checks.lab03.trap import trap
 
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import jupytext
 import pytest
-from checks import skipping
-from checks.lab04 import CASES, LAB, MOMENTS, program_of, stops
+from checks.lab04 import CASES, LAB, MOMENTS, program_of, scenarios, stops
 from checks.task import MISCONCEPTIONS, Wrong
 
 from aarch64sim.arch.step import advance_ss
@@ -235,24 +234,26 @@ def test_the_reference_in_the_source_answers_every_task() -> None:
     )
 
 
-@pytest.mark.parametrize("scenario", skipping.SCENARIOS, ids=lambda s: s.name)
-def test_the_right_skip_goes_through_every_scenario_to_its_end(scenario: skipping.Scenario) -> None:
-    play = skipping.play(scenario)
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda s: s.name)
+def test_the_right_skip_goes_through_every_scenario_to_its_end(
+    scenario: scenarios.Scenario,
+) -> None:
+    play = scenarios.play(scenario)
     assert "store to the exit device" in play.ended
-    assert skipping.failure(scenario, field_by_field) is None
+    assert scenarios.failure(scenario, field_by_field) is None
 
 
 def test_the_scenarios_that_only_pc_gets_wrong_are_those_with_a_skip() -> None:
     def only_pc(vcpu: Vcpu) -> None:
         vcpu.pc += 4
 
-    marks = dict(line.split(" ", 1)[::-1] for line in skipping.scoreboard(only_pc).splitlines())
+    marks = dict(line.split(" ", 1)[::-1] for line in scenarios.scoreboard(only_pc).splitlines())
     assert {name for name, mark in marks.items() if mark == "\u2713"} == {"plain", "abort"}
     assert len(marks) == 12
 
 
 def test_a_failure_is_a_program_a_sentence_and_a_timeline() -> None:
-    failure = skipping.first_failure(skip(lambda vcpu: None))
+    failure = scenarios.first_failure(skip(lambda vcpu: None))
     assert failure is not None
     assert failure.scenario.name == "store"
     assert "smallest program" in str(failure)
@@ -263,14 +264,14 @@ def test_a_failure_is_a_program_a_sentence_and_a_timeline() -> None:
 
 
 def test_a_missing_stop_of_the_guest_is_told_as_such() -> None:
-    failure = skipping.first_failure(skip(only_while_the_host_steps))
+    failure = scenarios.first_failure(skip(only_while_the_host_steps))
     assert failure is not None
     assert "the guest's own handler is told of" in failure.sentence
 
 
 def test_what_one_function_does_is_not_seen_by_the_next() -> None:
     with pytest.raises(Wrong):
-        skipping.play(skipping.SCENARIOS[1], endless)
+        scenarios.play(scenarios.SCENARIOS[1], endless)
     assert LAB.check("skip_instruction", field_by_field).right
 
 
@@ -280,9 +281,11 @@ def test_the_measure(kinds: str, found: list[int]) -> None:
 
 
 def test_a_panel_bears_any_skip() -> None:
-    debugger = skipping.debugger_with(lambda: None, "str w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]")
+    debugger = scenarios.debugger_with(
+        lambda: None, "str w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]"
+    )
     assert "again and again" in debugger.step().text
-    debugger = skipping.debugger_with(
+    debugger = scenarios.debugger_with(
         field_by_field, "str w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]"
     )
-    assert [debugger.step().pc - skipping.CODE for _ in range(2)] == [4, 8]
+    assert [debugger.step().pc - scenarios.CODE for _ in range(2)] == [4, 8]

@@ -9,9 +9,8 @@ from typing import Any
 
 import jupytext
 import pytest
-from checks import ordering
-from checks.lab05 import LAB
-from checks.ordering import AFTER_ARMING, BEFORE_ARMING, EARLY, LATE
+from checks.lab05 import LAB, experiments
+from checks.lab05.experiments import AFTER_ARMING, BEFORE_ARMING, EARLY, LATE
 from checks.task import MISCONCEPTIONS
 
 from aarch64sim import ExitReason, Kernel, kernels
@@ -181,7 +180,7 @@ def jump_by_signal(vcpu: Vcpu, target: int) -> None:
 
 
 def host_by_experiment(kernel: Kernel) -> bool:
-    return ordering.host_right(kernel)
+    return experiments.host_right(kernel)
 
 
 RIGHT: list[tuple[str, Any]] = [
@@ -189,7 +188,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("jump", jump_by_signal),
     ("after_abort", aborts([LOAD, 2], [BEHIND, 1])),
     ("guest_steps_right", lambda kernel: int(kernel.skip_clears_ss)),
-    ("guest_steps_right", lambda k: 0x4000_002C in ordering.guest_log(k)),
+    ("guest_steps_right", lambda k: 0x4000_002C in experiments.guest_log(k)),
     ("host_steps_right", host_by_experiment),
     (
         "host_steps_right",
@@ -232,37 +231,37 @@ def test_the_reference_in_the_source_answers_every_task() -> None:
     )
 
 
-@pytest.mark.parametrize("kernel", list(ordering.switches()), ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize("kernel", list(experiments.switches()), ids=lambda kernel: kernel.name)
 def test_the_switches_do_what_the_recorded_kernel_in_their_position_did(kernel: Kernel) -> None:
-    name = ordering.REAL.get(ordering.position(kernel))
+    name = experiments.REAL.get(experiments.position(kernel))
     if name is None:
-        assert ordering.position(kernel) == (EARLY, True, BEFORE_ARMING)
+        assert experiments.position(kernel) == (EARLY, True, BEFORE_ARMING)
         return
     for what in ("host", "guest", "pc"):
-        assert ordering.simulated(what, kernel) == ordering.recorded(what, name)
+        assert experiments.simulated(what, kernel) == experiments.recorded(what, name)
 
 
 def test_the_board_shows_nothing_that_nobody_has_said() -> None:
-    empty = ordering.board(lambda kernel: None, lambda kernel: None).splitlines()
+    empty = experiments.board(lambda kernel: None, lambda kernel: None).splitlines()
     assert len(empty) == 9
     assert all(line.count("?") == 2 and "the same" not in line for line in empty[1:])
-    full = ordering.board()
+    full = experiments.board()
     assert full.count("the same") == 7
-    marked = ordering.board(lambda k: k.skip_clears_ss, lambda k: True)
-    assert marked.count(ordering.RIGHT) == 9
-    assert marked.count(ordering.WRONG) == 7
+    marked = experiments.board(lambda k: k.skip_clears_ss, lambda k: True)
+    assert marked.count(experiments.RIGHT) == 9
+    assert marked.count(experiments.WRONG) == 7
 
 
 def test_the_board_bears_any_function() -> None:
-    assert "?" in ordering.board(lambda: True, lambda kernel: kernel.nothing)
+    assert "?" in experiments.board(lambda: True, lambda kernel: kernel.nothing)
 
 
 def test_an_interrupt_before_the_stop_is_survived_from_6_1_on() -> None:
-    late = {name for name in kernels if ordering.interrupted_step(name) == MISSED}
+    late = {name for name in kernels if experiments.interrupted_step(name) == MISSED}
     assert {"v5.0", "v5.11", "v5.13"} <= late
     assert not {"v6.1", "v6.3", "v6.14", "v6.18", "fixed"} & late
 
 
 def test_recorded_kernels_lost_the_stop_at_a_cold_vector_until_6_1() -> None:
     for name, first in (("linux-5.15", 0x4000_1284), ("linux-6.1.192", 0x4000_1280)):
-        assert ordering.recorded_stops(name, "r_irq_at_mmio")[3] == first
+        assert experiments.recorded_stops(name, "r_irq_at_mmio")[3] == first

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from checks import museum
-from checks.detective import ERAS, Case, case, case_of, suspect
 from checks.lab06 import BORDERS, HISTORY, LAB
-from checks.museum_figures import Lives, Matrix, code
-from checks.museum_strips import store_strips
+from checks.lab06.cases import ERAS, Case, case, case_of, suspect
+from checks.lab06.figures import Lives, Matrix, code
+from checks.strips import store_strips
 
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing
 

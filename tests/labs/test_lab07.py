@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from checks.lab07 import LAB, LOGS, SITUATIONS
-from checks.museum import real_kernels
-from checks.selfstep import (
+from checks.lab07.guest import (
     GUEST_MACHINE,
     STEPPING,
     USER,
@@ -19,6 +18,7 @@ from checks.selfstep import (
     told_strips,
     with_part,
 )
+from checks.museum import real_kernels
 
 from aarch64sim import Debugger, assemble
 from tests.labs.verdicts import told_their_mistakes, told_what_is_missing

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks import gdbsession
-from checks.gdbsession import attach, clean, transcript
+from checks import gdb_in_batch
+from checks.gdb_in_batch import attach, clean, transcript
 from checks.lab08 import LAB, QUESTIONS, visible
 from checks.task import MISCONCEPTIONS, Lab
 
@@ -19,7 +19,7 @@ from tests.labs.verdicts import told_their_mistakes
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "labs" / "08-attach-gdb.ipynb"
 needs_gdb = pytest.mark.skipif(
-    not gdbsession.gdb_there(), reason="no gdb-multiarch here (apt install gdb-multiarch)"
+    not gdb_in_batch.gdb_there(), reason="no gdb-multiarch here (apt install gdb-multiarch)"
 )
 
 LATE, RIGHT_STOPS = [0x40000004, 0x4000000C, 0x40000010], [0x40000004, 0x40000008, 0x4000000C]
@@ -163,7 +163,7 @@ def test_the_visible_stops_are_those_of_the_recorded_kernel() -> None:
 @needs_gdb
 def test_the_transcript_is_what_gdb_prints() -> None:
     committed = (ROOT / "labs" / "08-attach-gdb.md").read_text(encoding="utf-8")
-    assert committed == transcript(), "run python labs/checks/gdbsession.py"
+    assert committed == transcript(), "run python labs/checks/gdb_in_batch.py"
 
 
 @needs_gdb
@@ -175,8 +175,8 @@ def test_stepi_over_the_store_ends_two_instructions_later_under_v4_3_only() -> N
 
 @needs_gdb
 def test_a_session_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gdbsession, "SECONDS", 0.5)
-    monkeypatch.setattr(gdbsession, "program", lambda name: "again: b again\n")
+    monkeypatch.setattr(gdb_in_batch, "SECONDS", 0.5)
+    monkeypatch.setattr(gdb_in_batch, "program", lambda name: "again: b again\n")
     verdict = LAB.check("behind_the_store", ["continue"])
     assert verdict.state == "wrong"
     assert "did not come to the end of its commands" in verdict.text
@@ -184,11 +184,11 @@ def test_a_session_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -
 
 def test_without_gdb_a_session_and_a_check_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert attach("stepi").text == gdbsession.NO_GDB
-    assert asyncio.run(gdbsession.beside(1, "stepi")) == gdbsession.NO_GDB
+    assert attach("stepi").text == gdb_in_batch.NO_GDB
+    assert asyncio.run(gdb_in_batch.beside(1, "stepi")) == gdb_in_batch.NO_GDB
     fresh = Lab("08", LAB.tasks)
     verdict = fresh.check("behind_the_store", ["continue"])
-    assert (verdict.state, verdict.text) == ("open", gdbsession.NO_GDB)
+    assert (verdict.state, verdict.text) == ("open", gdb_in_batch.NO_GDB)
 
 
 def test_what_differs_between_two_gdbs_is_left_out() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checks.lab04.scenarios import SELF_STEP
 from checks.lab09 import LAB, read_suite, sample, score, scoreboard
-from checks.lab09_scenario import ACTIONS, CODE, Scenario, differences, play, read
-from checks.mutants import BY_NAME, FIXED, MUTANTS, Mutant
-from checks.skipping import SELF_STEP
+from checks.lab09.mutants import BY_NAME, FIXED, MUTANTS, Mutant
+from checks.lab09.scenario import ACTIONS, CODE, Scenario, differences, play, read
 from checks.task import MISCONCEPTIONS
 
 from widgets import StepLab
@@ -334,7 +334,7 @@ def test_every_action_is_needed_by_the_reference(suite: list[Scenario]) -> None:
 
 
 def test_a_mutant_can_be_stepped_in_a_panel() -> None:
-    from checks.lab09_scenario import debugger_of
+    from checks.lab09.scenario import debugger_of
 
     for mutant in MUTANTS:
         panel = StepLab(debugger=debugger_of(STORE, mutant))

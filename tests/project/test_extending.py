@@ -57,7 +57,8 @@ def test_the_lab_of_the_page_builds_and_its_answer_is_right(
     (labs / "source" / "10-my-lab.py").write_text(source)
     (labs / "programs").symlink_to(ROOT / "labs" / "programs")
     shutil.copytree(ROOT / "labs" / "checks", labs / "checks")
-    (labs / "checks" / "lab10.py").write_text(checks)
+    (labs / "checks" / "lab10").mkdir()
+    (labs / "checks" / "lab10" / "__init__.py").write_text(checks)
     assert build_labs.main(["--folder", str(labs)]) == 0
     for place, mark in (("solutions", "✓"), ("", "○")):
         cells = json.loads((labs / place / "10-my-lab.ipynb").read_text())["cells"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import combinations
 
-from checks.selfstep import GUEST_MACHINE
+from checks.lab07.guest import GUEST_MACHINE
 from matplotlib.figure import Figure as Drawing
 
 from aarch64sim import Debugger

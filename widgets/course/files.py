@@ -35,8 +35,8 @@ def program(name: str) -> str:
 
 
 def checks(name: str) -> ModuleType:
-    """The checks in labs/checks/NAME.py."""
-    folder = str(_find("checks", name, ".py").parents[1])
+    """The checks in labs/checks/NAME/."""
+    folder = str(_find("checks", name).parents[1])
     if folder not in sys.path:
         sys.path.insert(0, folder)
     return import_module(f"checks.{name}")
@@ -56,10 +56,12 @@ def links_from_below(markdown: str) -> str:
     return re.sub(r"""(\]\(|src=["'])(?![a-z]+:|#|/)""", r"\1../", markdown)
 
 
-def _find(kind: str, name: str, suffix: str) -> Path:
+def _find(kind: str, name: str, suffix: str = "") -> Path:
     folder = labs_folder() / kind
     path = folder / f"{name}{suffix}"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob(f"*{suffix}") if p.stem != "__init__"))
+    if not path.exists():
+        known = ", ".join(
+            sorted(p.stem for p in folder.glob(f"[a-z]*{suffix}") if p.suffix == suffix)
+        )
         raise NoSuchFileError(f"there is no {path.name} in labs/{kind}; there are {known}")
     return path

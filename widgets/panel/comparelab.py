@@ -19,9 +19,7 @@ from widgets.figures.render import canvas
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import controls, ownkernel, timelinepage, wording
-from widgets.page import edits as hands
-from widgets.page import session_code as session
+from widgets.page import controls, edits, ownkernel, session_code, timelinepage, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
@@ -67,24 +65,24 @@ class CompareLab(PairDriving, GuestBoard):
             "run": lambda _: self._start(None),
             "part": lambda _: self._go_to_difference(),
             "stop": lambda _: self._runner.stop(),
-            "goto": lambda m: self.goto(hands.number(hands.value_of(m))),
-            "left": lambda m: self.use_kernel("left", hands.value_of(m)),
-            "right": lambda m: self.use_kernel("right", hands.value_of(m)),
-            "event-left": lambda m: self.look_at(0, int(hands.value_of(m))),
-            "event-right": lambda m: self.look_at(1, int(hands.value_of(m))),
-            "assemble": lambda m: self._assemble(hands.value_of(m)),
+            "goto": lambda m: self.goto(edits.number(edits.value_of(m))),
+            "left": lambda m: self.use_kernel("left", edits.value_of(m)),
+            "right": lambda m: self.use_kernel("right", edits.value_of(m)),
+            "event-left": lambda m: self.look_at(0, int(edits.value_of(m))),
+            "event-right": lambda m: self.look_at(1, int(edits.value_of(m))),
+            "assemble": lambda m: self._assemble(edits.value_of(m)),
         }
 
     @classmethod
     def from_code(cls, code: str, **options: Any) -> CompareLab:
         """The panel that `code()` described; SessionError for another text."""
-        wanted = session.decode(code)
+        wanted = session_code.decode(code)
         if not isinstance(wanted.kernel, dict) or set(wanted.kernel) != set(SIDES):
-            raise session.SessionError("the session code is of one guest: give it to StepLab")
+            raise session_code.SessionError("the session code is of one guest: give it to StepLab")
         try:
             left, right = (ownkernel.from_plain(wanted.kernel[side]) for side in SIDES)
         except ValueError as error:
-            raise session.SessionError(
+            raise session_code.SessionError(
                 f"the session is of a kernel unknown here: {error}"
             ) from None
         lab = cls(wanted.program, left, right, **options)
@@ -116,7 +114,9 @@ class CompareLab(PairDriving, GuestBoard):
             name: ownkernel.to_plain(side.kernel)
             for name, side in zip(SIDES, self.debuggers, strict=True)
         }
-        return session.encode(session.Session(self.pair.program.source, plain, self.clicks))
+        return session_code.encode(
+            session_code.Session(self.pair.program.source, plain, self.clicks)
+        )
 
     def stops(self) -> StopTable:
         """Where both have stopped, in the last clicks."""

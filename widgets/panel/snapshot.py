@@ -13,8 +13,7 @@ from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import ownkernel
-from widgets.page import session_code as session
+from widgets.page import ownkernel, session_code
 from widgets.page.listing import Listing
 
 
@@ -44,7 +43,9 @@ class Looking:
         """
         debugger = self.debugger
         plain = ownkernel.to_plain(debugger.kernel)
-        return session.encode(session.Session(debugger.program.source, plain, debugger.position))
+        return session_code.encode(
+            session_code.Session(debugger.program.source, plain, debugger.position)
+        )
 
     @property
     def step_events(self) -> Sequence[Event]:

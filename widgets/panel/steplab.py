@@ -15,9 +15,7 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
-from widgets.page import controls, historyline, ownkernel, wording
-from widgets.page import edits as hands
-from widgets.page import session_code as session
+from widgets.page import controls, edits, historyline, ownkernel, session_code, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
@@ -76,11 +74,11 @@ class StepLab(Driving, Looking, GuestBoard):
     @classmethod
     def from_code(cls, code: str, **options: Any) -> StepLab:
         """The panel that `code()` described; SessionError for another text."""
-        wanted = session.decode(code)
+        wanted = session_code.decode(code)
         try:
             kernel = ownkernel.from_plain(wanted.kernel)
         except ValueError as error:
-            raise session.SessionError(
+            raise session_code.SessionError(
                 f"the session is of a kernel unknown here: {error}"
             ) from None
         lab = cls(wanted.program, kernel, **options)
@@ -99,29 +97,29 @@ class StepLab(Driving, Looking, GuestBoard):
             "run": lambda _: self.start_run(),
             "play": lambda _: self.play(),
             "stop": lambda _: self.stop(),
-            "goto": lambda m: self._go(hands.value_of(m)),
-            "kernel": lambda m: self.use_kernel(hands.value_of(m)),
-            "assemble": lambda m: self._assemble(hands.value_of(m)),
-            "event": lambda m: self.look_at(int(hands.value_of(m))),
-            "log": lambda m: self._go_to_event(hands.value_of(m)),
+            "goto": lambda m: self._go(edits.value_of(m)),
+            "kernel": lambda m: self.use_kernel(edits.value_of(m)),
+            "assemble": lambda m: self._assemble(edits.value_of(m)),
+            "event": lambda m: self.look_at(int(edits.value_of(m))),
+            "log": lambda m: self._go_to_event(edits.value_of(m)),
             "earlier": lambda _: self.phase(-1),
             "later": lambda _: self.phase(1),
             "reverse": lambda _: self.start_back(),
-            "travel": lambda m: self._travel(*hands.value_of(m).partition(" ")[::2]),
-            "remove": lambda m: self._try(hands.remove, hands.value_of(m)),
-            "speed": lambda m: self._set_speed(hands.value_of(m)),
+            "travel": lambda m: self._travel(*edits.value_of(m).partition(" ")[::2]),
+            "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
+            "speed": lambda m: self._set_speed(edits.value_of(m)),
             "breakpoint": lambda m: self._say(
-                hands.toggle_breakpoint(self.debugger, int(hands.value_of(m)))
+                edits.toggle_breakpoint(self.debugger, int(edits.value_of(m)))
             ),
-            "register": lambda m: self._try(hands.set_register, hands.value_of(m)),
-            "type": lambda m: self._try(hands.type_into, hands.value_of(m)),
-            "address": lambda m: self._set_address(hands.value_of(m)),
+            "register": lambda m: self._try(edits.set_register, edits.value_of(m)),
+            "type": lambda m: self._try(edits.type_into, edits.value_of(m)),
+            "address": lambda m: self._set_address(edits.value_of(m)),
         }
 
     # --- by hand -------------------------------------------------------------------------------------
 
     def _go(self, value: str) -> None:
-        self.goto(hands.number(value))
+        self.goto(edits.number(value))
 
     def _go_to_event(self, value: str) -> None:
         step, _, event = value.partition(":")
@@ -134,9 +132,9 @@ class StepLab(Driving, Looking, GuestBoard):
         if verb == "run":
             self.start_run(self.debugger.destination(where))
         elif verb == "break":
-            self._try(hands.set_breakpoint, where)
+            self._try(edits.set_breakpoint, where)
         elif verb == "watch":
-            self._try(hands.watch, where)
+            self._try(edits.watch, where)
         else:
             self.start_last_write(where.strip())
 
@@ -144,7 +142,7 @@ class StepLab(Driving, Looking, GuestBoard):
         self._say(act(self.debugger, text))
 
     def _set_address(self, text: str) -> None:
-        self.memory_address = hands.address(self.debugger, text)
+        self.memory_address = edits.address(self.debugger, text)
         self._say("")
 
     def _set_speed(self, value: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from checks.skipping import (
+from checks.lab04.scenarios import (
     BTYPE_CALL,
     COMPARED,
     SCENARIOS,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-from checks.lab01_bench import CODE, Bench, saved_ss, sweep
+from checks.lab01.bench import CODE, Bench, saved_ss, sweep
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim.arch import step

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from checks.lab05_kernels import dall, guest_steps_right, host_steps_right, maydell
-from checks.ordering import BASE, LATE, abort_at_load, interrupted_step
+from checks.lab05.experiments import BASE, LATE, abort_at_load, interrupted_step
+from checks.lab05.kernels import dall, guest_steps_right, host_steps_right, maydell
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim import assemble, kernels

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from checks.gdbsession import NO_GDB, SessionTooLongError, Talk, attach, gdb_there
+from checks.gdb_in_batch import NO_GDB, SessionTooLongError, Talk, attach, gdb_there
 from checks.lab04 import program_of
 from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
 

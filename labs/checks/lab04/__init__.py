@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from checks.skipcheck import skip_instruction
-from checks.skipping import CODE
+from checks.lab04.mistakes import skip_instruction
+from checks.lab04.scenarios import CODE
 from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
 
 from aarch64sim import AssemblyError, Debugger

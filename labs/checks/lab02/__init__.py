@@ -9,7 +9,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from checks.lab02_probe import ASKS, SETS_AND_ASKS, Probe, guest, views
+from checks.lab02.probe import ASKS, SETS_AND_ASKS, Probe, guest, views
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim import AssemblyError, ExitReason, GuestDebug

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
-from checks.lab09_scenario import Scenario, differences, play, read
-from checks.mutants import FIXED, MUTANTS, Mutant
+from checks.lab09.mutants import FIXED, MUTANTS, Mutant
+from checks.lab09.scenario import Scenario, differences, play, read
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.patches import Rectangle

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.lab09_scenario import CODE, Observed, Scenario, differences, play, read
-from checks.mutants import BY_NAME, FIXED
+from checks.lab09.mutants import BY_NAME, FIXED
+from checks.lab09.scenario import CODE, Observed, Scenario, differences, play, read
 from checks.task import Wrong
 
 SS = 1 << 21

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checks.lab03_trap import Trap, trap
+from checks.lab03.trap import Trap, trap
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim import Debugger, assemble, kernels

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from checks import mutations
+from checks.lab09 import patches
 
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.kvm.kernels import (
@@ -108,14 +108,14 @@ _HISTORY = (
         "a signed load fills X where W was asked for",
         "Linux up to 5.5",
         "LDRSB into a W register: what is in the upper half of X then?",
-        patch=mutations.syndromes(mutations.sign_beyond_w),
+        patch=patches.syndromes(patches.sign_beyond_w),
     ),
     Mutant(
         "register-31",
         "register 31 of an access is SP",
         "Linux until the end of 2015",
         "store WZR to a device, and look at the value that arrives",
-        patch=mutations.register_31_is_sp,
+        patch=patches.register_31_is_sp,
     ),
     Mutant(
         "abort-lost",
@@ -140,84 +140,84 @@ _INVENTED = (
         "a skip moves the PC by 8",
         "invented",
         "expect the effect of the instruction behind an emulated one",
-        patch=mutations.twice_four,
+        patch=patches.twice_four,
     ),
     Mutant(
         "hvc-skipped",
         "an HVC is skipped, too",
         "invented",
         "expect the effect of the instruction behind an HVC",
-        patch=mutations.syndromes(mutations.hvc_is_skipped),
+        patch=patches.syndromes(patches.hvc_is_skipped),
     ),
     Mutant(
         "fault-is-a-step",
         "a page fault on data counts as a step",
         "Linux 4.15 to 4.20, nearly",
         "step over the first access to a page of RAM",
-        patch=mutations.syndromes(mutations.page_fault_is_a_step),
+        patch=patches.syndromes(patches.page_fault_is_a_step),
     ),
     Mutant(
         "no-tde",
         "MDSCR_EL1.SS is set, but not MDCR_EL2.TDE",
         "invented",
         "step anything, and say where it stops",
-        patch=mutations.no_tde,
+        patch=patches.no_tde,
     ),
     Mutant(
         "off-is-ss-0",
         "stepping is switched off with SS = 0",
         "invented",
         "switch stepping off in the middle, and expect no further stop",
-        patch=mutations.off_is_ss_0,
+        patch=patches.off_is_ss_0,
     ),
     Mutant(
         "mdscr-shown",
         "the guest sees the host's MDSCR_EL1",
         "invented",
         "let the guest read MDSCR_EL1 while the host steps it",
-        patch=mutations.mdscr_stays,
+        patch=patches.mdscr_stays,
     ),
     Mutant(
         "interrupts-wait",
         "interrupts wait while the host steps",
         "invented; x86 has it as a flag",
         "raise an interrupt at an exit: the next stop is at the guest's IRQ vector",
-        patch=mutations.interrupts_wait,
+        patch=patches.interrupts_wait,
     ),
     Mutant(
         "abort-completes",
         "a load that was aborted is completed",
         "invented",
         "after an injected abort, what is in the register that the load was to fill?",
-        patch=mutations.abort_completes,
+        patch=patches.abort_completes,
     ),
     Mutant(
         "four-bytes",
         "every access is four bytes wide",
         "invented",
         "STRB and STR look alike to a UART; say which size you expect",
-        patch=mutations.syndromes(mutations.four_bytes),
+        patch=patches.syndromes(patches.four_bytes),
     ),
     Mutant(
         "not-swapped",
         "a big-endian guest is taken for little-endian",
         "invented",
         "set SCTLR_EL1.EE in the guest, then store a word to a device",
-        patch=mutations.bytes_not_swapped,
+        patch=patches.bytes_not_swapped,
     ),
     Mutant(
         "no-syndrome",
         "an access with ISV = 0 is emulated all the same",
         "invented",
         "some accesses cannot be emulated: a pair, a writeback. KVM_RUN must fail",
-        patch=mutations.syndromes(mutations.no_syndrome_is_emulated),
+        patch=patches.syndromes(patches.no_syndrome_is_emulated),
     ),
     Mutant(
         "offset-lost",
         "the address of an access loses its low 12 bits",
         "invented",
         "a device has more than one register: use one that is not at offset 0",
-        patch=mutations.syndromes(mutations.offset_lost),
+        patch=patches.syndromes(patches.offset_lost),
     ),
 )  # fmt: skip
 MUTANTS = tuple(

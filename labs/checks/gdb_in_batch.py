@@ -175,7 +175,7 @@ def transcript() -> str:
         talked = f"{command}\n$ gdb-multiarch\n{attach(*commands, kernel=kernel)}"
         parts += [f"## {title}", f"```text\n{talked}\n```"]
     parts.append(
-        "This file is made by `python labs/checks/gdbsession.py`, and a test compares it with what gdb prints now."
+        "This file is made by `python labs/checks/gdb_in_batch.py`, and a test compares it with what gdb prints now."
     )
     return "\n\n".join(parts) + "\n"
 

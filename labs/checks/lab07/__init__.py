@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checks.selfstep import (
+from checks.lab07.guest import (
     STEPPING,
     USER,
     Guest,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.ordering import (
+from checks.lab05.experiments import (
     EARLY,
     LATE,
     REAL,

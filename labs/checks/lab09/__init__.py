@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from checks.lab09_mistakes import passes
-from checks.lab09_scenario import EXPECTED, Observed, Scenario, differences, play
-from checks.lab09_scoreboard import Scoreboard, score
-from checks.mutants import BY_NAME, MUTANTS, Mutant
+from checks.lab09.mistakes import passes
+from checks.lab09.mutants import BY_NAME, MUTANTS, Mutant
+from checks.lab09.scenario import EXPECTED, Observed, Scenario, differences, play
+from checks.lab09.scoreboard import Scoreboard, score
 from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
 
 from widgets.course import program

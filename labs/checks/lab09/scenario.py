@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from checks.mutants import FIXED, Mutant
+from checks.lab09.mutants import FIXED, Mutant
 from checks.task import NotAnswered, Wrong, describe
 
 from aarch64sim import AssemblyError, Debugger, Kernel, Program, assemble, kernels

@@ -14,7 +14,7 @@ from aarch64sim import AssemblyError, Debugger, kernels
 from aarch64sim.events import Event, Lane
 from widgets import Question
 
-STORE = Path(__file__).resolve().parents[1] / "programs" / "store.s"
+STORE = Path(__file__).resolve().parents[2] / "programs" / "store.s"
 MOST_CLICKS = 50
 
 

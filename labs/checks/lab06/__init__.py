@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from checks import museum
-from checks.detective import ERAS, Case, case, case_of, suspect
+from checks.lab06.cases import ERAS, Case, case, case_of, suspect
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim.evidence.eras_table import ROWS, transcript_of

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from checks import museum
-from checks.museum_strips import Strip, Strips
+from checks.strips import Strip, Strips
 
 from aarch64sim import GuestDebug, assemble, kernels
 from aarch64sim.arch.step import StepState
 from aarch64sim.events import Event, Lane
 from aarch64sim.kvm import ExitReason, Kernel
 from aarch64sim.vmm import Machine
-from widgets.course import files as course
+from widgets import course
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.diagram import STEP_MACHINE, Diagram
