@@ -19,7 +19,7 @@ FEATURES = frozenset({"CRC32", "LSE", "LOR", "LRCPC"})
 CONDITIONS = "eq ne cs cc mi pl vs vc hi ls ge lt gt le al nv".split()  # noqa: SIM905
 
 
-# --- reserved values ---------------------------------------------------------------------------------------------------------
+# --- reserved values ---
 def _amount_fits(f: dict[str, int]) -> bool:
     return f["sf"] == 1 or f["imm"] < 32
 
