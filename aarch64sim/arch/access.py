@@ -52,7 +52,7 @@ def load(
     """The value of `size` bytes at `address`; `iss` is what the instruction adds to the syndrome of an abort.
 
     `ordered`: acquire, release, exclusive or atomic, so that natural alignment is required. `unprivileged` marks
-    LDTR and its kin: without stage 1 they access what a plain load does.
+    LDTR and similar: without stage 1 they access what a plain load does.
     """
     _check_alignment(cpu, address, size, 0, ordered)
     data = bytearray()

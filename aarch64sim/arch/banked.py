@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aarch64sim.arch.pstate import level_of, sp_of
 from aarch64sim.arch.registers import SP
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ def select_sp(cpu: Cpu, el: int, sp: int) -> None:
 def set_pstate(cpu: Cpu, spsr: int) -> None:
     """Make PSTATE what a 32-bit SPSR image says, with the SP that it selects."""
     p = cpu.pstate
-    p.set_flags_and_masks(spsr)
-    p.ss, p.il = spsr >> 21 & 1, spsr >> 20 & 1
-    cpu.select_sp(spsr >> 2 & 3, spsr & 1)
+    p.set_all_but_stack(spsr)
+    cpu.select_sp(level_of(spsr), sp_of(spsr))
 
 
 def get_sp(cpu: Cpu, el: int) -> int:

@@ -11,9 +11,10 @@ from aarch64sim.arch import access, banked, entry, raising, step, sysregs, syste
 from aarch64sim.arch import watching as watcher
 from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
 from aarch64sim.arch.decode import Op
+from aarch64sim.arch.encodings import FEATURES
 from aarch64sim.arch.exceptions import Synchronous, Taken, Uncounted
 from aarch64sim.arch.memory import Memory
-from aarch64sim.arch.pstate import PState
+from aarch64sim.arch.pstate import PState, level_of, sp_of
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.events import EventLog
@@ -21,7 +22,6 @@ from aarch64sim.events import EventLog
 _CARE_MDSCR = sysregs.MDSCR_SS | sysregs.MDSCR_MDE
 _CARE_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
 LEAVE = -1  # returned by an op instead of a PC: look around first; the PC is in `Cpu.pc`
-FEATURES = frozenset({"LSE", "CRC32", "LRCPC", "LOR"})  # about what a Neoverse N1 has
 
 
 class Cpu:
@@ -62,7 +62,7 @@ class Cpu:
         self.written: list[tuple[int, int, int]] = []
         self._sp = [0, 0, 0]  # the banked SPs; the current one is in r[SP]
         self._ops: dict[int, Op] = {}
-        self.plain: dict[int, Op] = {}  # those of `_ops` that `decode.is_plain` says so of
+        self.plain: dict[int, Op] = {}  # the plain ones of `_ops` (`decode.is_plain`)
         self._returned = False  # the instruction was ERET, which sets PSTATE.SS itself
         self._counted = False  # `retired` is exact while the instruction executes
         # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
@@ -95,7 +95,7 @@ class Cpu:
     forget_code = translation.forget_code
     forget_page = translation.forget_page
 
-    # --- the software-step machine, from its bits ----------------------------------------------------------------
+    # --- the software-step machine, from its bits ---
 
     def debug_target_el(self) -> int:
         """Where debug exceptions go now."""
@@ -128,7 +128,7 @@ class Cpu:
         """Whether software step is active."""
         return self.step_state() is not StepState.INACTIVE
 
-    # --- running ---------------------------------------------------------------------------------------------------
+    # --- running ---
 
     def run(self, limit: int) -> Taken | None:
         """Execute up to `limit` instructions (an exception taken counts as one); an exception taken to the host's
@@ -275,7 +275,7 @@ class Cpu:
         """OSLAR_EL1.OSLK: lock (1) or unlock (0); OSLSR_EL1.OSLK shows it."""
         self.sys.oslsr_el1 = self.sys.oslsr_el1 & ~2 | locked << 1
 
-    # --- checkpoints -----------------------------------------------------------------------------------------------
+    # --- checkpoints ---
 
     def save(self) -> tuple[object, ...]:
         """Everything but memory, as plain values for `restore`."""
@@ -298,12 +298,12 @@ class Cpu:
         self.monitor, self.event_register, self.retired, stepped = rest
         self._stepped, self._stepped_exclusive, self.at_host = stepped
         p = self.pstate
-        p.set_flags_and_masks(spsr)
-        p.ss, p.il, p.el, p.sp = spsr >> 21 & 1, spsr >> 20 & 1, spsr >> 2 & 3, spsr & 1
+        p.set_all_but_stack(spsr)
+        p.el, p.sp = level_of(spsr), sp_of(spsr)
         self.sys.restore_values(values)
         self.memory.forget_caches()
 
-    # --- the log ---------------------------------------------------------------------------------------------------
+    # --- the log ---
 
     def watch(self, watching: bool) -> None:
         """Write events from now on, or stop."""

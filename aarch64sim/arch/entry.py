@@ -1,6 +1,7 @@
 """Exception entry and exception return (Arm ARM D1.3).
 
-Invariant: these two alone change the Exception level; what they do to PSTATE.SS is `step`'s to say.
+Invariant: no instruction changes the Exception level but by these two (a host may set PSTATE as a whole); what they do
+to PSTATE.SS is `step`'s to say.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from aarch64sim.arch.exceptions import (
     Taken,
     Uncounted,
 )
+from aarch64sim.arch.pstate import AARCH32, d_of, il_of, level_of, sp_of, ss_of, vector_offset
+from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC, SAME_LEVEL_TWIN, esr, software_step
 
 if TYPE_CHECKING:
     from aarch64sim.arch.cpu import Cpu
+
+_RESERVED_MODE = 1 << 1  # M[1] of an SPSR image
 
 
 def take_synchronous(cpu: Cpu, exception: Synchronous) -> Taken | None:
@@ -96,8 +101,8 @@ def enter_exception(
     mdscr_ss = s.mdscr_el1 & sysregs.MDSCR_SS
     p.ss = step.exception_entry_spsr_ss(mdscr_ss=mdscr_ss, pstate_ss=p.ss, call=call)
     spsr = p.to_spsr()
-    elr = pc + 4 & 0xFFFF_FFFF_FFFF_FFFF if call else pc
-    offset = vector + (0x400 if p.el < target_el else 0x200 if p.sp else 0)
+    elr = pc + 4 & MASK64 if call else pc
+    offset = vector + vector_offset(spsr, target_el)
     if target_el == 2:
         s.spsr_el2, s.elr_el2 = spsr, elr
         s.esr_el2 = s.esr_el2 if syndrome is None else syndrome
@@ -118,7 +123,7 @@ def enter_exception(
         cpu.select_sp(target_el, 1)
         p.d = p.a = p.i = p.f = 1
         p.ss = p.il = p.btype = p.uao = 0
-        cpu.pc = base + offset & 0xFFFF_FFFF_FFFF_FFFF
+        cpu.pc = base + offset & MASK64
     cpu._stepped = cpu._stepped_exclusive = False
     taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
     if cpu.log.watching:
@@ -139,15 +144,15 @@ def exception_return(cpu: Cpu) -> int:
         spsr, elr = cpu.sys.spsr_el1, cpu.sys.elr_el1
     p = cpu.pstate
     legal = _legal_return(cpu, spsr)
-    target_el, sp = (spsr >> 2 & 3, spsr & 1) if legal else (p.el, p.sp)
+    target_el, sp = (level_of(spsr), sp_of(spsr)) if legal else (p.el, p.sp)
     p.ss = step.exception_return_ss(
-        spsr_ss=spsr >> 21 & 1,
+        spsr_ss=ss_of(spsr),
         mdscr_ss=cpu.sys.mdscr_el1 & sysregs.MDSCR_SS,
         enabled_at_source=cpu.debug_exceptions_enabled(),
-        enabled_at_target=cpu.debug_exceptions_enabled(target_el, spsr >> 9 & 1),
+        enabled_at_target=cpu.debug_exceptions_enabled(target_el, d_of(spsr)),
     )
     p.set_flags_and_masks(spsr)
-    p.il = spsr >> 20 & 1 if legal else 1
+    p.il = il_of(spsr) if legal else 1
     cpu.at_host = False
     cpu.select_sp(target_el, sp)
     cpu.monitor = None
@@ -159,9 +164,9 @@ def exception_return(cpu: Cpu) -> int:
 
 def _legal_return(cpu: Cpu, spsr: int) -> bool:
     """Whether SPSR names a level and SP that this level may return to; AArch32 does not exist here."""
-    target_el, sp = spsr >> 2 & 3, spsr & 1
+    target_el, sp = level_of(spsr), sp_of(spsr)
     return not (
-        spsr & 0x12
+        spsr & (AARCH32 | _RESERVED_MODE)
         or target_el > (2 if cpu.at_host else cpu.pstate.el)
         or (target_el == 0 and sp)
         or (target_el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TGE)

@@ -76,16 +76,15 @@ class Encoding:
     pattern: str
     binder: str = ""  # the function of arch/execute that makes the operation; "" for an alias
     feature: str = ""
-    where: Condition | None = (
-        None  # reserved field values excluded; for an alias: when it is the preferred text
-    )
+    # Excludes reserved values of fields; for an alias: says when it is the preferred text.
+    where: Condition | None = None
     constants: Mapping[str, int] = field(default_factory=dict)
     mask: int = 0
     value: int = 0
-    parts: tuple[
-        tuple[str, int, int, int, int], ...
-    ] = ()  # field, low bit, mask, position in the field, invert
-    choices: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    # Field, low bit, mask, position in the field, invert.
+    parts: tuple[tuple[str, int, int, int, int], ...] = ()
+    # The mnemonic in pieces: the fields that choose (none for a fixed piece), and the texts that they choose from.
+    spelled_by: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         bits = self.pattern.replace(" ", "")
@@ -95,7 +94,7 @@ class Encoding:
         put(self, "mask", int("".join("01"[c in "01"] for c in bits), 2))
         put(self, "value", int("".join(c if c in "01" else "0" for c in bits), 2))
         put(self, "parts", tuple(_parts(bits)))
-        put(self, "choices", tuple(self._choices()))
+        put(self, "spelled_by", tuple(self._pieces()))
 
     @property
     def mnemonic(self) -> str:
@@ -109,7 +108,7 @@ class Encoding:
         """Number of bits that the field has in this pattern."""
         return sum(m.bit_length() for n, _, m, _, _ in self.parts if n == name)
 
-    def _choices(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    def _pieces(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         for piece in re.split(r"(\(.*?\))", self.mnemonic):
             letters, colon, options = piece.strip("()").partition(":")
             if colon:
@@ -120,7 +119,7 @@ class Encoding:
     def spell(self, f: Mapping[str, int]) -> str | None:
         """The mnemonic that these fields choose, or None where it is unallocated."""
         text = []
-        for names, options in self.choices:
+        for names, options in self.spelled_by:
             index = 0
             for name in names:
                 index = index << self.width(name) | f[name]
@@ -131,10 +130,10 @@ class Encoding:
 
     def spellings(self) -> Iterator[tuple[str, dict[str, int]]]:
         """Every mnemonic of this row with the fields that it fixes."""
-        for picked in itertools.product(*(range(len(options)) for _, options in self.choices)):
+        for picked in itertools.product(*(range(len(options)) for _, options in self.spelled_by)):
             fields = dict(self.constants)
             text = ""
-            for (names, options), index in zip(self.choices, picked, strict=True):
+            for (names, options), index in zip(self.spelled_by, picked, strict=True):
                 text += options[index]
                 for name in reversed(names):
                     fields[name] = index & ((1 << self.width(name)) - 1)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SS = 1 << 21  # SPSR_ELx.SS, and where PSTATE.SS stands in it
-IL = 1 << 20
+NZCV = 0xF << 28
+DIT, UAO, PAN = 1 << 24, 1 << 23, 1 << 22
+SS, IL = 1 << 21, 1 << 20
+SSBS = 1 << 12
 D = 1 << 9
 DAIF = 0xF << 6
 AARCH32 = 1 << 4
 MODE = 0xF
+EL1H = 0b0101  # of MODE: EL1 with SP_EL1
 
 
 @dataclass(slots=True)
@@ -86,9 +89,14 @@ class PState:
         >>> PState.from_spsr(0x2003C5) == PState(ss=1)
         True
         """
-        state = cls(ss=spsr >> 21 & 1, il=spsr >> 20 & 1, el=spsr >> 2 & 3, sp=spsr & 1)
-        state.set_flags_and_masks(spsr)
+        state = cls(el=level_of(spsr), sp=sp_of(spsr))
+        state.set_all_but_stack(spsr)
         return state
+
+    def set_all_but_stack(self, spsr: int) -> None:
+        """Copy from an SPSR image everything but the Exception level and SPSel, which select the stack pointer."""
+        self.set_flags_and_masks(spsr)
+        self.ss, self.il = ss_of(spsr), il_of(spsr)
 
     def __str__(self) -> str:
         flags = "".join(
@@ -96,3 +104,48 @@ class PState:
         )
         mode = f"EL{self.el}{'h' if self.sp else 't'}"
         return f"{flags[:4]} {flags[4:]} {mode} SS={self.ss}{' IL' if self.il else ''}"
+
+
+def level_of(spsr: int) -> int:
+    """The Exception level that an SPSR image names: M[3:2]."""
+    return spsr >> 2 & 3
+
+
+def sp_of(spsr: int) -> int:
+    """SPSel of an SPSR image, M[0]: 1 for the level's own stack pointer, 0 for SP_EL0."""
+    return spsr & 1
+
+
+def ss_of(spsr: int) -> int:
+    """SPSR_ELx.SS."""
+    return spsr >> 21 & 1
+
+
+def il_of(spsr: int) -> int:
+    """SPSR_ELx.IL."""
+    return spsr >> 20 & 1
+
+
+def d_of(spsr: int) -> int:
+    """SPSR_ELx.D."""
+    return spsr >> 9 & 1
+
+
+def vector_offset(spsr: int, target_el: int = 1) -> int:
+    """Which group of vectors an exception taken to `target_el` in this state uses: an offset from VBAR_ELx
+    (Arm ARM D1.3.1).
+
+    >>> hex(vector_offset(0x3C5)), hex(vector_offset(0x3C4)), hex(vector_offset(0))
+    ('0x200', '0x0', '0x400')
+    """
+    if level_of(spsr) < target_el:
+        return 0x400
+    return 0x200 if sp_of(spsr) else 0
+
+
+def kept_at_a_vector(spsr: int, *, span: int) -> int:
+    """What software that enters an exception at EL1 on the CPU's behalf keeps of PSTATE: NZCV, DIT and PAN.
+
+    PAN is set unless SCTLR_EL1.SPAN (`span`) is (Arm ARM D1.3.1, AArch64.TakeException).
+    """
+    return spsr & (NZCV | DIT | PAN) | (0 if span else PAN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.exceptions import Synchronous
 from aarch64sim.arch.registers import SP
-from aarch64sim.arch.syndrome import EC
+from aarch64sim.arch.syndrome import CONDITION_ALWAYS, EC
 
 if TYPE_CHECKING:
     from aarch64sim.arch.cpu import Cpu
@@ -46,9 +46,9 @@ def check_fp(cpu: Cpu) -> None:
     if cpu.pstate.el < 2 and fpen != 3 and not (fpen == 1 and cpu.pstate.el == 1):
         if cpu.sys.hcr_el2 & sysregs.HCR_TGE:
             cpu.undefined()  # what EL2 gets instead of this class (AArch64.AdvSIMDFPAccessTrap)
-        raise Synchronous(EC.FP_ACCESS, 1 << 24 | 0xE << 20)
-    if cpu.sys.cptr_el2 >> 10 & 1:
-        raise Synchronous(EC.FP_ACCESS, 1 << 24 | 0xE << 20, target_el=2)
+        raise Synchronous(EC.FP_ACCESS, CONDITION_ALWAYS)
+    if cpu.sys.cptr_el2 & sysregs.CPTR_TFP:
+        raise Synchronous(EC.FP_ACCESS, CONDITION_ALWAYS, target_el=2)
 
 
 def check_sp_alignment(cpu: Cpu) -> None:

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 IL = 1 << 25  # 32-bit instruction
 ISV = 1 << 24
+CONDITION_ALWAYS = 1 << 24 | 0xE << 20  # CV and COND of an instruction that is not conditional
 
 
 class EC(IntEnum):
@@ -63,15 +64,21 @@ def esr(ec: int, iss: int) -> int:
     return ec << 26 | IL | iss
 
 
+def class_alone(ec: int) -> int:
+    """A syndrome that holds nothing but the class, not even IL: no CPU makes one, some kernels do."""
+    return ec << 26
+
+
 def exception_class(syndrome: int) -> int:
     """ESR_ELx.EC, 6 bits."""
     return syndrome >> 26 & 0x3F
 
 
-# --- data aborts -----------------------------------------------------------------------------------------------
+# --- data aborts ---
 
 WNR = 1 << 6
 CM = 1 << 8
+STATUS = 0x3F  # DFSC or IFSC
 
 
 def access(
@@ -136,10 +143,25 @@ def is_cache_maintenance(syndrome: int) -> bool:
 
 def fault_status(syndrome: int) -> int:
     """ISS[5:0]: DFSC or IFSC."""
-    return syndrome & 0x3F
+    return syndrome & STATUS
 
 
-# --- the others -------------------------------------------------------------------------------------------------
+# --- the others ---
+
+
+def waiting(*, wfe: bool) -> int:
+    """ISS of a trapped WFI, or WFE."""
+    return CONDITION_ALWAYS | wfe
+
+
+def is_wfe(syndrome: int) -> bool:
+    """TI: the trapped instruction is WFE, not WFI."""
+    return bool(syndrome & 1)
+
+
+def immediate(syndrome: int) -> int:
+    """The 16-bit immediate of a call or BRK."""
+    return syndrome & 0xFFFF
 
 
 def software_step(*, stepped: bool, exclusive: bool) -> int:

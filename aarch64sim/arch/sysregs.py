@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.syndrome import system_key
 
 # Trap name -> (control register, bit, directions). All go to EL2; Arm ARM D24.2 under each control bit.
@@ -191,11 +192,13 @@ MDSCR_SS, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 13, 1 << 15
 MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TPM = 1 << 8, 1 << 9, 1 << 10, 1 << 6
 SCTLR_A, SCTLR_SA, SCTLR_SA0, SCTLR_E0E, SCTLR_EE = 1 << 1, 1 << 3, 1 << 4, 1 << 24, 1 << 25
 SCTLR_NTWI, SCTLR_NTWE, SCTLR_SPAN = 1 << 16, 1 << 18, 1 << 23
+SCTLR_UMA, SCTLR_DZE, SCTLR_UCI = 1 << 9, 1 << 14, 1 << 26
 HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
 HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 << 19, 1 << 20
 HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
 HCR_RW, HCR_TLOR, HCR_TID2 = 1 << 31, 1 << 35, 1 << 17
+CPTR_TFP = 1 << 10
 
 
 class SystemRegisters:
@@ -234,7 +237,7 @@ class SystemRegisters:
         """Set the register `name` (lower case) to 64 bits; KeyError if there is none."""
         if name not in self.__dict__:
             raise KeyError(name)
-        self.__dict__[name] = value & 0xFFFF_FFFF_FFFF_FFFF
+        self.__dict__[name] = value & MASK64
 
     def copy_values(self) -> dict[str, int]:
         """A copy of all values, for a checkpoint."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from aarch64sim.arch import access, banked, sysregs
 from aarch64sim.arch.exceptions import Synchronous
-from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key
+from aarch64sim.arch.pstate import DAIF, DIT, NZCV, PAN, SSBS, UAO
+from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aarch64sim.arch.cpu import Cpu
-
-WFX_ISS = 1 << 24 | 0xE << 20  # condition valid, AL
 
 
 def undefined(cpu: Cpu) -> NoReturn:
@@ -85,7 +84,7 @@ def _trap_implementation_defined(cpu: Cpu, key: int, rt: int, read: bool) -> Non
         raise Synchronous(EC.SYSTEM, system_access(key, rt, read=read), target_el=2)
 
 
-# --- registers that are views -------------------------------------------------------------------------------------
+# --- registers that are views ---
 
 
 def _read_sp_el0(cpu: Cpu) -> int:
@@ -124,10 +123,9 @@ _WRITES: dict[str, Callable[[Cpu, int], None]] = {
 }
 
 # These show bits of PSTATE where SPSR_ELx has them.
-_NZCV, _DAIF, _PAN, _UAO, _DIT, _SSBS = 0xF << 28, 0xF << 6, 1 << 22, 1 << 23, 1 << 24, 1 << 12
-_PSTATE_BITS = {"nzcv": _NZCV, "daif": _DAIF, "pan": _PAN, "uao": _UAO, "dit": _DIT}
+_PSTATE_BITS = {"nzcv": NZCV, "daif": DAIF, "pan": PAN, "uao": UAO, "dit": DIT}
 # MSR (immediate), op1 and op2: the bit that gets bit 0 of the immediate.
-_PSTATE_BIT = {(0, 3): _UAO, (0, 4): _PAN, (3, 1): _SSBS, (3, 2): _DIT}
+_PSTATE_BIT = {(0, 3): UAO, (0, 4): PAN, (3, 1): SSBS, (3, 2): DIT}
 _SPSEL, _DAIF_SET, _DAIF_CLEAR = (0, 5), (3, 6), (3, 7)
 
 
@@ -139,12 +137,12 @@ def _write_pstate(cpu: Cpu, mask: int, value: int) -> None:
 def write_pstate_field(cpu: Cpu, op1: int, op2: int, crm: int) -> None:
     """MSR (immediate): SPSel, DAIFSet, DAIFClr, PAN, UAO, DIT, SSBS; anything else is UNDEFINED."""
     el, field = cpu.pstate.el, (op1, op2)
-    if el == 0 and field in (_DAIF_SET, _DAIF_CLEAR) and not cpu.sys.sctlr_el1 >> 9 & 1:
+    if el == 0 and field in (_DAIF_SET, _DAIF_CLEAR) and not cpu.sys.sctlr_el1 & sysregs.SCTLR_UMA:
         raise Synchronous(EC.SYSTEM, system_access(system_key(0, op1, 4, crm, op2), 31, read=False))
     if el == 0 and op1 == 0:
         undefined(cpu)
     if field in (_DAIF_SET, _DAIF_CLEAR):
-        _write_pstate(cpu, crm << 6, _DAIF if field == _DAIF_SET else 0)
+        _write_pstate(cpu, crm << 6, DAIF if field == _DAIF_SET else 0)
     elif field == _SPSEL:
         cpu.select_sp(el, crm & 1)
     elif field in _PSTATE_BIT:
@@ -153,7 +151,7 @@ def write_pstate_field(cpu: Cpu, op1: int, op2: int, crm: int) -> None:
         undefined(cpu)
 
 
-# --- SYS, WFI, WFE ------------------------------------------------------------------------------------------------
+# --- SYS, WFI, WFE ---
 
 _DC_BY_SET_WAY = {(0, 6, 2), (0, 10, 2), (0, 14, 2)}  # op1 CRm op2 of DC ISW, CSW, CISW
 _EL0_CACHE_OPERATIONS = {(3, 10, 1), (3, 11, 1), (3, 12, 1), (3, 14, 1), (3, 5, 1)}
@@ -169,11 +167,11 @@ def system_instruction(cpu: Cpu, key: int, value: int, rt: int) -> None:
     iss = system_access(key, rt, read=False)
     el = cpu.pstate.el
     if crn == 7 and (op1, crm, op2) == (3, 4, 1):
-        if el == 0 and not cpu.sys.sctlr_el1 >> 14 & 1:
+        if el == 0 and not cpu.sys.sctlr_el1 & sysregs.SCTLR_DZE:
             raise Synchronous(EC.SYSTEM, iss)
         access.zero_block(cpu, value)
     elif crn == 7 and (op1, crm, op2) in _EL0_CACHE_OPERATIONS:
-        if el == 0 and not cpu.sys.sctlr_el1 >> 26 & 1:
+        if el == 0 and not cpu.sys.sctlr_el1 & sysregs.SCTLR_UCI:
             raise Synchronous(EC.SYSTEM, iss)
     elif crn == 7 and (op1, crm, op2) in _DC_BY_SET_WAY and el:
         if el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TSW:
@@ -194,7 +192,7 @@ def wait_for_interrupt(cpu: Cpu, next_pc: int) -> int:
     waking = cpu.sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
     stepped = cpu.stepping() and not cpu.choices.stepped_wfi_traps
     if not waking and not stepped:
-        _trap_wait(cpu, 0, sysregs.SCTLR_NTWI, sysregs.HCR_TWI)
+        _trap_wait(cpu, False, sysregs.SCTLR_NTWI, sysregs.HCR_TWI)
     return cpu.leave(next_pc)
 
 
@@ -203,12 +201,12 @@ def wait_for_event(cpu: Cpu, next_pc: int) -> int:
     if cpu.event_register:
         cpu.event_register = False
     elif cpu.choices.wfe_traps:
-        _trap_wait(cpu, 1, sysregs.SCTLR_NTWE, sysregs.HCR_TWE)
+        _trap_wait(cpu, True, sysregs.SCTLR_NTWE, sysregs.HCR_TWE)
     return cpu.leave(next_pc)
 
 
-def _trap_wait(cpu: Cpu, kind: int, el1_control: int, el2_control: int) -> None:
+def _trap_wait(cpu: Cpu, wfe: bool, el1_control: int, el2_control: int) -> None:
     if cpu.pstate.el == 0 and not cpu.sys.sctlr_el1 & el1_control:
-        raise Synchronous(EC.WFX, WFX_ISS | kind)
+        raise Synchronous(EC.WFX, waiting(wfe=wfe))
     if cpu.pstate.el < 2 and cpu.sys.hcr_el2 & el2_control:
-        raise Synchronous(EC.WFX, WFX_ISS | kind, target_el=2)
+        raise Synchronous(EC.WFX, waiting(wfe=wfe), target_el=2)

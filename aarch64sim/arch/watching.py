@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aarch64sim.arch import access
 from aarch64sim.arch.exceptions import Taken
+from aarch64sim.arch.pstate import ss_of
 from aarch64sim.arch.registers import SP
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
@@ -35,9 +36,9 @@ def log_retired(cpu: Cpu, pc: int, before: StepState, saved: list[int], saved_ps
 def log_taken(
     cpu: Cpu, taken: Taken, what: str, pc: int, before: StepState, pstate_ss: int
 ) -> None:
-    """An exception was taken with PSTATE.SS = `pstate_ss`; the change says what became of it in SPSR_ELx."""
+    """An exception was taken with PSTATE.SS = `pstate_ss`; the change is what SPSR_ELx holds of it."""
     saved = f"spsr_el{taken.target_el}.ss"
-    changes = (Change(saved, pstate_ss, taken.spsr >> 21 & 1),)
+    changes = (Change(saved, pstate_ss, ss_of(taken.spsr)),)
     name = "an interrupt" if taken.esr is None else f"the exception {EC(taken.ec or 0).name}"
     text = f"{name} was taken to EL{taken.target_el} at {pc:#x}"
     cpu.log.write(Event(Lane.GUEST, what, pc, before, cpu.step_state(), changes, text))

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from aarch64sim.arch import sysregs
+from aarch64sim.arch import syndrome, sysregs
+from aarch64sim.arch.pstate import DAIF, EL1H, kept_at_a_vector, vector_offset
+from aarch64sim.arch.registers import MASK64
 from aarch64sim.debug.points import Points, Watchpoint
 from aarch64sim.events import Change, Event, Lane
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
 
 Note = tuple[str, str]  # the reason of a stop, and the sentence about it
-
-_KEPT = 0xF << 28 | 1 << 24 | 1 << 22  # PSTATE: NZCV, DIT, PAN
-_VECTOR = 0x3C5  # PSTATE: DAIF, EL1h
 
 
 def before_watched_access(machine: Machine, points: Points) -> Note:
@@ -50,7 +49,7 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
 def hit(machine: Machine, points: Points) -> tuple[Watchpoint, bool]:
     """Which watchpoint KVM_EXIT_DEBUG is about, and whether the access is a store (ESR_EL2.WnR)."""
     debug = machine.vcpu.kvm_run.debug
-    far, is_write = debug.far, bool(debug.hsr >> 6 & 1)
+    far, is_write = debug.far, syndrome.is_write(debug.hsr)
     for reach in (1, 64, 1 << 64):  # FAR is where the access starts, which may be before the range
         for watchpoint in points.watchpoints:
             if not watchpoint.mmio and watchpoint.meets(far, reach, is_write=is_write):
@@ -81,14 +80,13 @@ def reinject_brk(machine: Machine) -> None:
     """The guest's own BRK: give it the exception that KVM took away, through KVM_SET_ONE_REG, as QEMU does."""
     vcpu = machine.vcpu
     pc, pstate = vcpu.pc, vcpu.get_one_reg("pstate")
-    offset = 0x400 if not pstate >> 2 & 3 else 0x200 if pstate & 1 else 0
-    pan = 0 if vcpu.get_one_reg("sctlr_el1") & sysregs.SCTLR_SPAN else 1 << 22
+    span = vcpu.get_one_reg("sctlr_el1") & sysregs.SCTLR_SPAN
     values = {
         "elr_el1": pc,
         "spsr_el1": pstate,
         "esr_el1": vcpu.kvm_run.debug.hsr,
-        "pstate": pstate & _KEPT | pan | _VECTOR,
-        "pc": vcpu.get_one_reg("vbar_el1") + offset & 0xFFFF_FFFF_FFFF_FFFF,
+        "pstate": kept_at_a_vector(pstate, span=span) | DAIF | EL1H,
+        "pc": vcpu.get_one_reg("vbar_el1") + vector_offset(pstate) & MASK64,
     }
     changes = tuple(Change(name, vcpu.get_one_reg(name), value) for name, value in values.items())
     for name, value in values.items():

@@ -1,16 +1,17 @@
 """Moving the guest's PC in software: the skip of an emulated instruction, and injected exceptions
 (arch/arm64/kvm/hyp/include/hyp/adjust_pc.h, hyp/exception.c).
 
-Invariant: nobody else changes the guest's PC. A skip does all that completing an instruction does, as far as the era
-knows it.
+Invariant: KVM moves the guest's PC nowhere else (userspace may set it). A skip does all that completing an instruction
+does, as far as the era knows it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aarch64sim.arch import pstate, sysregs
-from aarch64sim.arch.syndrome import EC, IL
+from aarch64sim.arch import pstate, syndrome, sysregs
+from aarch64sim.arch.registers import MASK64
+from aarch64sim.arch.syndrome import EC
 from aarch64sim.events import Change
 from aarch64sim.kvm.guest_debug import ss_change
 from aarch64sim.kvm.kernels import SkipApplied
@@ -18,9 +19,8 @@ from aarch64sim.kvm.kernels import SkipApplied
 if TYPE_CHECKING:
     from aarch64sim.kvm.vcpu import Vcpu
 
-SKIP_COMMIT = (
-    "bd7d95cafb49"  # clear PSTATE.SS wherever an instruction is skipped: Maydell's proposal of 2014
-)
+# Clear PSTATE.SS wherever an instruction is skipped: Maydell's proposal of 2014.
+SKIP_COMMIT = "bd7d95cafb49"
 
 
 def adjust_pc(vcpu: Vcpu) -> None:
@@ -37,17 +37,21 @@ def skip_instruction(vcpu: Vcpu) -> None:
     if vcpu.vm.kernel.skip_applied is SkipApplied.AT_ONCE:
         _advance_pc(vcpu)
     elif vcpu.pending_exception:
-        # The flag of the skip falls into the field of the pending exception, and spoils it (5.11 to 6.12).
+        # The flag of the skip falls into the field of the pending exception, and breaks it (5.11 to 6.12).
         vcpu.pending_exception = False
     else:
         vcpu.increment_pc = True
 
 
 def _advance_pc(vcpu: Vcpu) -> None:
-    """PC += 4 and what else completion means: BTYPE:=0, and SS:=0 (bd7d95cafb49)."""
+    """Complete the emulated instruction: the PC moves over it, and PSTATE changes as if it had retired."""
     state, old_pc = vcpu.cpu.pstate, vcpu.pc
     old_ss = state.ss
-    vcpu.pc = old_pc + 4 & 0xFFFF_FFFF_FFFF_FFFF
+    vcpu.pc = old_pc + 4 & MASK64
+    # The CPU would have cleared BTYPE and SS when the instruction retired. We retired it, so we must: PSTATE.SS is the
+    # permission for one more instruction, and this was the one (SSAdvance, Arm ARM D2.11.11). A kernel that only moves
+    # the PC leaves the permission behind: the guest runs the next instruction, too, before the debugger sees it.
+    # Maydell said so in review in 2014; Linux cleared SS four years later (bd7d95cafb49).
     state.btype = 0
     if vcpu.vm.kernel.skip_clears_ss:
         state.ss = 0
@@ -65,7 +69,7 @@ def _advance_pc(vcpu: Vcpu) -> None:
 
 def inject_undefined(vcpu: Vcpu) -> None:
     """Make the guest take the UNDEFINED exception at PC (kvm_inject_undefined)."""
-    inject(vcpu, EC.UNKNOWN << 26 | IL, None)
+    inject(vcpu, syndrome.esr(EC.UNKNOWN, 0), None)
 
 
 def inject(vcpu: Vcpu, esr: int, far: int | None) -> None:
@@ -88,11 +92,10 @@ def _enter_exception(vcpu: Vcpu) -> None:
     """What the CPU would do on an exception to EL1, done in software (enter_exception64)."""
     sys, old, pc = vcpu.cpu.sys, vcpu.pstate, vcpu.pc
     sys.spsr_el1, sys.elr_el1 = old, pc
-    offset = 0x400 if old >> 2 & 3 == 0 else 0x200 if old & 1 else 0
-    vcpu.pstate = pstate.DAIF | 5
+    vcpu.pstate = pstate.DAIF | pstate.EL1H
     if vcpu.vm.kernel.injection_keeps_flags:
-        pan = 0 if sys.sctlr_el1 & sysregs.SCTLR_SPAN else 1 << 22
-        vcpu.pstate |= old & (0xF << 28 | 1 << 24 | 1 << 22) | pan  # NZCV, DIT, PAN
-    vcpu.pc = sys.vbar_el1 + offset & 0xFFFF_FFFF_FFFF_FFFF
-    changes = (Change("pc", pc, vcpu.pc), *ss_change(old >> 21 & 1, 0))
+        span = sys.sctlr_el1 & sysregs.SCTLR_SPAN
+        vcpu.pstate |= pstate.kept_at_a_vector(old, span=span)
+    vcpu.pc = sys.vbar_el1 + pstate.vector_offset(old) & MASK64
+    changes = (Change("pc", pc, vcpu.pc), *ss_change(pstate.ss_of(old), 0))
     vcpu.note("inject", "the guest is put at its exception vector", changes)

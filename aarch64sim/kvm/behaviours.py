@@ -58,7 +58,7 @@ class AbortInjection(Enum):
 
 
 class PmuAccess(Enum):
-    """What a guest without a PMU finds in PMCR_EL0 and its kin."""
+    """What a guest without a PMU finds in PMCR_EL0 and similar registers."""
 
     ZERO = "reads as zero"
     UNDEFINED = "UNDEFINED"

@@ -1,7 +1,7 @@
 """What KVM emulates without leaving the kernel: system registers, PSCI, WFI (arch/arm64/kvm/sys_regs.c, psci.c).
 
-Invariant: whatever is emulated is skipped by `Vcpu.skip_instruction` and nothing else; HVC is never skipped, since
-the CPU has moved the PC already.
+Invariant: what is emulated is skipped by `Vcpu.skip_instruction` and nothing else, or (an SMC of some hosts) not at
+all; HVC is never skipped, since the CPU has moved the PC already.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch import sysregs
-from aarch64sim.arch.registers import destination, source
-from aarch64sim.arch.syndrome import system_fields, trapped_system_access
+from aarch64sim.arch.registers import MASK32, MASK64, destination, source
+from aarch64sim.arch.syndrome import immediate, is_wfe, system_fields, trapped_system_access
 from aarch64sim.events import Change
 from aarch64sim.kvm import one_reg
 from aarch64sim.kvm.kernels import PmuAccess
@@ -90,7 +90,7 @@ def _value_shown(vcpu: Vcpu, name: str) -> int:
 
 def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
     """WFI waits for an interrupt or a signal, WFE only yields; then the instruction is skipped (kvm_handle_wfx)."""
-    waits = not (taken.esr or 0) & 1
+    waits = not is_wfe(taken.esr or 0)
     vm = vcpu.vm
     if waits and not vcpu.cpu.sys.hcr_el2 & sysregs.HCR_VI:
         vcpu.note("wait", "WFI: the vCPU waits for an interrupt")
@@ -98,14 +98,13 @@ def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
             level, vm.irq_when_waiting = vm.irq_when_waiting, None
             vm.irq_line(level)
         if not vcpu.cpu.sys.hcr_el2 & sysregs.HCR_VI:
-            vcpu.signal_pending = vcpu.waiting = (
-                True  # nothing else can end the wait but a signal to this thread
-            )
+            # Nothing can end the wait but a signal to this thread.
+            vcpu.signal_pending = vcpu.waiting = True
     vcpu.skip_instruction()
     return 1
 
 
-# --- PSCI (Arm DEN 0022) --------------------------------------------------------------------------------------------
+# --- PSCI (Arm DEN 0022) ---
 
 _NOT_SUPPORTED, _INTERNAL_FAILURE, _ALREADY_ON = -1, -6, -4
 _SHUTDOWN, _RESET = 1, 2
@@ -128,7 +127,7 @@ def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
         return 1
     if kind != "NEVER_SKIPPED":
         vcpu.skip_instruction()
-    if kind == "PSCI" and not (taken.esr or 0) & 0xFFFF:  # a call's immediate is 0 (Arm DEN 0028)
+    if kind == "PSCI" and not immediate(taken.esr or 0):  # a call's immediate is 0 (Arm DEN 0028)
         return psci_call(vcpu)
     _result(vcpu, _NOT_SUPPORTED)
     return 1
@@ -136,7 +135,7 @@ def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
 
 def psci_call(vcpu: Vcpu) -> int:
     """The call whose function number is in W0; the answer goes to X0 (kvm_psci_call)."""
-    function = vcpu.cpu.r[0] & 0xFFFF_FFFF
+    function = vcpu.cpu.r[0] & MASK32
     if function in (_SYSTEM_OFF, _SYSTEM_RESET):
         # Should userspace run the vCPU again, it finds an error.
         _answer(vcpu, _INTERNAL_FAILURE)
@@ -149,7 +148,7 @@ def psci_call(vcpu: Vcpu) -> int:
 
 
 def _features(vcpu: Vcpu) -> int:
-    asked = vcpu.cpu.r[1] & 0xFFFF_FFFF & ~_SIXTY_FOUR
+    asked = vcpu.cpu.r[1] & MASK32 & ~_SIXTY_FOUR
     known = asked in _ANSWERS or asked in (_SYSTEM_OFF, _SYSTEM_RESET)
     return 0 if known and vcpu.vm.host.psci_version >= 0x1_0000 else _NOT_SUPPORTED
 
@@ -178,5 +177,5 @@ def _answer(vcpu: Vcpu, value: int) -> None:
 
 
 def _result(vcpu: Vcpu, value: int) -> None:
-    old, vcpu.cpu.r[0] = vcpu.cpu.r[0], value & 0xFFFF_FFFF_FFFF_FFFF
+    old, vcpu.cpu.r[0] = vcpu.cpu.r[0], value & MASK64
     vcpu.note("call", f"the call is answered: {value}", (Change("x0", old, vcpu.cpu.r[0]),))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch.exceptions import Taken
-from aarch64sim.arch.syndrome import EC, FSC, IL, esr, is_cache_maintenance, is_write, software_step
+from aarch64sim.arch.syndrome import EC, FSC, esr, is_cache_maintenance, is_write, software_step
 from aarch64sim.kvm import emulate, mmio
 from aarch64sim.kvm.adjust_pc import inject
 from aarch64sim.kvm.run_page import ExitReason
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aarch64sim.kvm.vcpu import Vcpu
 
 
-# A step exception from a lower level behind one instruction that was no load-exclusive.
+# A step exception from a lower level after one instruction that was no load-exclusive.
 ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=False))
 
 
@@ -59,7 +59,7 @@ def _handle_guest_abort(vcpu: Vcpu, taken: Taken) -> int:
         vcpu.vm.map_page(ipa >> 12, slot)
         return 1
     if fetch:
-        inject(vcpu, (EC.INSTRUCTION_ABORT + (vcpu.el == 1)) << 26 | IL | FSC.EXTERNAL, far)
+        inject(vcpu, esr(EC.INSTRUCTION_ABORT + (vcpu.el == 1), FSC.EXTERNAL), far)
         return 1
     if is_cache_maintenance(syndrome) and slot is None:
         vcpu.skip_instruction()

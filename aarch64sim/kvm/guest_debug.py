@@ -1,7 +1,7 @@
 """Guest debug: whose step bits and breakpoints are in the registers, and when (arch/arm64/kvm/debug.c).
 
 Invariant: `arm_step` and `disarm_step` stand around every guest entry; between them the guest runs with the host's
-debug state, outside them everybody sees the guest's own.
+debug state, outside them everybody sees the guest's own, as far as the era gives it back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class GuestDebug(IntFlag):
     USE_HW = 1 << 17
 
 
-MDCR = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
+# Traps that KVM always sets in MDCR_EL2.
+MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
 _DEBUG_REGISTERS = [f"dbg{kind}{n}_el1" for kind in ("bvr", "bcr", "wvr", "wcr") for n in range(16)]
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
@@ -72,7 +73,7 @@ def arm_step(vcpu: Vcpu) -> None:
     if not vcpu.guest_debug:
         vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} if vcpu.os_lock else {}
         own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE) and not vcpu.os_lock
-        sys.mdcr_el2 = MDCR | (0 if own else sysregs.MDCR_TDA)
+        sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
             sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)
         return
@@ -80,7 +81,7 @@ def arm_step(vcpu: Vcpu) -> None:
     old = state.ss
     vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1}
     vcpu.guest_ss = old
-    sys.mdcr_el2 = MDCR | sysregs.MDCR_TDA | sysregs.MDCR_TDE
+    sys.mdcr_el2 = MDCR_OF_KVM | sysregs.MDCR_TDA | sysregs.MDCR_TDE
     mdscr = sys.mdscr_el1 & ~sysregs.MDSCR_SS
     if vcpu.vm.kernel.guest_breakpoints_put_away or vcpu.os_lock:
         mdscr &= ~(sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)

@@ -1,6 +1,7 @@
 """MMIO: from the data abort to KVM_EXIT_MMIO, and from userspace's answer to the register (arch/arm64/kvm/mmio.c).
 
-Invariant: the access is complete only after the next KVM_RUN; until then `vcpu.mmio_needed` says so.
+Invariant: an access that userspace serves is complete only after the next KVM_RUN; until then `vcpu.mmio_needed`
+says so, unless an abort takes its place.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch import access, syndrome
-from aarch64sim.arch.registers import source
+from aarch64sim.arch.registers import MASK32, MASK64, source
 from aarch64sim.events import Change
 from aarch64sim.kvm.kernels import Completion, PcAdvance
 from aarch64sim.kvm.run_page import ExitReason
@@ -17,7 +18,7 @@ from aarch64sim.kvm.run_page import ExitReason
 if TYPE_CHECKING:
     from aarch64sim.kvm.vcpu import Vcpu
 
-_NISV_BITS = syndrome.CM | syndrome.WNR | 0x3F
+_NISV_BITS = syndrome.CM | syndrome.WNR | syndrome.STATUS
 
 
 def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
@@ -77,7 +78,7 @@ def _write_back(vcpu: Vcpu, esr: int, length: int) -> None:
     if syndrome.sign_extends(esr) and vcpu.vm.kernel.sign_extends_mmio:
         sign = 1 << 8 * length - 1
         value = (value ^ sign) - sign
-    value &= 0xFFFF_FFFF_FFFF_FFFF if syndrome.is_sixty_four(esr) else 0xFFFF_FFFF
+    value &= MASK64 if syndrome.is_sixty_four(esr) else MASK32
     register = syndrome.transfer_register(esr)
     if register != 31:
         old, vcpu.cpu.r[register] = vcpu.cpu.r[register], value

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from struct import pack_into, unpack_from
 
-U64 = 0xFFFF_FFFF_FFFF_FFFF
+from aarch64sim.arch.registers import MASK64
 
 
 class ExitReason(IntEnum):
@@ -54,7 +54,7 @@ class Mmio(_View):
     def data(self, value: int | bytes) -> None:
         """Answer a load: all eight bytes from a number of up to 64 bits, or just the bytes given (at most 8)."""
         if isinstance(value, int):
-            if not 0 <= value <= U64:
+            if not 0 <= value <= MASK64:
                 raise ValueError(f"mmio.data takes an unsigned 64-bit number, not {value:#x}")
             pack_into("<Q", self._union, 8, value)
         elif isinstance(value, bytes | bytearray) and len(value) <= 8:

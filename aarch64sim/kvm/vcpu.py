@@ -1,6 +1,7 @@
 """The vCPU: KVM_RUN in the order in which Linux does things, guest debug, ONE_REG (arch/arm64/kvm/arm.c, debug.c).
 
-Invariant: between two calls the guest's own step bits are in place; the host's are only there around a guest entry.
+Invariant: the host's step bits are in place only around a guest entry; between two calls the guest's own are, as far
+as the era gives them back.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Synchronous, Taken
+from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.step import StepState
-from aarch64sim.arch.syndrome import EC, FSC, IL
+from aarch64sim.arch.syndrome import EC, FSC, class_alone, esr
 from aarch64sim.events import Change, Event, Lane
 from aarch64sim.kvm import adjust_pc as adjusting
 from aarch64sim.kvm import exits, guest_debug, mmio, one_reg
@@ -27,21 +29,18 @@ if TYPE_CHECKING:
     from aarch64sim.kvm.vm import VM
 
 
-FAKE_STEP_HSR = (
-    EC.SOFTWARE_STEP << 26
-)  # only the class: what 4.15 to 4.20 report after an emulation
+FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
 _DEBUG = ExitReason.DEBUG  # an attribute of an Enum is slow to look up
-DEFAULT_LIMIT = (
-    100_000_000  # instructions after which a KVM_RUN comes back as if a signal had arrived
-)
+# Instructions after which a KVM_RUN comes back as if a signal had arrived.
+DEFAULT_LIMIT = 100_000_000
 
 # Traps that KVM always sets (HCR_GUEST_FLAGS, and stage 2).
-_HCR = (
+HCR_OF_KVM = (
     sysregs.HCR_VM | sysregs.HCR_RW | sysregs.HCR_FMO | sysregs.HCR_IMO | sysregs.HCR_AMO
     | sysregs.HCR_TWI | sysregs.HCR_TWE | sysregs.HCR_TSC | sysregs.HCR_TIDCP | sysregs.HCR_TACR
     | sysregs.HCR_TSW | sysregs.HCR_TVM
 )  # fmt: skip
-_RESET_PSTATE = 0x3C5  # EL1h, DAIF masked
+_RESET_PSTATE = DAIF | EL1H
 
 
 _SAVED = (
@@ -91,13 +90,12 @@ class Vcpu:
         self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
         self._initialised = False
         self.hw_registers: dict[str, int] = {}
-        self.guest_registers: dict[
-            str, int
-        ] = {}  # the guest's debug registers while the host's are in place
+        # The guest's debug registers while the host's are in place.
+        self.guest_registers: dict[str, int] = {}
         self.guest_ss = 0
         self.os_lock = 0  # the guest's, as it sees it: the CPU's own stays open
 
-    # --- registers -----------------------------------------------------------------------------------
+    # --- registers ---
 
     @property
     def pc(self) -> int:
@@ -125,9 +123,9 @@ class Vcpu:
     def init(self) -> None:
         """KVM_ARM_VCPU_INIT: reset values."""
         sys = self.cpu.sys
-        sys.hcr_el2 = _HCR
-        sys.mdcr_el2 = guest_debug.MDCR
-        sys.cptr_el2 = 0x33FF & ~(1 << 10)
+        sys.hcr_el2 = HCR_OF_KVM
+        sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
+        sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE
         for trapped, bit in (
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
@@ -155,7 +153,7 @@ class Vcpu:
         self.pc = program.entry
         self.look_again()
 
-    # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ----------------------------------------------------
+    # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
 
     @property
     def single_stepping(self) -> bool:
@@ -170,14 +168,14 @@ class Vcpu:
         if not ext_dabt_pending:
             return
         self.look_again()
-        esr = (EC.DATA_ABORT + (self.el == 1)) << 26 | IL | FSC.EXTERNAL
+        syndrome = esr(EC.DATA_ABORT + (self.el == 1), FSC.EXTERNAL)
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
-        adjusting.inject(self, esr, self.cpu.sys.far_el2)
+        adjusting.inject(self, syndrome, self.cpu.sys.far_el2)
         if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
-    # --- KVM_RUN -------------------------------------------------------------------------------------
+    # --- KVM_RUN ---
 
     def run(
         self,
@@ -284,7 +282,7 @@ class Vcpu:
         )
         return True
 
-    # --- around the guest entry ----------------------------------------------------------------------
+    # --- around the guest entry ---
 
     def _enter_guest(self, limit: int) -> tuple[Taken | None, int]:
         """ERET to the guest, and run it until it takes an exception to EL2; None when `limit` instructions have run.
@@ -312,7 +310,7 @@ class Vcpu:
         if self.single_stepping:
             self.step_pending = True
 
-    # --- checkpoints ---------------------------------------------------------------------------------
+    # --- checkpoints ---
 
     def save(self) -> tuple[object, ...]:
         """Everything but memory, as plain values for `restore`."""
@@ -327,7 +325,7 @@ class Vcpu:
             setattr(self, name, value)
         self.look_again()
 
-    # --- the log -------------------------------------------------------------------------------------
+    # --- the log ---
 
     def note(
         self,

@@ -48,7 +48,7 @@ class MemorySlot:
 
     @property
     def end(self) -> int:
-        """The first address behind the slot."""
+        """The first address after the slot."""
         return self.base + len(self.data)
 
     def page(self, number: int) -> memoryview:
@@ -78,9 +78,8 @@ class VM:
         self.slots: dict[int, MemorySlot] = {}
         self.ioeventfds: set[tuple[int, int]] = set()
         self.nisv_to_user = False
-        self.irq_when_waiting: int | None = (
-            None  # the line's level as soon as the vCPU waits in WFI
-        )
+        # The level that the interrupt line gets as soon as the vCPU waits in WFI.
+        self.irq_when_waiting: int | None = None
         self.vcpu: Vcpu | None = None
 
     def create_vcpu(self, *, init: bool = True) -> Vcpu:
@@ -176,7 +175,7 @@ class VM:
         self.ioeventfds.add((addr, length))
 
     def enable_cap(self, cap: str) -> None:
-        """KVM_ENABLE_CAP; the one that there is: KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""
+        """KVM_ENABLE_CAP of the only capability, KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""
         supported = self.kernel.abort_injection is not AbortInjection.UNSUPPORTED
         if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not supported:
             raise OSError(errno.EINVAL, f"{self.kernel.title} has no capability {cap}")

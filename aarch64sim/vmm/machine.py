@@ -150,7 +150,7 @@ class Machine:
             self.ended = "the guest ended with a store to the exit device"
         return text
 
-    # --- checkpoints -------------------------------------------------------------------------------------------------
+    # --- checkpoints ---
 
     def save(self) -> tuple[object, ...]:
         """Everything but memory, as plain values for `restore`."""

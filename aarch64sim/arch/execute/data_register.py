@@ -123,7 +123,7 @@ def add_carry(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op
 
 
-# --- conditions and flags ------------------------------------------------------------------------------------------
+# --- conditions and flags ---
 
 
 def _compare(cpu: Cpu, f: Fields, pc: int, operand: Operand) -> Op:
@@ -154,7 +154,7 @@ def compare_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
 
 
 def conditional_select(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """CSEL, CSINC, CSINV, CSNEG, so also CSET and its kin."""
+    """CSEL, CSINC, CSINV, CSNEG, so also CSET and similar."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
     cond, mask, next_pc = f.cond, mask_of(f.sf), following(pc)
     invert, increment = mask if f.op else 0, f.N

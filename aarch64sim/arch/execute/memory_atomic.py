@@ -99,7 +99,7 @@ def _signed_choice(choose: Callable[[int, int], int], bits: int) -> Callable[[in
 
 
 def atomic(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """LDADD, LDCLR, LDEOR, LDSET, LDSMAX, LDSMIN, LDUMAX, LDUMIN, so also STADD and its kin."""
+    """LDADD, LDCLR, LDEOR, LDSET, LDSMAX, LDSMIN, LDUMAX, LDUMIN, so also STADD and similar."""
     bits = 8 << f.size
     functions: tuple[Callable[[int, int], int], ...] = (
         lambda x, y: x + y,

@@ -29,7 +29,7 @@ def _iss(f: Fields) -> int:
 
 
 def load_store_scaled(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """LDR, STR and their kin with an unsigned offset in units of the access size."""
+    """LDR, STR and similar with an unsigned offset in units of the access size."""
     return _at_offset(cpu, f, pc, f.imm << f.size)
 
 
@@ -122,7 +122,7 @@ def _checked(cpu: Cpu, f: Fields, op: Op) -> Op:
 
 
 def load_store_register(cpu: Cpu, f: Fields, pc: int) -> Op:
-    """LDR, STR and their kin at base + index register, extended and scaled."""
+    """LDR, STR and similar at base + index register, extended and scaled."""
     r, n, m, option, next_pc = cpu.r, f.Rn, source(f.Rm), f.option, following(pc)
     left = f.size if f.S else 0
     file, t, read, write = _transfer(cpu, f)
