@@ -82,7 +82,7 @@ def choose(labs: list[Lab], wanted: list[str]) -> list[Lab]:
 def read(source: Path) -> NotebookNode:
     """A source as a notebook; LabError if it is none."""
     try:
-        notebook = jupytext.read(source, fmt="py:percent")
+        notebook: NotebookNode = jupytext.read(source, fmt="py:percent")
     except nbformat.ValidationError as error:
         raise LabError(f"{source.name}: not a percent source ({error.message})") from None
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]

@@ -224,7 +224,7 @@ def main() -> int:
         repo2docker = render_recipe(repository)
 
         programs = make_venv(WORK / "image", find_python())
-        pip = [programs / "pip", "install", "-q", "--disable-pip-version-check"]
+        pip: list[str | Path] = [programs / "pip", "install", "-q", "--disable-pip-version-check"]
         run("the image's own packages", *pip, *image_requirements(repo2docker), cwd=WORK)
         before = megabytes(WORK / "image")
 

@@ -52,7 +52,7 @@ class Learner:
             return
         progress = f"/hub/api/users/{self.name}/server/progress"
         with self.get(progress, params={"_xsrf": self.xsrf("/hub/")}, stream=True) as events:
-            for line in events.iter_lines(decode_unicode=True):
+            for line in map(str, events.iter_lines(decode_unicode=True)):
                 if '"failed": true' in line:
                     raise CheckError(f"{self.name}: the server did not start: {line[6:]}")
                 if '"ready": true' in line:
@@ -66,7 +66,12 @@ class Learner:
     def kernel(self, path: str) -> Iterator[websocket.WebSocket]:
         """A kernel for a notebook, as JupyterLab starts it, and its channel."""
         self.get(f"/user/{self.name}/lab/tree/{path}")
-        request = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
+        request: dict[str, Any] = {
+            "path": path,
+            "name": path,
+            "type": "notebook",
+            "kernel": {"name": "python3"},
+        }
         answer = self.web.post(
             f"{self.base}/api/sessions",
             json=request,

@@ -216,10 +216,10 @@ def _shows(field: Any) -> bool:
     """Some row of the matrix notices when only this field is not as it should be."""
     kind = type(field.default)
     others = [not field.default] if kind is bool else [v for v in kind if v is not field.default]
+    changes: list[dict[str, Any]] = [{field.name: value} for value in others]
     return any(
-        eras_table.simulated_cell(row, replace(kernels["fixed"], **{field.name: value}))
-        != right_cell(row)
-        for value in others
+        eras_table.simulated_cell(row, replace(kernels["fixed"], **change)) != right_cell(row)
+        for change in changes
         for row in ROWS
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -59,8 +60,8 @@ def _states() -> Section:
     rows = []
     for state, meaning in meanings.items():
         (mdscr, _, pstate), *others = found[state]
-        bits = "" if others else f"MDSCR_EL1.SS = {mdscr}, possible, PSTATE.SS = {pstate}: "
-        rows.append((str(state), bits + meaning))
+        values = "" if others else f"MDSCR_EL1.SS = {mdscr}, possible, PSTATE.SS = {pstate}: "
+        rows.append((str(state), values + meaning))
     return Section("The software-step machine", tuple(rows))
 
 
@@ -293,7 +294,7 @@ def _draw(axes: Axes, section: Section, x: float, top: float, width: float) -> N
     bar = Rectangle((x, top - TITLE + 4), width, TITLE - 4)
     bar.set(facecolor=LIGHT["here-fill"], edgecolor="none")
     axes.add_patch(bar)
-    style = {"va": "center", "color": LIGHT["ink"]}
+    style: dict[str, Any] = {"va": "center", "color": LIGHT["ink"]}
     axes.text(x + 4, top - TITLE / 2 + 2, section.title, fontsize=8.2, weight="bold", **style)
     for number, (term, meaning) in enumerate(section.rows):
         y = top - TITLE - LINE * (number + 0.5) + 1.5

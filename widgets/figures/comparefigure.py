@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
@@ -132,7 +133,7 @@ class StopTable(Figure):
         """Draw below `top` into axes whose coordinates are points."""
         text = axes.text
         head = self._head_height
-        style = {"weight": "bold", "va": "center", "color": LIGHT["ink"]}
+        style: dict[str, Any] = {"weight": "bold", "va": "center", "color": LIGHT["ink"]}
         for x, title in zip(COLUMNS, self._head, strict=True):
             text(x, top - 2 - head / 2, title, fontsize=9.5, **style)
         for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True), 1):

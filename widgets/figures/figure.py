@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -125,7 +125,7 @@ class Figure:
         }
 
 
-def html_table(header: tuple[str, ...], rows: list[tuple[str, ...]], caption: str = "") -> str:
+def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:
     """A table in HTML; every text is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(

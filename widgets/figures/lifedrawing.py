@@ -92,7 +92,8 @@ def _arrow(axes: Axes, arrow: tuple[Any, ...], lit: bool) -> None:
     if label:
         beside = label == "to userspace"
         axes.text(
-            *at,
+            at[0],
+            at[1],
             label,
             fontsize=FONT - 1,
             ha="left" if beside else "center",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -47,9 +47,9 @@ def repaint(figure: Figure, theme: str) -> Figure:
 
     for artist in figure.findobj():
         if isinstance(artist, Patch):
-            if artist.get_facecolor()[3]:
+            if to_rgba(artist.get_facecolor())[3]:
                 artist.set_facecolor(painted(artist.get_facecolor()))
-            if artist.get_edgecolor()[3]:
+            if to_rgba(artist.get_edgecolor())[3]:
                 artist.set_edgecolor(painted(artist.get_edgecolor()))
         elif isinstance(artist, Text | Line2D):
             artist.set_color(painted(artist.get_color()))

@@ -24,7 +24,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     except ImportError:
         app.log.info("aarch64-step-labs: no kernel WebSocket handler to speed up")
         return
-    original = KernelWebsocketHandler.open
+    original: Any = KernelWebsocketHandler.open
     if getattr(original, "sends_at_once", False):
         return
 
@@ -36,4 +36,4 @@ def _load_jupyter_server_extension(app: Any) -> None:
             await opened
 
     open_without_delay.sends_at_once = True  # type: ignore[attr-defined]
-    KernelWebsocketHandler.open = open_without_delay
+    KernelWebsocketHandler.open = open_without_delay  # type: ignore[method-assign]

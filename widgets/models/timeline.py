@@ -178,6 +178,6 @@ def _with_ghosts(columns: list[Column]) -> list[Column]:
     return result
 
 
-def first_divergence(left: Sequence[int], right: Sequence[int]) -> int | None:
+def first_divergence(left: Sequence[object], right: Sequence[object]) -> int | None:
     """The index of the first stop that differs; None where one list is the beginning of the other."""
     return next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)

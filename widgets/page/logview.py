@@ -45,7 +45,8 @@ class LogView:
         first = max(1, (max(position, 1) - 1) // PAGE * PAGE + 1 - PAGE)
         last = min(length, first + PLACES - 1)
         records = debugger.records(first, last)
-        kept, shown = self._lines, {}
+        kept = self._lines
+        shown: dict[str, str | int | None] = {}
         self._lines = {}
         for n in range(PLACES):
             number, slot = first + n, f"log-{n}"

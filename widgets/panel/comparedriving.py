@@ -28,7 +28,7 @@ class PairDriving:
     pair: Pair
     _listing: Listing
     _message: str
-    _runner: Runner
+    _runs_both: Runner
     show: Callable[..., None]
     _values: Callable[[], Shown]
     _control_values: Callable[..., Shown]
@@ -44,6 +44,10 @@ class PairDriving:
     def clicks(self) -> int:
         """How many clicks on Step lead here."""
         return self.pair.position
+
+    @property
+    def _runner(self) -> Runner:
+        return self._runs_both
 
     @property
     def running(self) -> bool:
@@ -71,7 +75,11 @@ class PairDriving:
         pair = self.pair
         if pair.parted is not None:
             return self.goto(pair.parted)
-        return self._moved(lambda: (pair.goto(pair.length), pair.run_slice(limit, to=PARTING)))
+        return self._moved(lambda: self._run_on(limit))
+
+    def _run_on(self, limit: int) -> None:
+        self.pair.goto(self.pair.length)
+        self.pair.run_slice(limit, to=PARTING)
 
     def load(self, program: Program | str | Path) -> None:
         """Start over with another program; AssemblyError leaves the old one."""
@@ -80,9 +88,9 @@ class PairDriving:
 
     def use_kernel(self, side: str, kernel: str | Kernel) -> None:
         """Another kernel on one side; both start over."""
-        chosen = [d.kernel for d in self.debuggers]
+        chosen: list[str | Kernel] = [d.kernel for d in self.debuggers]
         if kernel != ownkernel.VALUE:
-            chosen[SIDES.index(side)] = kernel  # type: ignore[call-overload]
+            chosen[SIDES.index(side)] = kernel
         self._begin(Pair(self.pair.program, *chosen, **self.pair.options))
 
     def _begin(self, pair: Pair) -> None:

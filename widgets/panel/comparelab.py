@@ -53,7 +53,7 @@ class CompareLab(PairDriving, GuestBoard):
         self.prefix = f"sl{uuid4().hex[:8]}-"
         self._listing = Listing(self.pair.program)
         self._message = ""
-        self._runner = Runner()
+        self._runs_both = Runner()
         super().__init__(comparepage.skeleton(self.prefix), self._make_actions(), self._values())
         self._runner.panels.add(self)
 
@@ -122,8 +122,10 @@ class CompareLab(PairDriving, GuestBoard):
         """Where both have stopped, in the last clicks."""
         left, right = self.debuggers
         first = max(0, self.clicks - MOST_STOPS)
-        lists = [[d.stop_at(n) for n in range(first, d.position + 1)] for d in self.debuggers]
-        return StopTable((left.kernel.title, right.kernel.title), *lists, self._listing)
+        ours, theirs = (
+            [d.stop_at(n) for n in range(first, d.position + 1)] for d in self.debuggers
+        )
+        return StopTable((left.kernel.title, right.kernel.title), ours, theirs, self._listing)
 
     def diagram(self, side: str) -> StepFigure:
         """The step machine of one side, "left" or "right", in the last click."""

@@ -233,5 +233,5 @@ class Driving:
     def _show_everywhere(self) -> None:
         self._show()
         for panel in list(self._runner.panels):
-            if panel is not self and isinstance(panel, Driving):
+            if isinstance(panel, Driving) and panel is not self:
                 panel.follow()

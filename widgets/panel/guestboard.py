@@ -21,7 +21,10 @@ from widgets.page.runner import Runner, broken_off
 class GuestBoard(Board):
     """A board whose controls move guests, and that a run keeps informed."""
 
-    _runner: Runner
+    @property
+    def _runner(self) -> Runner:
+        """What runs the guests of this panel."""
+        raise NotImplementedError
 
     # What a panel does in its own way.
     def load(self, program: Program | str | Path) -> None:

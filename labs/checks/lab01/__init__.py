@@ -5,7 +5,7 @@ Invariant: what is right is what the CPU model does; no check holds a table of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -22,7 +22,7 @@ PROGRAM = "mov x0, #0x41\nadd x1, x1, #1\nadd x2, x2, #1"
 # --- where stepping is possible --------------------------------------------------------------------------------------
 
 # The first of these rows on which an answer fails says what was overlooked: (rows, wrong answer there) -> text.
-_ENABLED_ROWS = (
+_ENABLED_ROWS: tuple[tuple[Callable[[dict[str, int]], object], str, str], ...] = (
     (
         lambda b: b["el"] < b["target_el"] and not b["os_lock"] and (b["d"] or not b["kde"]),
         "Below the debug target level KDE and D do not count, so stepping is possible: a guest cannot mask its host's"
@@ -63,7 +63,7 @@ _ENABLED_ROWS = (
 
 
 def _check_possible(answer: Any) -> str:
-    cases = []
+    cases: list[tuple[dict[str, int], bool]] = []
     for el, target_el, kde, d, os_lock in product((0, 1, 2), (1, 2), (0, 1), (0, 1), (0, 1)):
         bits = {"el": el, "target_el": target_el, "kde": kde, "d": d, "os_lock": os_lock}
         given = call(answer, *bits.values())

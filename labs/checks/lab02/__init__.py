@@ -144,7 +144,8 @@ def _bound(function: Any, *arguments: Any) -> Any:
 def _check_step(answer: Any) -> str:
     machine = guest(_LOOP_PROGRAM, STEPPING)
     machine.uart.input = b"h"
-    vcpu, accesses = machine.vcpu, []
+    vcpu = machine.vcpu
+    accesses: list[Any] = []
     serve = _served(machine, accesses)
     for number, offset in enumerate(_STOPS, 1):
         before = vcpu.pc

@@ -23,7 +23,8 @@ MOST_STEPS = 50
 
 def stops(source: str, kernel: str | Kernel = "v4.3") -> list[int]:
     """Where a debugger stops, in instructions from the start; the end of the guest is no stop."""
-    debugger, found = Debugger(source, kernel), []
+    debugger = Debugger(source, kernel)
+    found: list[int] = []
     while not debugger.ended and len(found) < MOST_STEPS:
         stop = debugger.step()
         if not debugger.ended:
@@ -33,7 +34,8 @@ def stops(source: str, kernel: str | Kernel = "v4.3") -> list[int]:
 
 def steps(source: str, kernel: str | Kernel) -> list[tuple[Event, ...]]:
     """The events of each step."""
-    debugger, found = Debugger(source, kernel), []
+    debugger = Debugger(source, kernel)
+    found: list[tuple[Event, ...]] = []
     while not debugger.ended and len(found) < MOST_STEPS:
         debugger.step()
         found.append(debugger.events_of(debugger.position))

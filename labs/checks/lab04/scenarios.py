@@ -122,7 +122,7 @@ def plug(vcpu: Vcpu, skip: Skip) -> None:
     vcpu.adjust_pc = adjust_pc  # type: ignore[method-assign]
 
 
-def call_skip(skip: Skip, vcpu: Vcpu) -> None:
+def call_skip(skip: Any, vcpu: Vcpu) -> None:
     """Call the learner's function on the vCPU itself, within the bounds of `call`."""
 
     def run() -> Any:

@@ -5,7 +5,6 @@ Invariant: what is right is found by running the kernel in question, never by co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from checks.lab05.experiments import BASE, LATE, abort_at_load, interrupted_step
@@ -31,7 +30,7 @@ ABORT_KERNELS = {"late": BASE.name, "early": "what-if-early-advance-ss-kept"}
 # --- jump ----------------------------------------------------------------------------------------------
 
 
-def after_jump(jump: Callable[..., Any], kernel: str) -> dict[str, Any]:
+def after_jump(jump: Any, kernel: str) -> dict[str, Any]:
     """What became of the guest when `jump` was called at the MMIO exit of its load."""
     machine = Machine(assemble(JUMP), kernels[kernel], uart_input=bytes([ANSWER]))
     machine.run_once(10_000)

@@ -12,6 +12,7 @@ from aarch64sim.arch import access, syndrome, sysregs
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.kvm import ExitReason, GuestDebug, Vcpu, mmio
+from aarch64sim.kvm.run_page import KvmRun
 from aarch64sim.vmm import Machine
 
 _SAS, _FOUR_BYTES, _SF = 3 << 22, 2 << 22, 1 << 15  # of the ISS of a data abort
@@ -116,7 +117,7 @@ def off_is_ss_0(machine: Machine) -> None:
         vcpu.step_pending |= off[0]
         arm()
 
-    vcpu.set_guest_debug, vcpu.arm_step = set_guest_debug, arm_step  # type: ignore[assignment, method-assign]
+    vcpu.set_guest_debug, vcpu.arm_step = set_guest_debug, arm_step  # type: ignore[method-assign]
 
 
 def interrupts_wait(machine: Machine) -> None:
@@ -148,7 +149,7 @@ def register_31_is_sp(machine: Machine) -> None:
             and syndrome.transfer_register(vcpu.mmio_syndrome) == 31
         )
 
-    def return_(ret: int) -> object:
+    def return_(ret: int) -> KvmRun:
         if ret == 0 and is_about_31(write=True):
             run.mmio.data = r[31].to_bytes(8, "little")[: run.mmio.len]
         return leave(ret)
@@ -158,7 +159,7 @@ def register_31_is_sp(machine: Machine) -> None:
             r[31] = run.mmio.data
         skip()
 
-    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[assignment, method-assign]
+    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[method-assign]
 
 
 def bytes_not_swapped(machine: Machine) -> None:
@@ -169,7 +170,7 @@ def bytes_not_swapped(machine: Machine) -> None:
         if run.exit_reason is ExitReason.MMIO and access.byte_order_of(vcpu.cpu, vcpu.el) == "big":
             run.union[8 : 8 + run.mmio.len] = run.union[8 : 8 + run.mmio.len][::-1]
 
-    def return_(ret: int) -> object:
+    def return_(ret: int) -> KvmRun:
         if ret == 0 and run.exit_reason is ExitReason.MMIO and run.mmio.is_write:
             swap()
         return leave(ret)
@@ -180,7 +181,7 @@ def bytes_not_swapped(machine: Machine) -> None:
             mmio._write_back(vcpu, vcpu.mmio_syndrome, run.mmio.len)
         skip()
 
-    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[assignment, method-assign]
+    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[method-assign]
 
 
 def abort_completes(machine: Machine) -> None:

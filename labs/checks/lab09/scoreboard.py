@@ -149,12 +149,8 @@ class Scoreboard(Figure):
 
     @staticmethod
     def _text(axes: Axes, x: float, y: float, words: str, **style: Any) -> None:
-        axes.text(
-            x,
-            y,
-            words,
-            **{"fontsize": 9.2, "va": "center", "color": LIGHT["ink"], "zorder": 3} | style,
-        )
+        plain: dict[str, Any] = {"fontsize": 9.2, "va": "center", "color": LIGHT["ink"]}
+        axes.text(x, y, words, **(plain | {"zorder": 3} | style))
 
 
 def score(suite: Sequence[Scenario], mutants: Sequence[Mutant] = MUTANTS) -> Scoreboard:
