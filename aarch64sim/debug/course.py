@@ -13,7 +13,7 @@ from aarch64sim.debug.plain import plain_steps
 from aarch64sim.debug.plans import Plans
 from aarch64sim.debug.points import NOTHING, Gear, is_brk
 from aarch64sim.debug.stops import STEP_LIMIT, StepRecord, Stop, make_stop
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm.guest_debug import GuestDebug
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -107,7 +107,10 @@ class Course:
         if watching:
             stop = self._make_stop()
             state = machine.vcpu.cpu.step_state()
-            machine.log.write(Event(Lane.DEBUGGER, "stop", stop.pc, state, state, (), stop.text))
+            event = Event(
+                Lane.DEBUGGER, What.STOP, stop.pc, state, state, (), stop.text, kind=stop.reason
+            )
+            machine.log.write(event)
             self._keep(stop, before)
             machine.vcpu.cpu.watch(False)
 

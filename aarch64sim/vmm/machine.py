@@ -12,7 +12,7 @@ from typing import Any
 
 from aarch64sim.arch.cpu import Choices
 from aarch64sim.asm import Program
-from aarch64sim.events import Event, EventLog, Lane
+from aarch64sim.events import Event, EventLog, Lane, What
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vm import VM, Host
@@ -133,7 +133,8 @@ class Machine:
         """Emulate the access: find the device, let it act, answer a load."""
         mmio = run.mmio
         found = self.bus.find(mmio.phys_addr, mmio.len)
-        name = found[0].name if found else "nobody"
+        kind = found[0].name if found else ""
+        name = kind or "nobody"
         if mmio.is_write:
             if found:
                 found[0].write(found[1], mmio.len, mmio.data)
@@ -147,9 +148,9 @@ class Machine:
             mmio.data = value & (1 << 8 * mmio.len) - 1
             text = f"{mmio.len}-byte load from {mmio.phys_addr:#x}: {name} answers {mmio.data:#x}"
         if self.log.watching:
-            what = "mmio_write" if mmio.is_write else "mmio_read"
+            what = What.MMIO_WRITE if mmio.is_write else What.MMIO_READ
             state = self.vcpu.cpu.step_state()
-            self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text))
+            self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text, kind=kind))
         if self.exit_device.value is not None:
             self.ended = "the guest ended with a store to the exit device"
         return text
