@@ -23,6 +23,35 @@ class Lane(StrEnum):
     DEBUGGER = "debugger"
 
 
+class What(StrEnum):
+    """What an event is; a lane has those that stand under its name, and `INJECT` is the kernel's or the debugger's."""
+
+    # guest
+    RETIRE = "retire"
+    EXCEPTION = "exception"
+    STEP_EXCEPTION = "step_exception"
+    INTERRUPT = "interrupt"
+    # kvm
+    ARM = "arm"
+    ENTER = "enter"
+    SKIP = "skip"
+    INJECT = "inject"
+    FAULT_IN = "fault_in"
+    EMULATE = "emulate"
+    WAIT = "wait"
+    CALL = "call"
+    COMPLETE_MMIO = "complete_mmio"
+    IN_KERNEL_DEVICE = "in_kernel_device"
+    NO_SYNDROME = "no_syndrome"
+    FAKE_DEBUG_EXIT = "fake_debug_exit"
+    USERSPACE_EXIT = "userspace_exit"
+    # vmm
+    MMIO_READ = "mmio_read"
+    MMIO_WRITE = "mmio_write"
+    # debugger
+    STOP = "stop"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A register or memory word that got a new value; `name` as in "x1", "pc", "[0x40004000]"."""
@@ -34,16 +63,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
+    """One thing that happened: data for whoever wants to know, and `text`, one sentence of it for people.
 
-    `what` names it (guest: retire, exception, step_exception, interrupt; kvm: arm, enter, exit, skip, ...; vmm:
-    mmio_read, mmio_write; debugger: stop). `pc` is the address it is about. `before` and `after` are the states of
-    the software-step machine around it. `source` is "module:qualified name" of the function that made it, `commit`
-    the Linux commit that function mirrors; both "" where there is none.
+    `kind` says more of `what`: the class of an exception (a name of `EC`), the reason of an exit without KVM_EXIT_,
+    the register that was emulated, the name of the device ("" if nobody answered), the reason of a stop. `pc` is the
+    address it is about. `before` and `after` are the states of the software-step machine around it. `source` is
+    "module:qualified name:line" of the call that wrote it, `commit` the Linux commit that function mirrors. All three
+    are "" where there is none.
     """
 
     lane: Lane
-    what: str
+    what: What
     pc: int
     before: StepState
     after: StepState
@@ -51,6 +81,7 @@ class Event:
     text: str = ""
     source: str = ""
     commit: str = ""
+    kind: str = ""
 
 
 @dataclass(slots=True)

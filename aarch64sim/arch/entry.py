@@ -22,6 +22,7 @@ from aarch64sim.arch.pstate import AARCH32, d_of, il_of, level_of, sp_of, ss_of,
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC, SAME_LEVEL_TWIN, esr, software_step
+from aarch64sim.events import What
 
 if TYPE_CHECKING:
     from aarch64sim.arch.cpu import Cpu
@@ -54,7 +55,7 @@ def take_step_exception(cpu: Cpu) -> Taken:
     target = cpu.debug_target_el()
     ec = EC.SOFTWARE_STEP_SAME if target == cpu.pstate.el else EC.SOFTWARE_STEP
     iss = software_step(stepped=cpu._stepped, exclusive=cpu._stepped_exclusive)
-    return cpu.enter_exception(target, SYNCHRONOUS, esr(ec, iss), what="step_exception")
+    return cpu.enter_exception(target, SYNCHRONOUS, esr(ec, iss), what=What.STEP_EXCEPTION)
 
 
 def pending_interrupt(cpu: Cpu) -> int | None:
@@ -76,7 +77,7 @@ def take_interrupt(cpu: Cpu, vector: int) -> Taken:
     if vector == SERROR:
         syndrome = esr(EC.SERROR, cpu.sys.vsesr_el2 & 0x1FF_FFFF)
         cpu.sys.hcr_el2 &= ~sysregs.HCR_VSE
-    return cpu.enter_exception(1, vector, syndrome, what="interrupt")
+    return cpu.enter_exception(1, vector, syndrome, what=What.INTERRUPT)
 
 
 def enter_exception(
@@ -88,7 +89,7 @@ def enter_exception(
     far: int | None = None,
     hpfar: int | None = None,
     call: bool = False,
-    what: str = "exception",
+    what: What = What.EXCEPTION,
 ) -> Taken:
     """Take an exception to `target_el`: save, mask, switch to its SP, go to its vector.
 

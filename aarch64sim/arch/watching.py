@@ -13,7 +13,7 @@ from aarch64sim.arch.pstate import ss_of
 from aarch64sim.arch.registers import SP
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
-from aarch64sim.events import Change, Event, Lane
+from aarch64sim.events import Change, Event, Lane, What
 
 if TYPE_CHECKING:
     from aarch64sim.arch.cpu import Cpu
@@ -30,15 +30,18 @@ def log_retired(cpu: Cpu, pc: int, before: StepState, saved: list[int], saved_ps
     for address, size, old in cpu.written:
         changes.append(Change(f"[{address:#x}]", old, access.peek(cpu, address, size)))
     text = f"the instruction at {pc:#x} retired"
-    cpu.log.write(Event(Lane.GUEST, "retire", pc, before, cpu.step_state(), tuple(changes), text))
+    cpu.log.write(
+        Event(Lane.GUEST, What.RETIRE, pc, before, cpu.step_state(), tuple(changes), text)
+    )
 
 
 def log_taken(
-    cpu: Cpu, taken: Taken, what: str, pc: int, before: StepState, pstate_ss: int
+    cpu: Cpu, taken: Taken, what: What, pc: int, before: StepState, pstate_ss: int
 ) -> None:
     """An exception was taken with PSTATE.SS = `pstate_ss`; the change is what SPSR_ELx holds of it."""
     saved = f"spsr_el{taken.target_el}.ss"
     changes = (Change(saved, pstate_ss, ss_of(taken.spsr)),)
-    name = "an interrupt" if taken.esr is None else f"the exception {EC(taken.ec or 0).name}"
+    kind = "" if taken.esr is None else EC(taken.ec or 0).name
+    name = f"the exception {kind}" if kind else "an interrupt"
     text = f"{name} was taken to EL{taken.target_el} at {pc:#x}"
-    cpu.log.write(Event(Lane.GUEST, what, pc, before, cpu.step_state(), changes, text))
+    cpu.log.write(Event(Lane.GUEST, what, pc, before, cpu.step_state(), changes, text, kind=kind))

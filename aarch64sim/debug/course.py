@@ -9,10 +9,11 @@ from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.debug import special
 from aarch64sim.debug.history import History
 from aarch64sim.debug.marks import Marks
+from aarch64sim.debug.plain import plain_steps
 from aarch64sim.debug.plans import Plans
 from aarch64sim.debug.points import NOTHING, Gear, is_brk
-from aarch64sim.debug.stops import EXITS_LIMIT, STEP_LIMIT, StepRecord, Stop, make_stop
-from aarch64sim.events import Event, Lane
+from aarch64sim.debug.stops import STEP_LIMIT, StepRecord, Stop, make_stop
+from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm.guest_debug import GuestDebug
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -64,9 +65,9 @@ class Course:
     def _plain(self, count: int) -> None:
         """Up to `count` steps with nothing armed; a step that is not plain ends the row."""
         count = min(count, self._history.room(self.position))
-        made, slow, exit_ = self.machine.run_plain(count, STEP_LIMIT)
         self._note = None
-        self._exits = None if exit_ is None else self._finish([exit_])
+        made, slow, exit_ = plain_steps(self.machine, count, STEP_LIMIT)
+        self._exits = None if exit_ is None else self._finish(exit_)
         self._arrive(made, slow)
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -93,11 +94,11 @@ class Course:
             special.reinject_brk(machine)
             self._exits = []
         elif watching or gear.mmio:
-            self._exits = self._finish([])
+            self._exits = self._finish()
             slow = len(self._exits) - 1
         else:
-            made, slow, exit_ = machine.run_plain(1, STEP_LIMIT)
-            self._exits = None if exit_ is None else self._finish([exit_])
+            made, slow, exit_ = plain_steps(machine, 1, STEP_LIMIT)
+            self._exits = None if exit_ is None else self._finish(exit_)
         if in_front:
             gear.arm(gear.points)
             if watched is not None:
@@ -106,21 +107,22 @@ class Course:
         if watching:
             stop = self._make_stop()
             state = machine.vcpu.cpu.step_state()
-            machine.log.write(Event(Lane.DEBUGGER, "stop", stop.pc, state, state, (), stop.text))
+            event = Event(
+                Lane.DEBUGGER, What.STOP, stop.pc, state, state, (), stop.text, kind=stop.reason
+            )
+            machine.log.write(event)
             self._keep(stop, before)
             machine.vcpu.cpu.watch(False)
 
-    def _finish(self, exits: list[ExitRecord]) -> list[ExitRecord]:
-        """KVM_RUN until the step ends, or the guest, or patience; `exits` are those of this step so far."""
-        machine = self.machine
-        mmio = self._gear.mmio
-        while not machine.ended:
-            if exits and (exits[-1].reason in ("DEBUG", "EINTR") or len(exits) >= EXITS_LIMIT):
-                break
-            exits.append(machine.run_once(STEP_LIMIT))
-            if mmio and exits[-1].reason == "MMIO":
-                self._note = special.watched_mmio(machine, mmio, exits[-1]) or self._note
-        return exits
+    def _finish(self, after: ExitRecord | None = None) -> list[ExitRecord]:
+        """The exits of a step up to its end, the guest's, or that of patience; `after` is one that was had before."""
+        look = self._look_at_exit if self._gear.mmio else None
+        return self.machine.run(STEP_LIMIT, after=after, on_exit=look)
+
+    def _look_at_exit(self, exit_: ExitRecord) -> bool:
+        if exit_.reason == "MMIO":
+            self._note = special.watched_mmio(self.machine, self._gear.mmio, exit_) or self._note
+        return False
 
     def _arrive(self, made: int, slow: int) -> None:
         """`made` steps were made."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aarch64sim.debug.stepper import Stepper
 from aarch64sim.debug.stops import StepRecord
-from aarch64sim.events import Event
+from aarch64sim.events import Event, What
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class PhaseCursor(Stepper):
         record: StepRecord = self.record(phase.step)
         now |= {name: old for name, (old, _) in record.changes.items()}
         for event in record.events[: phase.index + 1]:
-            if event.what == "retire":
+            if event.what is What.RETIRE:
                 now["pc"] = event.pc + 4
             for change in event.changes:
                 if change.name in now:

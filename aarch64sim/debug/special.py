@@ -11,7 +11,7 @@ from aarch64sim.arch import syndrome, sysregs
 from aarch64sim.arch.pstate import DAIF, EL1H, kept_at_a_vector, vector_offset
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.debug.points import Points, Watchpoint
-from aarch64sim.events import Change, Event, Lane
+from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
 
@@ -95,4 +95,6 @@ def reinject_brk(machine: Machine) -> None:
     if machine.log.watching:
         state = vcpu.cpu.step_state()
         text = f"the BRK at {pc:#x} is the guest's own: the debugger puts the guest at its vector"
-        machine.log.write(Event(Lane.DEBUGGER, "inject", pc, state, state, changes, text))
+        machine.log.write(
+            Event(Lane.DEBUGGER, What.INJECT, pc, state, state, changes, text, kind="BRK")
+        )

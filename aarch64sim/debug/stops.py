@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.events import Event
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
-from aarch64sim.vmm.machine import ExitRecord, Machine
+from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
 
-EXITS_LIMIT = 10_000  # returns of KVM_RUN after which it is: a kernel that never skips an access makes no other end
 STEP_LIMIT = 100_000  # guest instructions after which a step that does not end is given up
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aarch64sim.arch import pstate, syndrome, sysregs
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.syndrome import EC
-from aarch64sim.events import Change
+from aarch64sim.events import Change, What
 from aarch64sim.kvm.guest_debug import ss_change
 from aarch64sim.kvm.kernels import SkipApplied
 
@@ -59,7 +59,7 @@ def _advance_pc(vcpu: Vcpu) -> None:
         kept = " and SS is kept" if state.ss else ""
         changes = (Change("pc", old_pc, vcpu.pc), *ss_change(old_ss, state.ss))
         vcpu.note(
-            "skip",
+            What.SKIP,
             f"the emulated instruction is skipped{kept}",
             changes,
             commit=SKIP_COMMIT,
@@ -98,4 +98,4 @@ def _enter_exception(vcpu: Vcpu) -> None:
         vcpu.pstate |= pstate.kept_at_a_vector(old, span=span)
     vcpu.pc = sys.vbar_el1 + pstate.vector_offset(old) & MASK64
     changes = (Change("pc", pc, vcpu.pc), *ss_change(pstate.ss_of(old), 0))
-    vcpu.note("inject", "the guest is put at its exception vector", changes)
+    vcpu.note(What.INJECT, "the guest is put at its exception vector", changes)

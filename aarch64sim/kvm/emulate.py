@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.registers import MASK32, MASK64, destination, source
 from aarch64sim.arch.syndrome import immediate, is_wfe, system_fields, trapped_system_access
-from aarch64sim.events import Change
+from aarch64sim.events import Change, What
 from aarch64sim.kvm import one_reg
 from aarch64sim.kvm.kernels import PmuAccess
 from aarch64sim.kvm.run_page import ExitReason
@@ -44,7 +44,7 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
     name = sysregs.NAMES.get(key, "")
     sys, r = vcpu.cpu.sys, vcpu.cpu.r
     if op0 == 1 and crn == 7 and op2 == 2:
-        vcpu.note("emulate", "cache maintenance by set/way is emulated")
+        vcpu.note(What.EMULATE, "cache maintenance by set/way is emulated")
     elif name.startswith("pm"):
         if vcpu.vm.kernel.pmu_access is PmuAccess.UNDEFINED:
             vcpu.inject_undefined()
@@ -58,10 +58,10 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
         value = _value_shown(vcpu, name)
         old, r[destination(rt)] = r[destination(rt)], value
         change = (Change(f"x{rt}", old, value),) if rt != 31 else ()
-        vcpu.note("emulate", f"the read of {name} is emulated: {value:#x}", change)
+        vcpu.note(What.EMULATE, f"the read of {name} is emulated: {value:#x}", change, kind=name)
     else:
         value = r[source(rt)]
-        vcpu.note("emulate", f"the write of {value:#x} to {name} is emulated")
+        vcpu.note(What.EMULATE, f"the write of {value:#x} to {name} is emulated", kind=name)
         if name == "oslar_el1" and vcpu.vm.kernel.os_lock_emulated:
             vcpu.os_lock = value & 1
         elif name not in _WRITE_IGNORED:
@@ -93,7 +93,7 @@ def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
     waits = not is_wfe(taken.esr or 0)
     vm = vcpu.vm
     if waits and not vcpu.cpu.sys.hcr_el2 & sysregs.HCR_VI:
-        vcpu.note("wait", "WFI: the vCPU waits for an interrupt")
+        vcpu.note(What.WAIT, "WFI: the vCPU waits for an interrupt")
         if vm.irq_when_waiting is not None:
             level, vm.irq_when_waiting = vm.irq_when_waiting, None
             vm.irq_line(level)
@@ -178,4 +178,4 @@ def _answer(vcpu: Vcpu, value: int) -> None:
 
 def _result(vcpu: Vcpu, value: int) -> None:
     old, vcpu.cpu.r[0] = vcpu.cpu.r[0], value & MASK64
-    vcpu.note("call", f"the call is answered: {value}", (Change("x0", old, vcpu.cpu.r[0]),))
+    vcpu.note(What.CALL, f"the call is answered: {value}", (Change("x0", old, vcpu.cpu.r[0]),))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.syndrome import EC, FSC, esr, is_cache_maintenance, is_write, software_step
+from aarch64sim.events import What
 from aarch64sim.kvm import emulate, mmio
 from aarch64sim.kvm.adjust_pc import inject
 from aarch64sim.kvm.run_page import ExitReason
@@ -54,7 +55,7 @@ def _handle_guest_abort(vcpu: Vcpu, taken: Taken) -> int:
     slot = vcpu.vm.slot_at(ipa)
     if slot and not (slot.readonly and is_write(syndrome) and not fetch):
         vcpu.note(
-            "fault_in", f"the page at {ipa & ~0xFFF:#x} is filled in; the instruction runs again"
+            What.FAULT_IN, f"the page at {ipa & ~0xFFF:#x} is filled in; the instruction runs again"
         )
         vcpu.vm.map_page(ipa >> 12, slot)
         return 1

@@ -12,7 +12,7 @@ from enum import IntFlag
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch import sysregs
-from aarch64sim.events import Change
+from aarch64sim.events import Change, What
 from aarch64sim.kvm.kernels import Arming
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def arm_step(vcpu: Vcpu) -> None:
     if vcpu.vm.log.watching and vcpu.single_stepping:
         spent = "" if state.ss else ", but not SPSR_EL2.SS: a step is pending"
         vcpu.note(
-            "arm",
+            What.ARM,
             f"MDSCR_EL1.SS is set{spent}",
             ss_change(old, state.ss),
             commit="370531d1e95b" if spent else "337b99bf7edf",

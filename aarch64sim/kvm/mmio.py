@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aarch64sim.arch import access, syndrome
 from aarch64sim.arch.registers import MASK32, MASK64, source
-from aarch64sim.events import Change
+from aarch64sim.events import Change, What
 from aarch64sim.kvm.kernels import Completion, PcAdvance
 from aarch64sim.kvm.run_page import ExitReason
 
@@ -26,7 +26,7 @@ def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
     run, vm = vcpu.kvm_run, vcpu.vm
     if not syndrome.has_valid_access(esr):
         if not vm.nisv_to_user:
-            vcpu.note("no_syndrome", "the access has no valid syndrome: KVM cannot emulate it")
+            vcpu.note(What.NO_SYNDROME, "the access has no valid syndrome: KVM cannot emulate it")
             return -errno.ENOSYS
         run.exit_reason = ExitReason.ARM_NISV
         run.arm_nisv.fill(esr & _NISV_BITS, fault_ipa)
@@ -45,7 +45,9 @@ def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
     vcpu.mmio_syndrome = esr
     vcpu.mmio_needed = True
     if is_write and (fault_ipa, length) in vm.ioeventfds:
-        vcpu.note("in_kernel_device", "a device in the kernel took the store: no exit to userspace")
+        vcpu.note(
+            What.IN_KERNEL_DEVICE, "a device in the kernel took the store: no exit to userspace"
+        )
         complete(vcpu)
         return 1
     if vm.kernel.pc_advance is PcAdvance.BEFORE_EXIT and vm.kernel.early_skip_remembers_step:
@@ -83,7 +85,7 @@ def _write_back(vcpu: Vcpu, esr: int, length: int) -> None:
     if register != 31:
         old, vcpu.cpu.r[register] = vcpu.cpu.r[register], value
         vcpu.note(
-            "complete_mmio",
+            What.COMPLETE_MMIO,
             f"the load is completed: x{register} = {value:#x}",
             (Change(f"x{register}", old, value),),
         )

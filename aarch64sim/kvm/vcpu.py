@@ -18,7 +18,7 @@ from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC, FSC, class_alone, esr
-from aarch64sim.events import Change, Event, Lane
+from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm import adjust_pc as adjusting
 from aarch64sim.kvm import exits, guest_debug, mmio, one_reg
 from aarch64sim.kvm.guest_debug import GuestDebug
@@ -266,9 +266,8 @@ class Vcpu:
         if ret < 0:
             raise OSError(-ret, _ERRNO_TEXTS.get(-ret, os.strerror(-ret)))
         if self.vm.log.watching:
-            self.note(
-                "userspace_exit", f"KVM_RUN returns: KVM_EXIT_{self.kvm_run.exit_reason.name}"
-            )
+            reason = self.kvm_run.exit_reason.name
+            self.note(What.USERSPACE_EXIT, f"KVM_RUN returns: KVM_EXIT_{reason}", kind=reason)
         return self.kvm_run
 
     def _fakes_debug_exit(self) -> bool:
@@ -278,7 +277,7 @@ class Vcpu:
         self.kvm_run.exit_reason = ExitReason.DEBUG
         self.kvm_run.debug.hsr = FAKE_STEP_HSR
         self.note(
-            "fake_debug_exit", "the kernel pretends that a step was made", commit="7226bc2e126d"
+            What.FAKE_DEBUG_EXIT, "the kernel pretends that a step was made", commit="7226bc2e126d"
         )
         return True
 
@@ -293,11 +292,11 @@ class Vcpu:
         before, retired = cpu.step_state(), cpu.retired
         cpu.exception_return()
         if self.vm.log.watching:
-            self.note("enter", f"ERET into the guest: {cpu.step_state()}", before=before)
+            self.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
         taken = cpu.run(limit)
         if taken is None:
             # The signal's interrupt is taken to EL2 with nothing executed.
-            cpu.enter_exception(2, 0x80, None, what="interrupt")
+            cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)
         return taken, limit - 1 - (cpu.retired - retired)
 
     @property
@@ -329,13 +328,14 @@ class Vcpu:
 
     def note(
         self,
-        what: str,
+        what: What,
         text: str,
         changes: tuple[Change, ...] = (),
         *,
         commit: str = "",
         before: StepState | None = None,
         at: int | None = None,
+        kind: str = "",
     ) -> None:
         """Write an event of the kernel lane, if somebody watches; its source is the line that calls this."""
         if not self.vm.log.watching:
@@ -344,7 +344,9 @@ class Vcpu:
         pc = self.pc if at is None else at
         caller = _getframe(1)
         place = f"{caller.f_globals['__name__']}:{caller.f_code.co_qualname}:{caller.f_lineno}"
-        event = Event(Lane.KVM, what, pc, before or state, state, changes, text, place, commit)
+        event = Event(
+            Lane.KVM, what, pc, before or state, state, changes, text, place, commit, kind
+        )
         self.vm.log.write(event)
 
 

@@ -1,4 +1,4 @@
-"""Userspace: a machine with devices, and the exit loop around KVM_RUN (the shape of kvmtool's kvm_cpu__start).
+"""Userspace: a machine with devices, and the loop around KVM_RUN that answers its exits (kvmtool's kvm_cpu__start).
 
 Invariant: every return of KVM_RUN is answered before the next call, and said in the log.
 """
@@ -6,20 +6,22 @@ Invariant: every return of KVM_RUN is answered before the next call, and said in
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aarch64sim.arch.cpu import Choices
-from aarch64sim.arch.syndrome import EC
 from aarch64sim.asm import Program
-from aarch64sim.events import Event, EventLog, Lane
+from aarch64sim.events import Event, EventLog, Lane, What
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vm import VM, Host
 from aarch64sim.vmm.devices import Bus, Counter, Device, ExitDevice, Uart
 from aarch64sim.vmm.start import StartState, default_start
 
+EXITS_LIMIT = (
+    10_000  # returns of KVM_RUN in one go: a kernel that never skips an access makes no other end
+)
 UART_BASE, EXIT_BASE, COUNTER_BASE = 0x0900_0000, 0x0901_0000, 0x0902_0000
 
 
@@ -65,6 +67,27 @@ class Machine:
         """Write the program's segments into guest memory and set PC to its entry."""
         self.vcpu.load(program)
 
+    def run(
+        self,
+        limit: int,
+        *,
+        after: ExitRecord | None = None,
+        on_exit: Callable[[ExitRecord], bool] | None = None,
+    ) -> list[ExitRecord]:
+        """The exit loop: KVM_RUN, a look at why it returned, again; until KVM_EXIT_DEBUG, a signal, or the guest's end.
+
+        Each KVM_RUN executes about `limit` guest instructions at most, and there are at most `EXITS_LIMIT` of them.
+        Gives every return; `after` is one that was had and answered before. `on_exit` sees each, and may end the loop.
+        """
+        exits = [] if after is None else [after]
+        while not self.ended and len(exits) < EXITS_LIMIT:
+            if exits and exits[-1].reason in ("DEBUG", "EINTR"):
+                break
+            exits.append(self.run_once(limit))
+            if on_exit is not None and on_exit(exits[-1]):
+                break
+        return exits
+
     def run_once(self, limit: int) -> ExitRecord:
         """One KVM_RUN of about `limit` guest instructions at most, and the answer to its exit.
 
@@ -74,31 +97,25 @@ class Machine:
         try:
             run = self.vcpu.run(limit=limit)
         except OSError as error:
-            return self._failed(error, before)
-        return self._serve(run)
+            return self.failed(error, before)
+        return self.answer(run)
 
-    def run_plain(self, count: int, limit: int) -> tuple[int, int, ExitRecord | None]:
-        """Up to `count` KVM_RUNs, as long as each ends a step: KVM_EXIT_DEBUG of a Software Step exception.
+    def answer(self, run: KvmRun) -> ExitRecord:
+        """Switch on the exit reason: serve the device, or see that nothing here can answer."""
+        pc = self.vcpu.pc
+        match run.exit_reason:
+            case ExitReason.MMIO:
+                return ExitRecord("MMIO", pc, self._mmio(run))
+            case ExitReason.DEBUG:
+                return ExitRecord("DEBUG", pc, f"hsr {run.debug.hsr:#x}", run.debug.hsr)
+            case ExitReason.SYSTEM_EVENT:
+                kind = {1: "shut down", 2: "reset"}.get(run.system_event.type, "?")
+                self.ended = f"the guest asked to be {kind}"
+            case _:
+                self.ended = f"KVM_EXIT_{run.exit_reason.name} at {pc:#x} has no answer here"
+        return ExitRecord(run.exit_reason.name, pc, self.ended)
 
-        Returns how many were made, how many of them took the long way through the kernel, and the exit that ended no
-        step, if there was one (it is counted, and answered).
-        """
-        vcpu, debug, step = self.vcpu, ExitReason.DEBUG, EC.SOFTWARE_STEP
-        run = vcpu.run
-        made = slow = last_slow = 0
-        retired = vcpu.cpu.retired
-        try:
-            for made in range(1, count + 1):
-                result = run(limit=limit)
-                if not vcpu.quick:
-                    slow, last_slow, retired = slow + 1, made, vcpu.cpu.retired
-                    if result.exit_reason is not debug or result.debug.hsr >> 26 != step:
-                        return made, slow, self._serve(result)
-        except OSError as error:
-            return made, slow + 1, self._failed(error, retired + made - 1 - last_slow)
-        return made, slow, None
-
-    def _failed(self, error: OSError, before: int) -> ExitRecord:
+    def failed(self, error: OSError, before: int) -> ExitRecord:
         """KVM_RUN came back with an errno; `before` is how many instructions had retired when it was called."""
         vcpu = self.vcpu
         name = errno.errorcode.get(error.errno or 0, "?")
@@ -112,24 +129,12 @@ class Machine:
             )
         return ExitRecord(name, vcpu.pc, error.strerror or name)
 
-    def _serve(self, run: KvmRun) -> ExitRecord:
-        pc = self.vcpu.pc
-        if run.exit_reason is ExitReason.MMIO:
-            return ExitRecord("MMIO", pc, self._mmio(run))
-        if run.exit_reason is ExitReason.DEBUG:
-            return ExitRecord("DEBUG", pc, f"hsr {run.debug.hsr:#x}", run.debug.hsr)
-        if run.exit_reason is ExitReason.SYSTEM_EVENT:
-            kind = {1: "shut down", 2: "reset"}.get(run.system_event.type, "?")
-            self.ended = f"the guest asked to be {kind}"
-            return ExitRecord("SYSTEM_EVENT", pc, self.ended)
-        self.ended = f"KVM_EXIT_{run.exit_reason.name} at {pc:#x} has no answer here"
-        return ExitRecord(run.exit_reason.name, pc, self.ended)
-
     def _mmio(self, run: KvmRun) -> str:
         """Emulate the access: find the device, let it act, answer a load."""
         mmio = run.mmio
         found = self.bus.find(mmio.phys_addr, mmio.len)
-        name = found[0].name if found else "nobody"
+        kind = found[0].name if found else ""
+        name = kind or "nobody"
         if mmio.is_write:
             if found:
                 found[0].write(found[1], mmio.len, mmio.data)
@@ -143,9 +148,9 @@ class Machine:
             mmio.data = value & (1 << 8 * mmio.len) - 1
             text = f"{mmio.len}-byte load from {mmio.phys_addr:#x}: {name} answers {mmio.data:#x}"
         if self.log.watching:
-            what = "mmio_write" if mmio.is_write else "mmio_read"
+            what = What.MMIO_WRITE if mmio.is_write else What.MMIO_READ
             state = self.vcpu.cpu.step_state()
-            self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text))
+            self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text, kind=kind))
         if self.exit_device.value is not None:
             self.ended = "the guest ended with a store to the exit device"
         return text

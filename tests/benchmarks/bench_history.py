@@ -12,6 +12,7 @@ import time
 import tracemalloc
 
 from aarch64sim import Debugger
+from aarch64sim.debug.plain import plain_steps
 from aarch64sim.debug.stops import STEP_LIMIT
 
 PROGRAMS = {
@@ -50,9 +51,9 @@ def plain(source: str, steps: int) -> tuple[float, list[int]]:
     machine = Debugger(source).machine
     start, left = time.process_time(), steps
     while left:
-        made, _, exit_ = machine.run_plain(left, STEP_LIMIT)
-        while exit_ is not None and exit_.reason != "DEBUG":
-            exit_ = machine.run_once(STEP_LIMIT)
+        made, _, exit_ = plain_steps(machine, left, STEP_LIMIT)
+        if exit_ is not None:
+            machine.run(STEP_LIMIT, after=exit_)
         left -= made
     return time.process_time() - start, machine.vcpu.cpu.r[:32]
 

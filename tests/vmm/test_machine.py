@@ -25,7 +25,7 @@ def machine(source: str, kernel: str = "fixed", **more: Any) -> Machine:
 def run(target: Machine, limit: int = 10_000) -> list[ExitRecord]:
     records: list[ExitRecord] = []
     while not target.ended and len(records) < 50:
-        records.append(target.run_once(limit))
+        records += target.run(limit)
     return records
 
 
@@ -47,6 +47,32 @@ def test_a_guest_that_cannot_go_on_says_why(source: str, sentence: str) -> None:
     target = machine(source)
     run(target)
     assert sentence in target.ended
+
+
+STORES = "mov w0, #0x41\nstrb w0, [x19]\nstrb w0, [x19]\n1: b 1b"
+
+
+@pytest.mark.parametrize(
+    ("control", "reasons"),
+    [
+        (GuestDebug(0), ["MMIO", "MMIO", "EINTR"]),
+        (GuestDebug.ENABLE | GuestDebug.SINGLESTEP, ["DEBUG"]),
+    ],
+)
+def test_the_exit_loop_goes_on_until_a_debug_exit_or_a_signal(
+    control: GuestDebug, reasons: list[str]
+) -> None:
+    target = machine(STORES)
+    target.vcpu.set_guest_debug(control)
+    assert [record.reason for record in target.run(100)] == reasons
+
+
+def test_who_watches_the_exits_may_end_the_loop_and_go_on_after_one() -> None:
+    target = machine(STORES)
+    first = target.run(100, on_exit=lambda exit_: exit_.reason == "MMIO")
+    assert [record.reason for record in first] == ["MMIO"]
+    assert target.uart.text == "A"
+    assert [r.reason for r in target.run(100, after=first[-1])] == ["MMIO", "MMIO", "EINTR"]
 
 
 def test_exits_are_told_as_facts() -> None:

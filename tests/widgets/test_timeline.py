@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aarch64sim import Debugger
 from aarch64sim.arch.step import StepState
-from aarch64sim.events import Change, Event, Lane
+from aarch64sim.events import Change, Event, Lane, What
 from tests.widgets.conftest import at_step
 from widgets import StepLab, TimelineFigure
 from widgets.models.timeline import MISSED, Timeline, first_divergence, timeline
@@ -62,10 +63,24 @@ def test_ss_is_one_until_the_granted_instruction_has_run() -> None:
 def test_a_step_exception_shows_the_ss_that_it_saved_at_either_level(level: int) -> None:
     saved = (Change(f"spsr_el{level}.ss", 1, 0),)
     off = StepState.INACTIVE
-    event = Event(Lane.GUEST, "step_exception", 0x4000_0000, StepState.ACTIVE_PENDING, off, saved)
-    handler = Event(Lane.GUEST, "retire", 0x4000_1000, off, off)
+    event = Event(
+        Lane.GUEST, What.STEP_EXCEPTION, 0x4000_0000, StepState.ACTIVE_PENDING, off, saved
+    )
+    handler = Event(Lane.GUEST, What.RETIRE, 0x4000_1000, off, off)
     line = timeline("title", [(1, (event, handler))], lambda pc: "add")
     assert [column.ss for column in line.columns] == ["0", "0"]
+
+
+@pytest.mark.parametrize("kernel", ["v4.3", "v4.15", "fixed"])
+def test_no_label_of_the_timeline_comes_from_a_sentence_of_the_log(kernel: str) -> None:
+    debugger = Debugger("str w0, [x19]\nsvc #0\nudf #0", kernel)
+    for number in (1, 2, 3):
+        debugger.step()
+        events = debugger.events_of(number)
+        mute = [replace(event, text="") for event in events]
+        said, unsaid = (timeline("", [(number, e)], lambda pc: "") for e in (events, mute))
+        assert [c.label for c in said.columns] == [c.label for c in unsaid.columns]
+        assert [c.ghost for c in said.columns] == [c.ghost for c in unsaid.columns]
 
 
 def test_the_sentence_counts_and_names_what_nobody_was_told() -> None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.events import Event
+from aarch64sim.events import Event, What
 from aarch64sim.kvm.kernels import Arming, Kernel, kernels
 from widgets.figures.figure import Figure
 from widgets.figures.lifedrawing import draw
@@ -75,7 +75,7 @@ class LifeCycle(Figure):
         """The arrows that the events went along, the stages that write no event included."""
         taken: set[tuple[str, str]] = set()
         for one, other in pairwise(self.visits):
-            direct = any(event.what == "fake_debug_exit" for event in other.events)
+            direct = any(event.what is What.FAKE_DEBUG_EXIT for event in other.events)
             taken |= set(pairwise(way(one.stage, other.stage, without_entry=direct)))
         return taken
 

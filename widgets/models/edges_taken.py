@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aarch64sim.arch.step import StepState
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 
 INACTIVE, NOT_PENDING, PENDING = (
     StepState.INACTIVE,
@@ -36,7 +36,7 @@ def walk(events: Iterable[Event]) -> tuple[Leg, ...]:
     skipped = False
     for event in events:
         edge = _edge(event, skipped)
-        if event.lane is Lane.KVM and event.what == "skip":
+        if event.lane is Lane.KVM and event.what is What.SKIP:
             skipped = True
         elif event.before is INACTIVE and event.after is not INACTIVE:
             skipped = False
@@ -46,7 +46,7 @@ def walk(events: Iterable[Event]) -> tuple[Leg, ...]:
 
 
 def _edge(event: Event, skipped: bool) -> str:
-    if event.lane is Lane.KVM and event.what == "skip" and event.before is event.after:
+    if event.lane is Lane.KVM and event.what is What.SKIP and event.before is event.after:
         return "skip" if not skipped else ""
     match event.before, event.after:
         case StepState.INACTIVE, StepState.ACTIVE_NOT_PENDING:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aarch64sim.events import What
+
 SIZE = (772.0, 470.0)
 LIFT = 86.0  # points below the stages, for the strip of who runs when
 
@@ -19,7 +21,7 @@ class Box:
     who: str  # userspace | kernel | guest
     text: tuple[str, ...]
     at: tuple[float, float]
-    events: tuple[str, ...] = ()
+    events: tuple[What, ...] = ()
     size: tuple[float, float] = (150.0, 42.0)
 
 
@@ -30,24 +32,24 @@ BOXES = (
         "kernel",
         ("completes the access", "userspace answered"),
         (296, 280),
-        ("complete_mmio",),
+        (What.COMPLETE_MMIO,),
     ),
     Box(
         "arm",
         "kernel",
         ("arms the step: MDSCR_EL1.SS", "and SPSR_EL2.SS := 1"),
         (296, 204),
-        ("arm",),
+        (What.ARM,),
         (180.0, 42.0),
     ),
     Box("adjust", "kernel", ("applies what was", "deferred to the entry"), (296, 128)),
-    Box("enter", "kernel", ("ERET",), (296, 48), ("enter",), (150.0, 34.0)),
+    Box("enter", "kernel", ("ERET",), (296, 48), (What.ENTER,), (150.0, 34.0)),
     Box(
         "guest",
         "guest",
         ("runs, until an", "exception to EL2"),
         (688, 48),
-        ("retire", "exception", "step_exception", "interrupt"),
+        (What.RETIRE, What.EXCEPTION, What.STEP_EXCEPTION, What.INTERRUPT),
         (140.0, 42.0),
     ),
     Box("away", "kernel", ("puts the host's", "step state away"), (512, 128)),
@@ -56,18 +58,22 @@ BOXES = (
         "kernel",
         ("handles the exit:", "emulates, maps, decides"),
         (512, 204),
-        ("fault_in", "emulate", "inject"),
+        (What.FAULT_IN, What.EMULATE, What.INJECT),
         (160.0, 42.0),
     ),
     Box(
-        "return", "kernel", ("KVM_RUN returns",), (512, 280), ("userspace_exit", "fake_debug_exit")
+        "return",
+        "kernel",
+        ("KVM_RUN returns",),
+        (512, 280),
+        (What.USERSPACE_EXIT, What.FAKE_DEBUG_EXIT),
     ),
     Box(
         "answer",
         "userspace",
         ("is the device, or", "tells the debugger"),
         (92, 204),
-        ("mmio_read", "mmio_write", "stop"),
+        (What.MMIO_READ, What.MMIO_WRITE, What.STOP),
     ),
 )
 # From, to, start, end, bend, label, place of the label.

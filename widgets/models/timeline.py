@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from aarch64sim.arch.step import StepState
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 
 LANES = (Lane.GUEST, Lane.KVM, Lane.VMM, Lane.DEBUGGER)
 LANE_TITLES = {
@@ -22,24 +22,24 @@ MISSED = "should have stopped here"
 
 # What an event is called where there is room for one word or two.
 _LABELS = {
-    "step_exception": "step exc.",
-    "interrupt": "irq",
-    "arm": "set SS",
-    "enter": "ERET",
-    "skip": "PC += 4",
-    "complete_mmio": "load done",
-    "userspace_exit": "exit",
-    "fault_in": "map page",
-    "mmio_read": "answer",
-    "mmio_write": "device",
-    "fake_debug_exit": "fake stop",
-    "emulate": "emulate",
-    "inject": "inject",
-    "in_kernel_device": "in-kernel",
-    "no_syndrome": "no ISS",
+    What.STEP_EXCEPTION: "step exc.",
+    What.INTERRUPT: "irq",
+    What.ARM: "set SS",
+    What.ENTER: "ERET",
+    What.SKIP: "PC += 4",
+    What.COMPLETE_MMIO: "load done",
+    What.USERSPACE_EXIT: "exit",
+    What.FAULT_IN: "map page",
+    What.MMIO_READ: "answer",
+    What.MMIO_WRITE: "device",
+    What.FAKE_DEBUG_EXIT: "fake stop",
+    What.EMULATE: "emulate",
+    What.INJECT: "inject",
+    What.IN_KERNEL_DEVICE: "in-kernel",
+    What.NO_SYNDROME: "no ISS",
 }
-_EXCEPTIONS = {
-    "ABORT": "abort",
+_ABORTS = ("DATA_ABORT", "DATA_ABORT_SAME", "INSTRUCTION_ABORT", "INSTRUCTION_ABORT_SAME")
+_EXCEPTIONS = dict.fromkeys(_ABORTS, "abort") | {
     "SVC": "SVC",
     "HVC": "HVC",
     "SMC": "SMC",
@@ -137,15 +137,13 @@ def _saved_ss(event: Event, saved: str) -> str:
 
 
 def _label(event: Event, mnemonic: Callable[[int], str]) -> str:
-    if event.what == "retire":
+    if event.what is What.RETIRE:
         return mnemonic(event.pc) or "retire"
-    if event.what == "exception":
-        kind = next(
-            (short for name, short in _EXCEPTIONS.items() if name in event.text), "exception"
-        )
+    if event.what is What.EXCEPTION:
+        kind = _EXCEPTIONS.get(event.kind, "exception")
         return f"{mnemonic(event.pc)}: {kind}" if kind == "abort" and mnemonic(event.pc) else kind
-    if event.what == "userspace_exit":
-        return f"exit {event.text.rpartition('KVM_EXIT_')[2]}".strip()
+    if event.what is What.USERSPACE_EXIT:
+        return f"exit {event.kind}"
     return _LABELS.get(event.what, event.what.replace("_", " "))
 
 
@@ -153,14 +151,14 @@ def _completes(column: Column) -> bool:
     """An instruction is done with: the CPU retired it, or the kernel skipped it after emulation."""
     event = column.event
     return event is not None and (
-        (event.lane is Lane.GUEST and event.what == "retire")
-        or (event.lane is Lane.KVM and event.what == "skip")
+        (event.lane is Lane.GUEST and event.what is What.RETIRE)
+        or (event.lane is Lane.KVM and event.what is What.SKIP)
     )
 
 
 def _with_ghosts(columns: list[Column]) -> list[Column]:
     """Mark what ran beyond one instruction in a step, and put the missing stops where they should have been."""
-    if not any(c.event and c.event.what == "arm" for c in columns):
+    if not any(c.event and c.event.what is What.ARM for c in columns):
         return columns  # nobody stepped
     result: list[Column] = []
     done = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from aarch64sim.debug import Debugger
-from aarch64sim.events import Event
+from aarch64sim.events import Event, What
 from aarch64sim.kvm.kernels import Kernel, SkipApplied
 from widgets.models.lifestages import BOXES
 
@@ -33,7 +33,7 @@ def visits(events: Iterable[Event], kernel: Kernel) -> tuple[Visit, ...]:
     for event in events:
         at = stays[-1][0] if stays else ""
         stage = STAGES.get(event.what, "")
-        if event.what in ("skip", "inject"):
+        if event.what in (What.SKIP, What.INJECT):
             stage = _stage_of_move(at, kernel)
         if not stage:
             continue
@@ -73,12 +73,12 @@ def access_under(kernel: Kernel) -> Access:
     """Step over a store to a device under this kernel, and look."""
     debugger = Debugger(ACCESS, kernel)
     events: tuple[Event, ...] = ()
-    while not any(event.what == "mmio_write" for event in events):
+    while not any(event.what is What.MMIO_WRITE for event in events):
         debugger.step()  # some kernels stop at a fault first
         events = debugger.events_of(debugger.position)
     return Access(
         events,
-        next(v.stage for v in visits(events, kernel) for e in v.events if e.what == "skip"),
-        any(e.what == "retire" for e in events),
-        any(e.what == "fake_debug_exit" for e in events),
+        next(v.stage for v in visits(events, kernel) for e in v.events if e.what is What.SKIP),
+        any(e.what is What.RETIRE for e in events),
+        any(e.what is What.FAKE_DEBUG_EXIT for e in events),
     )

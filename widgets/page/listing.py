@@ -11,6 +11,7 @@ from html import escape
 
 from aarch64sim.asm import Program
 from aarch64sim.asm.disassembler import disassemble
+from aarch64sim.events import What
 from widgets.models.timeline import Timeline
 
 MOST_ROWS = 400  # a longer program is shown around the current line
@@ -87,7 +88,7 @@ class Listing:
         marks = {
             f"row-{column.pc:x}": "sl-unseen" if column.ghost else "sl-last"
             for column in timeline.columns
-            if column.event is not None and column.event.what in ("retire", "skip")
+            if column.event is not None and column.event.what in (What.RETIRE, What.SKIP)
         }
         here = f"row-{pc:x}"
         marks[here] = f"{marks[here]} sl-now" if here in marks else "sl-now"

@@ -11,7 +11,7 @@ from typing import Any
 from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
 
 from aarch64sim import AssemblyError, Debugger, kernels
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 from widgets import Question
 
 STORE = Path(__file__).resolve().parents[2] / "programs" / "store.s"
@@ -20,7 +20,9 @@ MOST_CLICKS = 50
 
 def completed(events: tuple[Event, ...]) -> int:
     """How many instructions were done with in a step: retired by the CPU, or skipped by the kernel."""
-    return sum((e.lane, e.what) in ((Lane.GUEST, "retire"), (Lane.KVM, "skip")) for e in events)
+    return sum(
+        (e.lane, e.what) in ((Lane.GUEST, What.RETIRE), (Lane.KVM, What.SKIP)) for e in events
+    )
 
 
 def most_in_one_click(source: str, kernel: str) -> int:
@@ -60,7 +62,7 @@ def _three_in_one(source: Any) -> str:
         return f"one click takes {most} instructions. Every emulated access leaves the step owed once more."
     debugger = Debugger(source, "v4.3")
     debugger.run(MOST_CLICKS)
-    if not any(e.lane is Lane.KVM and e.what == "skip" for e in debugger.events):
+    if not any(e.lane is Lane.KVM and e.what is What.SKIP for e in debugger.events):
         raise Wrong(
             "nothing in your program is emulated: memory answers by itself; store to the UART, at [x19]"
         )

@@ -16,6 +16,7 @@ from aarch64sim.arch.pstate import PState
 from aarch64sim.arch.step import StepState
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.asm import assemble
+from aarch64sim.events import What
 
 CODE, VECTORS = 0x4000_0000, 0x4000_1000
 LIMIT = 20  # instructions after which a run counts as free
@@ -168,7 +169,7 @@ def _run(
     cpu.watch(True)
     before, taken = _one_event(bench, kind, bits, returns)
     after = cpu.step_state()
-    retired = next((e for e in cpu.log.events if e.what == "retire"), None)
+    retired = next((e for e in cpu.log.events if e.what is What.RETIRE), None)
     cpu.log.events.clear()
     if retired is not None:  # a step exception may have followed at once: it is another transition
         if kind != "eret":

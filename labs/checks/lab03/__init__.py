@@ -14,7 +14,7 @@ from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_ty
 
 from aarch64sim import Debugger, assemble, kernels
 from aarch64sim.arch import syndrome
-from aarch64sim.events import Lane
+from aarch64sim.events import Lane, What
 from aarch64sim.kvm import ExitReason
 from aarch64sim.vmm import Machine
 from widgets.course import program
@@ -259,12 +259,12 @@ EVENTS = {
     "h": "ERET: the guest goes on",
 }
 _LOGGED = {
-    (Lane.GUEST, "exception"): "c",
-    (Lane.KVM, "userspace_exit"): "b",
-    (Lane.VMM, "mmio_read"): "a",
-    (Lane.KVM, "complete_mmio"): "e",
-    (Lane.KVM, "skip"): "d",
-    (Lane.KVM, "enter"): "h",
+    (Lane.GUEST, What.EXCEPTION): "c",
+    (Lane.KVM, What.USERSPACE_EXIT): "b",
+    (Lane.VMM, What.MMIO_READ): "a",
+    (Lane.KVM, What.COMPLETE_MMIO): "e",
+    (Lane.KVM, What.SKIP): "d",
+    (Lane.KVM, What.ENTER): "h",
 }
 
 

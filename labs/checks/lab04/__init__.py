@@ -13,8 +13,9 @@ from checks.lab04.scenarios import CODE
 from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
 
 from aarch64sim import AssemblyError, Debugger
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm import Kernel
+from aarch64sim.vmm import ExitDevice
 from widgets.course import program
 from widgets.models.timeline import timeline
 
@@ -43,11 +44,11 @@ def steps(source: str, kernel: str | Kernel) -> list[tuple[Event, ...]]:
 
 
 def _is_skip(event: Event) -> bool:
-    return event.lane is Lane.KVM and event.what == "skip"
+    return event.lane is Lane.KVM and event.what is What.SKIP
 
 
 def _is_retire(event: Event) -> bool:
-    return event.lane is Lane.GUEST and event.what == "retire"
+    return event.lane is Lane.GUEST and event.what is What.RETIRE
 
 
 # --- follow_the_bit ------------------------------------------------------------------------------
@@ -91,12 +92,18 @@ def bits(kernel: str) -> dict[str, int]:
     events = steps(program("store"), kernel)[1]
     columns = timeline(kernel, [(2, events)], lambda pc: "").columns
     named = [(c.event.what, int(c.ss)) for c in columns if c.event and c.ss]
-    enters = [ss for what, ss in named if what == "enter"]
+    enters = [ss for what, ss in named if what is What.ENTER]
     last = dict(named)
     return dict(
         zip(
             MOMENTS,
-            (enters[0], last["exception"], last["skip"], enters[-1], last.get("retire", 0)),
+            (
+                enters[0],
+                last[What.EXCEPTION],
+                last[What.SKIP],
+                enters[-1],
+                last.get(What.RETIRE, 0),
+            ),
             strict=True,
         )
     )
@@ -135,7 +142,9 @@ def _without_a_device(answer: Any) -> str:
         raise Wrong(f"your program does not assemble: {error}") from None
     events = [event for step in all_steps for event in step]
     accesses = [
-        e for e in events if e.what in ("mmio_read", "mmio_write") and ": exit" not in e.text
+        e
+        for e in events
+        if e.what in (What.MMIO_READ, What.MMIO_WRITE) and e.kind != ExitDevice.name
     ]
     if accesses:
         raise Wrong(
@@ -147,21 +156,21 @@ def _without_a_device(answer: Any) -> str:
         if len(done) > 1 and _is_skip(done[0]):
             name = " ".join(_text(answer, done[0].pc).split())
             return f"right: {name} is emulated by the kernel, and one click took {len(done)} instructions."
-    if any(e.what == "exception" and "HVC" in e.text for e in events):
+    if any(e.what is What.EXCEPTION and e.kind == "HVC" for e in events):
         raise Wrong(
             "an HVC is no instruction that the kernel skips: the CPU completes it, and clears SS itself. It is late"
             " here for another reason, which is the matter of lab 05"
         )
-    if any("SVC" in e.text for e in events if e.what == "exception"):
+    if any(e.what is What.EXCEPTION and e.kind == "SVC" for e in events):
         raise Wrong(
             "an SVC goes to the guest's own EL1: the hypervisor does not hear of it, and the CPU completes it"
         )
-    if not any(e.what == "mmio_write" for e in events):
+    if not any(e.what is What.MMIO_WRITE for e in events):
         raise Wrong(
             "your program does not come to its end, so nobody can say which stops it missed: let it run into the store"
             " to the exit device, str w20, [x20]"
         )
-    if any(e.what == "fault_in" and e.pc != Debugger(answer).program.entry for e in events):
+    if any(e.what is What.FAULT_IN and e.pc != Debugger(answer).program.entry for e in events):
         raise Wrong(
             "a first access to RAM leaves the guest, too, but nothing is emulated: the kernel fills the page in, and"
             " the CPU runs the instruction again. The step was owed, and rightly so"

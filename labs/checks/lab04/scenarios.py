@@ -15,7 +15,7 @@ from typing import Any
 from checks.task import Wrong, call
 
 from aarch64sim import Debugger, Program, assemble, kernels
-from aarch64sim.events import Change, Event
+from aarch64sim.events import Change, Event, What
 from aarch64sim.kvm import GuestDebug, Vcpu
 from aarch64sim.vmm import Machine
 from widgets.figures.timelinefigure import TimelineFigure
@@ -117,7 +117,7 @@ def plug(vcpu: Vcpu, skip: Skip) -> None:
         call_skip(skip, vcpu)
         vcpu.increment_pc = vcpu.pending_exception = False
         changes = (Change("pc", pc, vcpu.pc), Change("spsr_el2.ss", ss, vcpu.cpu.pstate.ss))
-        vcpu.note("skip", "your skip_instruction has run", changes, at=pc)
+        vcpu.note(What.SKIP, "your skip_instruction has run", changes, at=pc)
 
     vcpu.adjust_pc = adjust_pc  # type: ignore[method-assign]
 
@@ -152,7 +152,7 @@ class Play:
         """Step `step`, counted from 0, as a timeline; of a run without stops, what is around the skip."""
         events = self.events[min(step, len(self.events) - 1)] if self.events else ()
         if not self.scenario.host_steps or len(events) > 2 * SHOWN:
-            skips = [n for n, e in enumerate(events) if e.what == "skip"]
+            skips = [n for n, e in enumerate(events) if e.what is What.SKIP]
             middle = skips[-1] if skips and not self.scenario.host_steps else SHOWN // 2
             events = events[max(0, middle - SHOWN // 2) : middle + SHOWN // 2 + 2]
         return timeline(title, [(step + 1, events)], Listing(self.program).mnemonic)

@@ -15,7 +15,7 @@ from checks.strips import Strip, Strips
 
 from aarch64sim import GuestDebug, assemble, kernels
 from aarch64sim.arch.step import StepState
-from aarch64sim.events import Event, Lane
+from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm import ExitReason, Kernel
 from aarch64sim.vmm import Machine
 from widgets import course
@@ -125,7 +125,7 @@ class Guest:
             and event.after is not StepState.INACTIVE
         ]
         first = begins[number - 1]
-        last = next(n for n in range(first, len(events)) if events[n].what == "step_exception")
+        last = next(n for n in range(first, len(events)) if events[n].what is What.STEP_EXCEPTION)
         return events[first : last + 1]
 
     def diagram(self, number: int) -> StepFigure:
