@@ -38,6 +38,7 @@ class CpuState:
         resident_guest: bool = False,
         choices: Choices | None = None,
         features: frozenset[str] = FEATURES,
+        memory: Memory | None = None,
         log: EventLog | None = None,
     ) -> None:
         self.r: list[int] = [0] * 34
@@ -46,7 +47,7 @@ class CpuState:
         self.pc = 0
         self.pstate = PState()
         self.sys = sysregs.SystemRegisters()
-        self.memory = Memory()
+        self.memory = memory or Memory()
         self.host_el = host_el
         self.resident_guest = resident_guest
         self.at_host = resident_guest
