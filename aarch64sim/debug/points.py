@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aarch64sim.kvm.guest_debug import GuestDebug
+from aarch64sim.kvm.vcpu_state import GuestDebug
 from aarch64sim.vmm.machine import Machine
 
 Kind = Literal["write", "read", "access"]
