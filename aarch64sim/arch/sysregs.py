@@ -199,6 +199,7 @@ HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 <<
 HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
 HCR_RW, HCR_TLOR, HCR_TID2 = 1 << 31, 1 << 35, 1 << 17
 CPTR_TFP = 1 << 10
+OSLSR_OSLK = 1 << 1
 
 
 class SystemRegisters:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aarch64sim.kvm.vm import Host, SmcCall
+from aarch64sim.kvm.vm_state import Host, SmcCall
 from aarch64sim.vmm.start import StartState
 
 POISON = 0x1DE7_EC7E_DBAD_C0DE  # what KVM puts into registers that it resets to "unknown"

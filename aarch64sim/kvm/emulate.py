@@ -6,21 +6,18 @@ all; HVC is never skipped, since the CPU has moved the PC already.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.registers import MASK32, MASK64, destination, source
 from aarch64sim.arch.syndrome import immediate, is_wfe, system_fields, trapped_system_access
 from aarch64sim.events import Change, What
 from aarch64sim.kvm import one_reg
+from aarch64sim.kvm.adjust_pc import inject_undefined
 from aarch64sim.kvm.kernels import PmuAccess
 from aarch64sim.kvm.run_page import ExitReason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aarch64sim.arch.exceptions import Taken
-    from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 _READ_AS_ZERO = frozenset(
     {
@@ -37,7 +34,7 @@ _WRITE_IGNORED = _READ_AS_ZERO | {"actlr_el1"}
 _CACHE_ENABLED = 0b101  # SCTLR_EL1.C and .M
 
 
-def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
+def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
     """A trapped MRS, MSR or SYS (kvm_handle_sys_reg)."""
     key, rt, read = trapped_system_access(taken.esr or 0)
     op0, _, crn, _, op2 = system_fields(key)
@@ -47,12 +44,12 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
         vcpu.note(What.EMULATE, "cache maintenance by set/way is emulated")
     elif name.startswith("pm"):
         if vcpu.vm.kernel.pmu_access is PmuAccess.UNDEFINED:
-            vcpu.inject_undefined()
+            inject_undefined(vcpu)
             return 1
         if read:
             r[destination(rt)] = 0
     elif not name:
-        vcpu.inject_undefined()
+        inject_undefined(vcpu)
         return 1
     elif read:
         value = _value_shown(vcpu, name)
@@ -74,7 +71,7 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
     return 1
 
 
-def _value_shown(vcpu: Vcpu, name: str) -> int:
+def _value_shown(vcpu: VcpuState, name: str) -> int:
     """What a trapped read of a system register gives the guest."""
     sys = vcpu.cpu.sys
     if name in _READ_AS_ZERO:
@@ -88,7 +85,14 @@ def _value_shown(vcpu: Vcpu, name: str) -> int:
     return sys.get(name)
 
 
-def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
+def interrupt_line(vcpu: VcpuState, level: int) -> None:
+    """The vCPU's IRQ input is at `level` now (kvm_vcpu_set_irq_line): a pending interrupt is HCR_EL2.VI."""
+    vcpu.look_again()
+    sys = vcpu.cpu.sys
+    sys.hcr_el2 = sys.hcr_el2 & ~sysregs.HCR_VI | (sysregs.HCR_VI if level else 0)
+
+
+def handle_wfx(vcpu: VcpuState, taken: Taken) -> int:
     """WFI waits for an interrupt or a signal, WFE only yields; then the instruction is skipped (kvm_handle_wfx)."""
     waits = not is_wfe(taken.esr or 0)
     vm = vcpu.vm
@@ -96,7 +100,7 @@ def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
         vcpu.note(What.WAIT, "WFI: the vCPU waits for an interrupt")
         if vm.irq_when_waiting is not None:
             level, vm.irq_when_waiting = vm.irq_when_waiting, None
-            vm.irq_line(level)
+            interrupt_line(vcpu, level)
         if not vcpu.cpu.sys.hcr_el2 & sysregs.HCR_VI:
             # Nothing can end the wait but a signal to this thread.
             vcpu.signal_pending = vcpu.waiting = True
@@ -114,16 +118,16 @@ _FEATURES, _SUSPEND = 0x8400_000A, 0x8400_0001
 _SIXTY_FOUR = 0x4000_0000
 
 
-def handle_hvc(vcpu: Vcpu, taken: Taken) -> int:
+def handle_hvc(vcpu: VcpuState, taken: Taken) -> int:
     """HVC: a PSCI call. The CPU has advanced PC and SS; nothing to skip."""
     return psci_call(vcpu)
 
 
-def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
+def handle_smc(vcpu: VcpuState, taken: Taken) -> int:
     """SMC: trapped before it executes, so it must be skipped; what it does is the host's configuration."""
     kind = vcpu.vm.host.smc.name
     if kind == "UNDEFINED":
-        vcpu.inject_undefined()
+        inject_undefined(vcpu)
         return 1
     if kind != "NEVER_SKIPPED":
         vcpu.skip_instruction()
@@ -133,7 +137,7 @@ def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
     return 1
 
 
-def psci_call(vcpu: Vcpu) -> int:
+def psci_call(vcpu: VcpuState) -> int:
     """The call whose function number is in W0; the answer goes to X0 (kvm_psci_call)."""
     function = vcpu.cpu.r[0] & MASK32
     if function in (_SYSTEM_OFF, _SYSTEM_RESET):
@@ -147,18 +151,18 @@ def psci_call(vcpu: Vcpu) -> int:
     return 1
 
 
-def _features(vcpu: Vcpu) -> int:
+def _features(vcpu: VcpuState) -> int:
     asked = vcpu.cpu.r[1] & MASK32 & ~_SIXTY_FOUR
     known = asked in _ANSWERS or asked in (_SYSTEM_OFF, _SYSTEM_RESET)
     return 0 if known and vcpu.vm.host.psci_version >= 0x1_0000 else _NOT_SUPPORTED
 
 
-def _cpu_off(vcpu: Vcpu) -> int:
+def _cpu_off(vcpu: VcpuState) -> int:
     vcpu.signal_pending = vcpu.waiting = True  # the only vCPU is off: only a signal ends the wait
     return 0
 
 
-_ANSWERS: dict[int, Callable[[Vcpu], int]] = {
+_ANSWERS: dict[int, Callable[[VcpuState], int]] = {
     _VERSION: lambda vcpu: vcpu.vm.host.psci_version,
     _SUSPEND: lambda vcpu: 0,
     _CPU_OFF: _cpu_off,
@@ -169,13 +173,13 @@ _ANSWERS: dict[int, Callable[[Vcpu], int]] = {
 }
 
 
-def _answer(vcpu: Vcpu, value: int) -> None:
+def _answer(vcpu: VcpuState, value: int) -> None:
     """The answer in X0; with PSCI 1.0 came the SMC Calling Convention 1.1, which fills X0-X3 (smccc_set_retval)."""
     _result(vcpu, value)
     if vcpu.vm.host.psci_version >= 0x1_0000:
         vcpu.cpu.r[1:4] = [0, 0, 0]
 
 
-def _result(vcpu: Vcpu, value: int) -> None:
+def _result(vcpu: VcpuState, value: int) -> None:
     old, vcpu.cpu.r[0] = vcpu.cpu.r[0], value & MASK64
     vcpu.note(What.CALL, f"the call is answered: {value}", (Change("x0", old, vcpu.cpu.r[0]),))
