@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as MplFigure
 
-from aarch64sim.asm import Program
+from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
@@ -81,7 +81,12 @@ class StepLab(Driving, Looking, GuestBoard):
             raise session_code.SessionError(
                 f"the session is of a kernel unknown here: {error}"
             ) from None
-        lab = cls(wanted.program, kernel, **options)
+        try:
+            lab = cls(wanted.program, kernel, **options)
+        except (AssemblyError, OSError, UnicodeError) as error:
+            raise session_code.SessionError(
+                f"the program of this session cannot be run: {error}"
+            ) from None
         debugger, step = lab.debugger, min(wanted.step, SESSION_LIMIT)
         while debugger.position < step and not debugger.ended:
             debugger.run_slice(step - debugger.position)
