@@ -136,7 +136,7 @@ class Cpu:
         """
         left = limit
         while left > 0:
-            if self._needs_care():
+            if self.must_look():
                 taken = self._careful_step()
                 left -= 1
             else:
@@ -155,7 +155,7 @@ class Cpu:
             or s.hcr_el2 & _CARE_HCR
             or self.pstate.il
             or self.log.watching
-        ):  # `_needs_care`, without the call
+        ):  # `must_look`, without the call
             return self._careful_step()
         try:
             try:
@@ -170,14 +170,14 @@ class Cpu:
         self.retired += 1
         return None
 
-    def _needs_care(self) -> bool:
-        """Whether anything but plain execution is going on: stepping, breakpoints, interrupts, a watcher."""
+    def must_look(self, mdscr: int = _CARE_MDSCR) -> bool:
+        """Whether an instruction needs a look around first: a step, breakpoints, interrupts, PSTATE.IL, a watcher.
+
+        `mdscr` are the bits of MDSCR_EL1 that count: without MDSCR_SS, a step is nothing to look for.
+        """
         s = self.sys
         return bool(
-            s.mdscr_el1 & _CARE_MDSCR
-            or s.hcr_el2 & _CARE_HCR
-            or self.pstate.il
-            or self.log.watching
+            s.mdscr_el1 & mdscr or s.hcr_el2 & _CARE_HCR or self.pstate.il or self.log.watching
         )
 
     def _burst(self, limit: int) -> Taken | None:

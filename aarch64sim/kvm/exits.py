@@ -42,8 +42,6 @@ def _handle_guest_debug(vcpu: Vcpu, taken: Taken) -> int:
         run.debug.far = taken.far or 0
     elif taken.ec == EC.SOFTWARE_STEP:
         vcpu.step_pending = False
-        if taken.esr == ORDINARY_STEP and vcpu.nothing_to_look_at:
-            vcpu.quick = vcpu.cpu.plain
     return 0
 
 

@@ -230,6 +230,7 @@ class Vcpu:
             self.arm_step()
             self.adjust_pc()
             taken, limit = self._enter_guest(limit)
+            self.quick = self._quick_after(taken)
             self.disarm_step()
             self.signal_pending = taken is None or limit <= 0
             if taken:
@@ -238,17 +239,16 @@ class Vcpu:
                     ret = 0
         return self._return(ret)
 
-    @property
-    def nothing_to_look_at(self) -> bool:
-        """The host steps with no breakpoints, nor the guest's own; no interrupt, no OS Lock, and nobody watches."""
-        sys = self.cpu.sys
-        return (
-            self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
-            and not sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
-            and not sys.oslsr_el1 & 2
-            and (not sys.mdscr_el1 & sysregs.MDSCR_MDE or self.vm.kernel.guest_breakpoints_put_away)
-            and not self.log.watching
-        )
+    def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
+        """What the next KVM_RUN may execute as it stands: asked while the host's debug state is still on the CPU.
+
+        It is the CPU that says whether an instruction needs a look around; of its reasons only the step is the host's.
+        """
+        plainly = self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
+        ordinary = taken is not None and taken.esr == exits.ORDINARY_STEP
+        if not (plainly and ordinary) or self.cpu.must_look(sysregs.MDSCR_MDE):
+            return {}
+        return self.cpu.plain
 
     def look_again(self) -> None:
         """Something changed from outside: the next KVM_RUN takes the long way."""
