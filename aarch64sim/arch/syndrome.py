@@ -51,6 +51,7 @@ class FSC(IntEnum):
     TRANSLATION = 0x04
     PERMISSION = 0x0C
     EXTERNAL = 0x10
+    EXTERNAL_ON_WALK = 0x14  # on a translation table walk, level 0
     ALIGNMENT = 0x21
     DEBUG = 0x22
 
@@ -77,6 +78,7 @@ def exception_class(syndrome: int) -> int:
 # --- data aborts ---
 
 WNR = 1 << 6
+S1PTW = 1 << 7
 CM = 1 << 8
 STATUS = 0x3F  # DFSC or IFSC
 
@@ -134,6 +136,11 @@ def is_sixty_four(syndrome: int) -> bool:
 def is_write(syndrome: int) -> bool:
     """WnR: the access was a write."""
     return bool(syndrome & WNR)
+
+
+def on_walk(syndrome: int) -> bool:
+    """S1PTW: the abort was met on a translation table walk."""
+    return bool(syndrome & S1PTW)
 
 
 def is_cache_maintenance(syndrome: int) -> bool:

@@ -19,6 +19,9 @@ TRAPS = {
     "tid3": ("hcr_el2", 18, "r"),
     "tacr": ("hcr_el2", 21, "rw"),
     "tlor": ("hcr_el2", 35, "rw"),
+    "terr": ("hcr_el2", 36, "rw"),
+    "tc": ("ich_hcr_el2", 10, "rw"),
+    "tall1": ("ich_hcr_el2", 12, "rw"),
     "tda": ("mdcr_el2", 9, "rw"),
     "tdosa": ("mdcr_el2", 10, "rw"),
     "tpm": ("mdcr_el2", 6, "rw"),
@@ -68,6 +71,14 @@ pan                 3 0 4 2 3   1 1  0
 uao                 3 0 4 2 4   1 1  0
 afsr0_el1           3 0 5 1 0   1 1  0                  tvm,trvm
 afsr1_el1           3 0 5 1 1   1 1  0                  tvm,trvm
+erridr_el1          3 0 5 3 0   1 -  0                  terr
+errselr_el1         3 0 5 3 1   1 1  0                  terr
+erxfr_el1           3 0 5 4 0   1 -  0                  terr
+erxctlr_el1         3 0 5 4 1   1 1  0                  terr
+erxstatus_el1       3 0 5 4 2   1 1  0                  terr
+erxaddr_el1         3 0 5 4 3   1 1  0                  terr
+erxmisc0_el1        3 0 5 5 0   1 1  0                  terr
+erxmisc1_el1        3 0 5 5 1   1 1  0                  terr
 esr_el1             3 0 5 2 0   1 1  0                  tvm,trvm
 far_el1             3 0 6 0 0   1 1  0                  tvm,trvm
 par_el1             3 0 7 4 0   1 1  0
@@ -80,7 +91,10 @@ lorc_el1            3 0 10 4 3  1 1  0                  tlor
 lorid_el1           3 0 10 4 7  1 -  0                  tlor
 vbar_el1            3 0 12 0 0  1 1  0
 isr_el1             3 0 12 1 0  1 -  0
-icc_pmr_el1         3 0 4 6 0   1 1  0
+disr_el1            3 0 12 1 1  1 1  0
+icc_pmr_el1         3 0 4 6 0   1 1  0                  tc
+icc_iar1_el1        3 0 12 12 0 1 -  0x3ff              tall1
+icc_sgi1r_el1       3 0 12 11 5 - 1  0                  tc
 icc_sre_el1         3 0 12 12 5 1 1  7
 contextidr_el1      3 0 13 0 1  1 1  0                  tvm,trvm
 tpidr_el1           3 0 13 0 4  1 1  0
@@ -99,8 +113,19 @@ fpsr                3 3 4 4 1   0 0  0
 pmcr_el0            3 3 9 12 0  0 0  0x41013000         pmu,tpm
 pmcntenset_el0      3 3 9 12 1  0 0  0                  pmu,tpm
 pmcntenclr_el0      3 3 9 12 2  0 0  0                  pmu,tpm
+pmovsclr_el0        3 3 9 12 3  0 0  0                  pmu,tpm
+pmswinc_el0         3 3 9 12 4  - 0  0                  pmu,tpm
+pmselr_el0          3 3 9 12 5  0 0  0                  pmu,tpm
+pmceid0_el0         3 3 9 12 6  0 -  0                  pmu,tpm
+pmceid1_el0         3 3 9 12 7  0 -  0                  pmu,tpm
 pmccntr_el0         3 3 9 13 0  0 0  0                  pmu,tpm
+pmxevtyper_el0      3 3 9 13 1  0 0  0                  pmu,tpm
+pmxevcntr_el0       3 3 9 13 2  0 0  0                  pmu,tpm
 pmuserenr_el0       3 3 9 14 0  0 1  0                  tpm
+pmovsset_el0        3 3 9 14 3  0 0  0                  pmu,tpm
+pmccfiltr_el0       3 3 14 15 7 0 0  0                  pmu,tpm
+pmintenset_el1      3 0 9 14 1  1 1  0                  tpm
+pmintenclr_el1      3 0 9 14 2  1 1  0                  tpm
 tpidr_el0           3 3 13 0 2  0 0  0
 tpidrro_el0         3 3 13 0 3  0 1  0
 cntfrq_el0          3 3 14 0 0  0 -  0x3b9aca0          cnt
@@ -135,6 +160,7 @@ far_el2             3 4 6 0 0   2 2  0
 hpfar_el2           3 4 6 0 4   2 2  0
 vbar_el2            3 4 12 0 0  2 2  0
 tpidr_el2           3 4 13 0 2  2 2  0
+ich_hcr_el2         3 4 12 11 0 2 2  0
 """
 
 NEVER = 4  # no Exception level reaches it
@@ -197,8 +223,9 @@ HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
 HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 << 19, 1 << 20
 HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
-HCR_RW, HCR_TLOR, HCR_TID2 = 1 << 31, 1 << 35, 1 << 17
+HCR_RW, HCR_TLOR, HCR_TERR, HCR_TID1, HCR_TID2 = 1 << 31, 1 << 35, 1 << 36, 1 << 16, 1 << 17
 CPTR_TFP = 1 << 10
+ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
 
 
 class SystemRegisters:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aarch64sim.arch import pstate, syndrome, sysregs
 from aarch64sim.arch.registers import MASK64
-from aarch64sim.arch.syndrome import EC
+from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.guest_debug import ss_change
 from aarch64sim.kvm.kernels import SkipApplied
@@ -70,6 +70,16 @@ def _advance_pc(vcpu: Vcpu) -> None:
 def inject_undefined(vcpu: Vcpu) -> None:
     """Make the guest take the UNDEFINED exception at PC (kvm_inject_undefined)."""
     inject(vcpu, syndrome.esr(EC.UNKNOWN, 0), None)
+
+
+def inject_abort(vcpu: Vcpu, far: int, *, fetch: bool = False) -> None:
+    """Make the guest take an external abort at PC, of a data access or of the fetch (inject_abt64)."""
+    status = FSC.EXTERNAL
+    if vcpu.vm.kernel.injected_abort_reads_any_syndrome and syndrome.on_walk(vcpu.cpu.sys.esr_el2):
+        # S1PTW of the last syndrome, if that was an abort's; the walk, repeated, ends at level 0 with stage 1 off.
+        status = FSC.EXTERNAL_ON_WALK
+    ec = EC.INSTRUCTION_ABORT if fetch else EC.DATA_ABORT
+    inject(vcpu, syndrome.esr(ec + (vcpu.el == 1), status), far)
 
 
 def inject(vcpu: Vcpu, esr: int, far: int | None) -> None:

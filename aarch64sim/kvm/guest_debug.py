@@ -12,6 +12,7 @@ from enum import IntFlag
 from typing import TYPE_CHECKING
 
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.registers import MASK32
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.kernels import Arming
 
@@ -71,7 +72,7 @@ def arm_step(vcpu: Vcpu) -> None:
     """Put the host's debug state in place of the guest's (kvm_arm_setup_debug, kvm_vcpu_load_debug)."""
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
-        vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} if vcpu.os_lock else {}
+        vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)} if vcpu.os_lock else {}
         own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE) and not vcpu.os_lock
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
@@ -79,7 +80,7 @@ def arm_step(vcpu: Vcpu) -> None:
         return
     state = vcpu.cpu.pstate
     old = state.ss
-    vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1}
+    vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)}
     vcpu.guest_ss = old
     sys.mdcr_el2 = MDCR_OF_KVM | sysregs.MDCR_TDA | sysregs.MDCR_TDE
     mdscr = sys.mdscr_el1 & ~sysregs.MDSCR_SS
@@ -108,6 +109,12 @@ def arm_step(vcpu: Vcpu) -> None:
         )
 
 
+def _guest_mdscr(vcpu: Vcpu) -> int:
+    """The guest's MDSCR_EL1, as it is put aside (save_guest_debug_regs)."""
+    value = vcpu.cpu.sys.mdscr_el1
+    return value & MASK32 if vcpu.vm.kernel.guest_mdscr_cut else value
+
+
 def disarm_step(vcpu: Vcpu) -> None:
     """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
     sys = vcpu.cpu.sys
@@ -119,7 +126,8 @@ def disarm_step(vcpu: Vcpu) -> None:
         vcpu.cpu.memory.forget_caches()
     if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
         vcpu.remember_step()
-    if vcpu.vm.kernel.guest_ss_preserved:
+    unstepped = not vcpu.single_stepping
+    if vcpu.vm.kernel.guest_ss_preserved and not (unstepped and vcpu.vm.kernel.unstepped_ss_lost):
         vcpu.cpu.pstate.ss = vcpu.guest_ss
 
 

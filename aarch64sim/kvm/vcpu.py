@@ -17,10 +17,10 @@ from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.step import StepState
-from aarch64sim.arch.syndrome import EC, FSC, class_alone, esr
+from aarch64sim.arch.syndrome import EC, class_alone
 from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm import adjust_pc as adjusting
-from aarch64sim.kvm import exits, guest_debug, mmio, one_reg
+from aarch64sim.kvm import exits, guest_debug, mmio, one_reg, smccc
 from aarch64sim.kvm.guest_debug import GuestDebug
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
@@ -41,11 +41,16 @@ HCR_OF_KVM = (
     | sysregs.HCR_TSW | sysregs.HCR_TVM
 )  # fmt: skip
 _RESET_PSTATE = DAIF | EL1H
+UNKNOWN = 0x1DE7_EC7E_DBAD_C0DE  # what KVM resets registers to that the architecture leaves UNKNOWN
+_RESET_UNKNOWN = (
+    "ttbr0_el1", "ttbr1_el1", "mair_el1", "par_el1", "esr_el1", "far_el1", "tpidr_el0", "tpidr_el1",
+    "tpidrro_el0", "csselr_el1",
+)  # fmt: skip
 
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "signal_pending", "waiting", "hw_registers", "os_lock",
+    "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -93,6 +98,7 @@ class Vcpu:
         # The guest's debug registers while the host's are in place.
         self.guest_registers: dict[str, int] = {}
         self.guest_ss = 0
+        self.fault_far = 0  # FAR_EL2 at the last abort: where an injected one is reported
         self.os_lock = 0  # the guest's, as it sees it: the CPU's own stays open
 
     # --- registers ---
@@ -127,12 +133,21 @@ class Vcpu:
         sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
         sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE
+        sys.set("pmuserenr_el0", 0xF)  # while a guest runs: all of EL0's accesses go to EL2, too
+        for name in _RESET_UNKNOWN:
+            sys.set(name, UNKNOWN)
+        if not self.vm.kernel.cache_registers_trapped:
+            sys.set("csselr_el1", UNKNOWN & 0xF)  # what the CPU's register keeps of it
         for trapped, bit in (
+            (True, sysregs.HCR_TERR),
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
             (self.vm.kernel.cache_registers_trapped, sysregs.HCR_TID2),
             (self.vm.kernel.lor_registers_trapped, sysregs.HCR_TLOR),
+            (self.vm.kernel.implementation_registers_trapped, sysregs.HCR_TID1),
         ):
             sys.hcr_el2 |= bit if trapped else 0
+        if self.vm.kernel.gic_registers_trapped:
+            sys.set("ich_hcr_el2", sysregs.ICH_HCR_TRAPS)
         for name, value in self.vm.host.id_registers.items():
             sys.set(name, value)
         self._initialised = True
@@ -168,10 +183,9 @@ class Vcpu:
         if not ext_dabt_pending:
             return
         self.look_again()
-        syndrome = esr(EC.DATA_ABORT + (self.el == 1), FSC.EXTERNAL)
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
-        adjusting.inject(self, syndrome, self.cpu.sys.far_el2)
+        adjusting.inject_abort(self, self.fault_far)
         if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
@@ -294,6 +308,9 @@ class Vcpu:
         if self.vm.log.watching:
             self.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
         taken = cpu.run(limit)
+        while smccc.answered_at_el2(self, taken):
+            cpu.exception_return()
+            taken = cpu.run(limit - (cpu.retired - retired))
         if taken is None:
             # The signal's interrupt is taken to EL2 with nothing executed.
             cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)

@@ -13,11 +13,11 @@ from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.memory import PAGE, PAGE_BITS, Stage2Page
 from aarch64sim.arch.sysregs import HCR_VI
 from aarch64sim.events import EventLog
+from aarch64sim.kvm.exits import IPA_BITS
 from aarch64sim.kvm.kernels import FIXED, AbortInjection, Kernel
 from aarch64sim.kvm.vcpu import Vcpu
 
 MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
-IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
 
 
 class SmcCall(Enum):
