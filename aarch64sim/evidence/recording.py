@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, changed
+from aarch64sim.kvm.vcpu import UNKNOWN
 from aarch64sim.kvm.vm import Host, SmcCall
 from aarch64sim.vmm.start import StartState
 
-POISON = 0x1DE7_EC7E_DBAD_C0DE  # what KVM puts into registers that it resets to "unknown"
+POISON = UNKNOWN
 
 # What a guest can read of the recorded CPUs without a trap (their reference manuals, as QEMU 7.2 has them).
 CPUS = {
@@ -80,6 +83,8 @@ class Recording:
     program: tuple[Instruction, ...]
     host: Host
     start: StartState
+    what_if: Kernel | None = None
+    """The kernel, where the folder says how it was made: a release with fields changed."""
     damage: str = ""
     """Why it cannot be read; it then has no events."""
 
@@ -105,7 +110,7 @@ class Folder:
             self.kernels = {
                 entry["kernel"]: entry for entry in list(json.loads(self._text("kernels.json")))
             }
-        for number, line in enumerate(self._text("scenarios.jsonl").splitlines(), 1):
+        for number, line in enumerate(self._lines("scenarios"), 1):
             with _reading(f"scenarios.jsonl, line {number}"):
                 entry = json.loads(line)
                 self.scenarios[entry["scenario"]] = entry
@@ -117,17 +122,29 @@ class Folder:
             except OSError:
                 raise RecordingError(f"{self.path} has no {name}") from None
 
+    def _lines(self, stem: str) -> list[str]:
+        """The lines of a .jsonl file, or of one that xz has compressed."""
+        packed = self.path / f"{stem}.jsonl.xz"
+        if not packed.is_file():
+            return self._text(f"{stem}.jsonl").splitlines()
+        with _reading(packed.name):
+            try:
+                return lzma.decompress(packed.read_bytes()).decode("utf-8").splitlines()
+            except lzma.LZMAError:
+                raise RecordingError("it is cut off or not compressed by xz") from None
+
     def recordings(
         self, kernel: str | None = None, scenario: str | None = None
     ) -> Iterator[Recording]:
         """All recordings, or those of one kernel or scenario, in the order of the files; damaged ones, too."""
-        for path in sorted(self.path.glob("*.jsonl")):
-            if path.name == "scenarios.jsonl" or (kernel and path.stem != kernel):
+        for path in sorted([*self.path.glob("*.jsonl"), *self.path.glob("*.jsonl.xz")]):
+            stem = path.name.split(".jsonl")[0]
+            if stem == "scenarios" or (kernel and stem != kernel):
                 continue
             try:
-                lines = self._text(path.name).splitlines()
+                lines = self._lines(stem)
             except RecordingError as error:
-                yield self._damaged(path.stem, "all", str(error))
+                yield self._damaged(stem, "all", str(error))
                 continue
             for number, line in enumerate(lines, 1):
                 name = re.search(r'"scenario": *"([^"]*)"', line)
@@ -135,14 +152,14 @@ class Folder:
                     continue
                 try:
                     with _reading(f"{path.name}, line {number}"):
-                        recording = self._recording(path.stem, json.loads(line))
+                        recording = self._recording(stem, json.loads(line))
                 except RecordingError as error:
                     scenario_name = name[1] if name else f"line {number}"
-                    recording = self._damaged(path.stem, scenario_name, str(error))
+                    recording = self._damaged(stem, scenario_name, str(error))
                 yield recording
 
     def _damaged(self, kernel: str, scenario: str, damage: str) -> Recording:
-        return Recording(kernel, scenario, "", (), (), Host(), self.start, damage)
+        return Recording(kernel, scenario, "", (), (), Host(), self.start, damage=damage)
 
     def _recording(self, kernel: str, entry: dict[str, Any]) -> Recording:
         known = self.scenarios.get(entry["scenario"], {})
@@ -161,7 +178,18 @@ class Folder:
             program,
             host_of(self.kernels.get(kernel, {})),
             self.start,
+            self._what_if(kernel),
         )
+
+    def _what_if(self, kernel: str) -> Kernel | None:
+        entry = self.kernels.get(kernel, {})
+        if "changes" not in entry:
+            return None
+        with _reading("kernels.json"):
+            try:
+                return changed(entry)
+            except UnknownKernelError as error:
+                raise RecordingError(str(error)) from None
 
 
 def host_of(entry: dict[str, Any]) -> Host:

@@ -6,12 +6,15 @@ version anywhere else.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any
 
+from aarch64sim.files import recordings_folder
 from aarch64sim.kvm.behaviours import (
     FIXED,
     AbortInjection,
@@ -311,7 +314,8 @@ WHAT_IFS = (
 
 
 class Kernels(Mapping[str, Kernel]):
-    """The eras and what-ifs by name, oldest first; and any release from Linux 4.3 on, as "linux-5.10.89".
+    """The eras and what-ifs by name, oldest first; and any release from Linux 4.3 on, as "linux-5.10.89", "v5.10.89" or
+    "5.10.89"; and the what-ifs that recordings tell of.
 
     A release is the era that does the same; where there is none, since a stable series took a commit or a range is not
     all alike, a kernel of its own name. UnknownKernelError for any other name.
@@ -323,9 +327,11 @@ class Kernels(Mapping[str, Kernel]):
     def __getitem__(self, name: str) -> Kernel:
         if name in self._kernels:
             return self._kernels[name]
-        release = re.fullmatch(r"linux-(\d+\.\d+(?:\.\d+)?)", str(name))
+        release = re.fullmatch(r"(?:linux-|v)?(\d+\.\d+(?:\.\d+)?)", str(name))
         if release and _version(release[1]) >= (4, 3):  # before, there was no single-step
             return _of_release(release[1])
+        if str(name).startswith("what-if-") and name in recorded_what_ifs():
+            return recorded_what_ifs()[name]
         raise UnknownKernelError(name, list(self._kernels))
 
     def __iter__(self) -> Iterator[str]:
@@ -335,12 +341,40 @@ class Kernels(Mapping[str, Kernel]):
         return len(self._kernels)
 
 
+@cache
+def recorded_what_ifs() -> Mapping[str, Kernel]:
+    """The what-ifs of releases, by name, as the kernels.json of the recordings that come with the project say."""
+    entries = [
+        entry
+        for path in sorted(recordings_folder().glob("*/kernels.json"))
+        for entry in json.loads(path.read_text("utf-8"))
+    ]
+    return {entry["kernel"]: changed(entry) for entry in entries if "changes" in entry}
+
+
+def changed(entry: Mapping[str, Any]) -> Kernel:
+    """The what-if of an entry in kernels.json: the release `base`, but for the fields in `changes`.
+
+    ValueError for a field or a value that there is not.
+    """
+    values = {}
+    for name, told in entry["changes"].items():
+        kind = next((type(f.default) for f in behaviours() if f.name == name), None)
+        value = kind.__members__.get(told) if kind and issubclass(kind, Enum) else told
+        if kind is None or not isinstance(value, kind):
+            raise ValueError(f"{entry['kernel']}: no kernel has {name} = {told!r}")
+        values[name] = value
+    words = entry["kernel"].removeprefix("what-if-").replace("-", " ")
+    about = {"name": entry["kernel"], "title": f"What if: {words}", "summary": entry["made"]}
+    return replace(kernels[entry["base"]], **about, **values)
+
+
 class UnknownKernelError(KeyError):
     """No kernel has that name."""
 
     def __init__(self, name: object, known: list[str]) -> None:
         super().__init__(
-            f"no kernel {name!r}; known are {', '.join(known)}, and any release from linux-4.3 on"
+            f"no kernel {name!r}; known are {', '.join(known)}, and any release from 4.3 on"
         )
 
     def __str__(self) -> str:
@@ -381,8 +415,10 @@ __all__ = [
     "SkipApplied",
     "UnknownKernelError",
     "behaviours",
+    "changed",
     "in_words",
     "kernels",
     "mended_by",
+    "recorded_what_ifs",
     "spoilt_by",
 ]
