@@ -164,7 +164,7 @@ def _stage2_abort(
 def _check_watchpoints(cpu: Cpu, address: int, size: int, wnr: int) -> None:
     if cpu.sys.mdscr_el1 & sysregs.MDSCR_MDE and cpu.debug_exceptions_enabled():
         direction = 2 if wnr else 1
-        for n in range(16):
+        for n in range(sysregs.WATCHPOINTS):
             control = cpu.sys.get(f"dbgwcr{n}_el1")
             if not control & 1 or not control >> 3 & direction or not level_matches(cpu, control):
                 continue
@@ -185,7 +185,7 @@ def check_breakpoints(cpu: Cpu) -> None:
     """Raise the Breakpoint exception when an enabled address breakpoint matches PC (Arm ARM D2.8)."""
     if not cpu.debug_exceptions_enabled():
         return
-    for n in range(16):
+    for n in range(sysregs.BREAKPOINTS):
         control = cpu.sys.get(f"dbgbcr{n}_el1")
         if (
             control & 1

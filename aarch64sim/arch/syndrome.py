@@ -9,6 +9,7 @@ from enum import IntEnum
 
 IL = 1 << 25  # 32-bit instruction
 ISV = 1 << 24
+ISS_MASK = (1 << 25) - 1
 CONDITION_ALWAYS = 1 << 24 | 0xE << 20  # CV and COND of an instruction that is not conditional
 
 

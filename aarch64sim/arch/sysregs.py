@@ -195,9 +195,16 @@ def _parse(row: str) -> SystemRegister:
     )
 
 
+BREAKPOINTS, WATCHPOINTS = 6, 4  # as ID_AA64DFR0_EL1.BRPs and WRPs say, less one
+
+
 def _debug_rows() -> list[str]:
-    names = (("dbgbvr", 4), ("dbgbcr", 5), ("dbgwvr", 6), ("dbgwcr", 7))
-    return [f"{name}{n}_el1 2 0 0 {n} {op2} 1 1 0 tda" for n in range(16) for name, op2 in names]
+    breakpoints = [(f"dbgb{kind}r{n}", n) for n in range(BREAKPOINTS) for kind in "vc"]
+    watchpoints = [(f"dbgw{kind}r{n}", n) for n in range(WATCHPOINTS) for kind in "vc"]
+    op2 = {"dbgbv": 4, "dbgbc": 5, "dbgwv": 6, "dbgwc": 7}
+    return [
+        f"{name}_el1 2 0 0 {n} {op2[name[:5]]} 1 1 0 tda" for name, n in breakpoints + watchpoints
+    ]
 
 
 def _reserved_id_rows(named: list[str]) -> list[str]:

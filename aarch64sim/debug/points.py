@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
 from aarch64sim.kvm.guest_debug import GuestDebug
 from aarch64sim.vmm.machine import Machine
 
@@ -17,7 +18,6 @@ Kind = Literal["write", "read", "access"]
 KINDS: dict[str, int] = {"read": 1, "write": 2, "access": 3}  # DBGWCR.LSC
 
 BRK = (0xD420_0000).to_bytes(4, "little")  # BRK #0, as gdb and QEMU plant it
-REGISTERS = 16  # breakpoint registers, and watchpoint registers, of the CPU
 _EVERYWHERE = 3 << 1 | 1  # PAC: EL0 and EL1; E: enabled
 
 
@@ -86,9 +86,9 @@ class Points:
         if watchpoint in self.watchpoints:
             return self
         more = replace(self, watchpoints=(*self.watchpoints, watchpoint))
-        if len(more.watch_registers()) > REGISTERS:
+        if len(more.watch_registers()) > WATCHPOINTS:
             raise ValueError(
-                f"the CPU has {REGISTERS} watchpoint registers, and {watchpoint} needs more of them than are free"
+                f"the CPU has {WATCHPOINTS} watchpoint registers, and {watchpoint} needs more of them than are free"
             )
         return more
 
@@ -103,8 +103,8 @@ class Points:
     def with_hardware(self, address: int) -> Points:
         """These and one more hardware breakpoint; ValueError if there are as many as registers."""
         more = replace(self, hardware=self.hardware | {address})
-        if len(more.hardware) > REGISTERS:
-            raise ValueError(f"the CPU has {REGISTERS} breakpoint registers, and all are in use")
+        if len(more.hardware) > BREAKPOINTS:
+            raise ValueError(f"the CPU has {BREAKPOINTS} breakpoint registers, and all are in use")
         return more
 
 

@@ -135,6 +135,10 @@ class Kernel:
         "If not, an aborted access stays marked as needed: after KVM_RUN with immediate_exit has entered the vector,"
         " the next KVM_RUN completes the access after all and skips the handler's first instruction.",
     )
+    vcpu_events: bool = _behaviour(
+        True,
+        "Userspace may inject an SError and ask whether one is pending (KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS).",
+    )
     injected_esr_sign_extended: bool = _behaviour(
         False,
         "The syndrome of an injected abort has an upper half of all ones. Cause: the exception class is an int, shifted"

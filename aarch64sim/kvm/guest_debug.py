@@ -7,6 +7,7 @@ debug state, outside them everybody sees the guest's own, as far as the era give
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 from enum import IntFlag
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ class GuestDebug(IntFlag):
 # Traps that KVM always sets in MDCR_EL2.
 MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
-_DEBUG_REGISTERS = [f"dbg{kind}{n}_el1" for kind in ("bvr", "bcr", "wvr", "wcr") for n in range(16)]
+_DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 

@@ -80,6 +80,7 @@ HISTORY = (
         leftover_advance=Leftover.AFTER_PUT_AWAY,  # nothing is left over while a skip is applied at once
         skip_applied=SkipApplied.AT_ONCE,
         abort_injection=AbortInjection.UNSUPPORTED,
+        vcpu_events=False,
         aborted_access_forgotten=False,
         injection_keeps_flags=False,
         id_registers_trapped=False,
@@ -109,6 +110,7 @@ HISTORY = (
     _commit("4.15", "1eb591288b95", fake_debug_exit=True),  # and 7226bc2e126d
     _commit("4.15", "93390c0a1b20", id_registers_trapped=True),
     _commit("4.16", "cc33c4e20185", lor_registers_trapped=True),
+    _commit("4.19", "b7b27facc7b5", vcpu_events=True),
     _commit(
         "5.0",
         "0d640732dbeb",
@@ -215,7 +217,7 @@ ERAS = (
         "v4.15",
         "Linux 4.15 - 4.20",
         "pretends a step after every emulation: right over MMIO, spurious stops on RAM faults",
-        "cc33c4e20185",
+        "cc33c4e20185 b7b27facc7b5",
     ),
     _era(
         "v4.19.48",
@@ -327,9 +329,8 @@ class Kernels(Mapping[str, Kernel]):
     def __getitem__(self, name: str) -> Kernel:
         if name in self._kernels:
             return self._kernels[name]
-        release = re.fullmatch(r"(?:linux-|v)?(\d+\.\d+(?:\.\d+)?)", str(name))
-        if release and _version(release[1]) >= (4, 3):  # before, there was no single-step
-            return _of_release(release[1])
+        if release := _release_named(str(name)):
+            return _of_release(release)
         if str(name).startswith("what-if-") and name in recorded_what_ifs():
             return recorded_what_ifs()[name]
         raise UnknownKernelError(name, list(self._kernels))
@@ -339,6 +340,18 @@ class Kernels(Mapping[str, Kernel]):
 
     def __len__(self) -> int:
         return len(self._kernels)
+
+
+def _release_named(name: str) -> str:
+    """The release, as "6.6.1", that the name is one for: "" for none, and before 4.3, where there was no single-step.
+
+    A number alone is taken for one up to the last major number that is known: "v9.9" is a typing mistake.
+    """
+    match = re.fullmatch(r"(linux-|v?)(\d+\.\d+(?:\.\d+)?)", name)
+    if not match or _version(match[2]) < (4, 3):
+        return ""
+    known = match[1] == "linux-" or _version(match[2])[0] <= _since(ERAS[-1])[0]
+    return match[2] if known else ""
 
 
 @cache

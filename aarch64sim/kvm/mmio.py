@@ -41,7 +41,7 @@ def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
         data = (value & (1 << 8 * length) - 1).to_bytes(
             length, access.byte_order_of(vcpu.cpu, vcpu.el)
         )
-    in_kernel = is_write and (fault_ipa, length) in vm.ioeventfds
+    in_kernel = is_write and any(fd.takes(fault_ipa, data) for fd in vm.ioeventfds)
     # The bytes are for userspace: they stay in a buffer of the kernel's while a device of its own takes them.
     run.mmio.fill(fault_ipa, length, is_write, b"" if in_kernel else data)
     vcpu.mmio_syndrome = esr

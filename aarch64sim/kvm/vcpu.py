@@ -17,7 +17,7 @@ from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.step import StepState
-from aarch64sim.arch.syndrome import EC, class_alone
+from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
 from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm import adjust_pc as adjusting
 from aarch64sim.kvm import exits, guest_debug, mmio, one_reg, smccc
@@ -175,13 +175,49 @@ class Vcpu:
         """The host steps the guest."""
         return bool(self.guest_debug & GuestDebug.SINGLESTEP)
 
-    def set_vcpu_events(self, *, ext_dabt_pending: bool = False) -> None:
-        """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL)."""
-        kind = self.vm.kernel.abort_injection
-        if kind is AbortInjection.UNSUPPORTED:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an external abort")
-        if not ext_dabt_pending:
-            return
+    def get_vcpu_events(self) -> dict[str, int]:
+        """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
+        if not self.vm.kernel.vcpu_events:
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
+        sys = self.cpu.sys
+        pending = int(bool(sys.hcr_el2 & sysregs.HCR_VSE))
+        return {
+            "serror_pending": pending,
+            "serror_has_esr": 1,
+            "serror_esr": sys.vsesr_el2 if pending else 0,
+            "ext_dabt_pending": 0,
+        }
+
+    def set_vcpu_events(
+        self,
+        *,
+        ext_dabt_pending: bool = False,
+        serror_pending: bool = False,
+        serror_esr: int | None = None,
+    ) -> None:
+        """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL), or
+        an SError (from 4.19) with an ISS of 25 bits, by default IMPLEMENTATION DEFINED.
+        """
+        kernel = self.vm.kernel
+        if serror_pending:
+            self._pend_serror(serror_esr)
+        elif kernel.abort_injection is AbortInjection.UNSUPPORTED:
+            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
+        if ext_dabt_pending:
+            self._inject_abort(kernel.abort_injection)
+
+    def _pend_serror(self, iss: int | None) -> None:
+        """Make an SError pending for the guest, which takes it once PSTATE.A lets it (kvm_inject_vabt)."""
+        if not self.vm.kernel.vcpu_events:
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an SError")
+        if iss is not None and iss & ~ISS_MASK:
+            raise OSError(errno.EINVAL, f"the syndrome of an SError has 25 bits, not {iss:#x}")
+        self.look_again()
+        self.cpu.sys.set("vsesr_el2", ISV if iss is None else iss)
+        self.cpu.sys.hcr_el2 |= sysregs.HCR_VSE
+
+    def _inject_abort(self, kind: AbortInjection) -> None:
+        """An external abort, taken where and when the era does."""
         self.look_again()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False

@@ -13,11 +13,10 @@ from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.memory import PAGE, PAGE_BITS, Stage2Page
 from aarch64sim.arch.sysregs import HCR_VI
 from aarch64sim.events import EventLog
+from aarch64sim.kvm.capabilities import MOST_SLOTS, check_extension
 from aarch64sim.kvm.exits import IPA_BITS
-from aarch64sim.kvm.kernels import FIXED, AbortInjection, Kernel
+from aarch64sim.kvm.kernels import FIXED, Kernel, kernels
 from aarch64sim.kvm.vcpu import Vcpu
-
-MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
 
 
 class SmcCall(Enum):
@@ -57,6 +56,27 @@ class MemorySlot:
         return memoryview(self.data)[start : start + PAGE]
 
 
+@dataclass(frozen=True, slots=True)
+class IoEventFd:
+    """A store that the kernel takes: at `addr`, of `length` bytes (0: any), of the value `datamatch` (None: any)."""
+
+    addr: int
+    length: int
+    datamatch: int | None = None
+
+    def takes(self, addr: int, data: bytes) -> bool:
+        """Whether a store of `data` at `addr` is its (ioeventfd_in_range)."""
+        if addr != self.addr or self.length not in (0, len(data)):
+            return False
+        return self.datamatch in (None, int.from_bytes(data, "little"))
+
+    def collides(self, other: IoEventFd) -> bool:
+        """Whether there are stores that both would take (ioeventfd_check_collision)."""
+        lengths = not self.length or not other.length or self.length == other.length
+        values = None in (self.datamatch, other.datamatch) or self.datamatch == other.datamatch
+        return self.addr == other.addr and lengths and values
+
+
 class VM:
     """A virtual machine with one vCPU on a host kernel of the given era."""
 
@@ -65,18 +85,18 @@ class VM:
 
     def __init__(
         self,
-        kernel: Kernel = FIXED,
+        kernel: Kernel | str = FIXED,
         *,
         host: Host | None = None,
         choices: Choices | None = None,
         log: EventLog | None = None,
     ) -> None:
-        self.kernel = kernel
+        self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
         self.host = host or Host()
         self.choices = choices or Choices()
         self.log = log or EventLog()
         self.slots: dict[int, MemorySlot] = {}
-        self.ioeventfds: set[tuple[int, int]] = set()
+        self.ioeventfds: list[IoEventFd] = []
         self.nisv_to_user = False
         # The level that the interrupt line gets as soon as the vCPU waits in WFI.
         self.irq_when_waiting: int | None = None
@@ -168,15 +188,27 @@ class VM:
         sys = self.vcpu.cpu.sys
         sys.hcr_el2 = sys.hcr_el2 & ~HCR_VI | (HCR_VI if level else 0)
 
-    def ioeventfd(self, addr: int, length: int) -> None:
-        """KVM_IOEVENTFD: stores of `length` bytes (1, 2, 4, 8) at `addr` are handled in the kernel."""
-        if length not in (1, 2, 4, 8):
-            raise OSError(errno.EINVAL, "an ioeventfd is 1, 2, 4 or 8 bytes long")
-        self.ioeventfds.add((addr, length))
+    def ioeventfd(self, addr: int, length: int, datamatch: int | None = None) -> None:
+        """KVM_IOEVENTFD: stores of `length` bytes (1, 2, 4, 8; 0 for any) at `addr` are handled in the kernel, or only
+        those of the value `datamatch`. EINVAL, and EEXIST for one that another would take, too.
+        """
+        if length not in (0, 1, 2, 4, 8):
+            raise OSError(
+                errno.EINVAL, "an ioeventfd is 1, 2, 4 or 8 bytes long, or 0 for any length"
+            )
+        if datamatch is not None and not (length and 0 <= datamatch < 1 << 8 * length):
+            raise OSError(errno.EINVAL, f"no store of {length} bytes has the value {datamatch:#x}")
+        new = IoEventFd(addr, length, datamatch)
+        if any(new.collides(other) for other in self.ioeventfds):
+            raise OSError(errno.EEXIST, f"there is an ioeventfd at {addr:#x} already")
+        self.ioeventfds.append(new)
+
+    def check_extension(self, cap: str) -> int:
+        """KVM_CHECK_EXTENSION: the value of the capability, 0 where there is none of that name."""
+        return check_extension(self, cap)
 
     def enable_cap(self, cap: str) -> None:
         """KVM_ENABLE_CAP of the only capability, KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""
-        supported = self.kernel.abort_injection is not AbortInjection.UNSUPPORTED
-        if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not supported:
+        if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not self.check_extension(cap):
             raise OSError(errno.EINVAL, f"{self.kernel.title} has no capability {cap}")
         self.nisv_to_user = True

@@ -301,7 +301,7 @@ def test_a_recording_can_be_replayed_on_another_kernel() -> None:
         ("linux-4.14.98", "v4.3"),
         ("linux-4.14.143", "v4.14.177"),
         ("linux-4.15.1", "linux-4.15.1"),
-        ("linux-4.16", "v4.15"),
+        ("linux-4.16", "linux-4.16"),
         ("linux-4.19", "v4.15"),
         ("linux-4.19.48", "v4.19.48"),
         ("linux-4.19.20", "v4.15"),
@@ -339,6 +339,8 @@ def test_a_recording_can_be_replayed_on_another_kernel() -> None:
         ("linux-7.1.5", "v6.18"),
         ("linux-7.2", "v7.2"),
         ("linux-10.0", "v7.2"),
+        ("5.10", "v5.5"),
+        ("v6.6.1", "linux-6.6.1"),
         *((f"{name}", name) for name in kernels if name.startswith("what-if")),
         ("fixed", "fixed"),
     ],
@@ -351,7 +353,17 @@ def test_release_takes_the_era_that_does_the_same_or_a_kernel_of_its_own_name(
 
 @pytest.mark.parametrize(
     "release",
-    ["linux-4.2", "linux-2.6.32", "linux-", "linux-5", "linux-x.y", "freebsd-14", "", "5.10"],
+    [
+        "linux-4.2",
+        "linux-2.6.32",
+        "linux-",
+        "linux-5",
+        "linux-x.y",
+        "freebsd-14",
+        "",
+        "9.10",
+        "v9.9",
+    ],
 )
 def test_release_that_nobody_knows_is_refused_with_the_known_names(release: str) -> None:
     with pytest.raises(UnknownKernelError, match=r"known are .*v4\.3.*fixed"):
