@@ -11,7 +11,6 @@ from aarch64sim.arch.syndrome import EC, esr
 from aarch64sim.kvm.vm import VM
 from aarch64sim.vmm.start import default_start
 from tests.kvm.player import OFF, UART, Scenario, player
-from tests.kvm.programs import END_THERE
 
 STORES = Scenario("str w22, [x19]\nstr w23, [x19]\nstrb w23, [x19]\nstr w20, [x20]", OFF)
 
@@ -78,10 +77,8 @@ def test_a_vm_takes_a_kernel_by_its_name() -> None:
         VM("v2.6")
 
 
-SERROR = Scenario(
-    f"msr daifclr, #4\nnop\n{END_THERE}\n.org 0x1200\nb .\n.org 0x1380\nmrs x1, esr_el1\n{END_THERE}",
-    OFF,
-)
+_TAKES_SERROR = ".org 0x1200\nb .\n.org 0x1380\nmrs x1, esr_el1\nstr w20, [x20]"
+SERROR = Scenario(f"msr daifclr, #4\nnop\nb .\n{_TAKES_SERROR}", OFF)
 
 
 @pytest.mark.parametrize(("iss", "syndrome"), [(None, 1 << 24), (0x123, 0x123)])
