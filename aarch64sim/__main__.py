@@ -22,10 +22,10 @@ from aarch64sim.gdb.server import serve_forever
 from aarch64sim.kvm.kernels import (
     UnknownKernelError,
     behaviours,
+    broken_by,
+    fixed_by,
     in_words,
     kernels,
-    mended_by,
-    spoilt_by,
 )
 
 EXAMPLES = """\
@@ -203,7 +203,7 @@ def _kernels(options: argparse.Namespace) -> int:
                 behaviour.metadata["doc"], 96, initial_indent="    ", subsequent_indent="    "
             )
         )
-        for label, commits in (("came with", spoilt_by), ("fixed by", mended_by)):
+        for label, commits in (("came with", broken_by), ("fixed by", fixed_by)):
             if made := "; ".join(map(str, commits(behaviour.name))):
                 print(f"    {label}: {made}")
     return 0

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.step import StepState
+from aarch64sim.step_state import StepState
 
 
 class Lane(StrEnum):

@@ -6,32 +6,31 @@ Invariant: an access that faults has changed nothing, and its syndrome says all 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.bound_code import forget_code
 from aarch64sim.arch.exceptions import Synchronous
 from aarch64sim.arch.memory import OFFSET, PAGE, PAGE_BITS
+from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, FSC, WNR
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
 ZVA_BLOCK = 64  # bytes zeroed by DC ZVA, as DCZID_EL0 says
 ADDRESS_BITS = 48  # what lies beyond is an Address size fault of stage 1, also when that is off
 
 
-def byte_order_of(cpu: Cpu, el: int) -> Literal["little", "big"]:
+def byte_order_of(cpu: CpuState, el: int) -> Literal["little", "big"]:
     """The order of bytes in data accesses from level `el`: SCTLR_EL1.EE at EL1, SCTLR_EL1.E0E at EL0."""
     bit = sysregs.SCTLR_EE if el else sysregs.SCTLR_E0E
     return "big" if el < 2 and cpu.sys.sctlr_el1 & bit else "little"
 
 
-def byte_order(cpu: Cpu) -> Literal["little", "big"]:
+def byte_order(cpu: CpuState) -> Literal["little", "big"]:
     """The order of bytes in data accesses now."""
     return byte_order_of(cpu, cpu.pstate.el)
 
 
-def may_cache(cpu: Cpu) -> bool:
+def may_cache(cpu: CpuState) -> bool:
     """Whether accesses need no look beyond stage 2, so that pages may go to the caches."""
     return not (
         cpu.sys.sctlr_el1 & (sysregs.SCTLR_A | sysregs.SCTLR_EE | sysregs.SCTLR_E0E)
@@ -41,7 +40,7 @@ def may_cache(cpu: Cpu) -> bool:
 
 
 def load(
-    cpu: Cpu,
+    cpu: CpuState,
     address: int,
     size: int,
     iss: int,
@@ -69,7 +68,7 @@ def load(
 
 
 def store(
-    cpu: Cpu,
+    cpu: CpuState,
     address: int,
     size: int,
     value: int,
@@ -99,12 +98,12 @@ def store(
         view[offset : offset + length] = data[done : done + length]
         done += length
         if page in memory.code:
-            cpu.forget_code(page << PAGE_BITS | offset, length)
+            forget_code(cpu, page << PAGE_BITS | offset, length)
         elif may_cache(cpu):
             memory.writable[page] = view
 
 
-def fetch(cpu: Cpu, pc: int) -> int:
+def fetch(cpu: CpuState, pc: int) -> int:
     """The instruction word at `pc`; raises the PC alignment fault or the instruction abort."""
     if pc & 3:
         raise Synchronous(EC.PC_ALIGNMENT, far=pc)
@@ -116,7 +115,7 @@ def fetch(cpu: Cpu, pc: int) -> int:
     return int.from_bytes(descriptor.data[offset : offset + 4], "little")
 
 
-def peek(cpu: Cpu, address: int, size: int) -> int:
+def peek(cpu: CpuState, address: int, size: int) -> int:
     """What a load would give, without any effect; 0 for bytes that are not mapped."""
     data = bytearray()
     for page, offset, length in _parts(address, size):
@@ -125,7 +124,7 @@ def peek(cpu: Cpu, address: int, size: int) -> int:
     return int.from_bytes(data, byte_order(cpu))
 
 
-def zero_block(cpu: Cpu, address: int) -> None:
+def zero_block(cpu: CpuState, address: int) -> None:
     """DC ZVA: zero the 64-byte block around `address`; an abort has no valid syndrome."""
     try:
         store(cpu, address & ~(ZVA_BLOCK - 1), ZVA_BLOCK, 0, 0)
@@ -144,7 +143,7 @@ def _parts(address: int, size: int) -> list[tuple[int, int, int]]:
     return parts
 
 
-def _check_alignment(cpu: Cpu, address: int, size: int, wnr: int, ordered: bool) -> None:
+def _check_alignment(cpu: CpuState, address: int, size: int, wnr: int, ordered: bool) -> None:
     if address & (size - 1) and (
         ordered or (cpu.pstate.el < 2 and cpu.sys.sctlr_el1 & sysregs.SCTLR_A)
     ):
@@ -152,7 +151,7 @@ def _check_alignment(cpu: Cpu, address: int, size: int, wnr: int, ordered: bool)
 
 
 def _stage2_abort(
-    cpu: Cpu, address: int, iss: int, status: int, ec: int = EC.DATA_ABORT
+    cpu: CpuState, address: int, iss: int, status: int, ec: int = EC.DATA_ABORT
 ) -> Synchronous:
     if address >> ADDRESS_BITS:
         return Synchronous(ec, iss & WNR | FSC.ADDRESS_SIZE, far=address)
@@ -161,7 +160,7 @@ def _stage2_abort(
     return Synchronous(ec, iss | status | level, target_el=2, far=address, hpfar=page << 4)
 
 
-def _check_watchpoints(cpu: Cpu, address: int, size: int, wnr: int) -> None:
+def _check_watchpoints(cpu: CpuState, address: int, size: int, wnr: int) -> None:
     if cpu.sys.mdscr_el1 & sysregs.MDSCR_MDE and cpu.debug_exceptions_enabled():
         direction = 2 if wnr else 1
         for n in range(sysregs.WATCHPOINTS):
@@ -181,7 +180,7 @@ def _check_watchpoints(cpu: Cpu, address: int, size: int, wnr: int) -> None:
                 raise Synchronous(EC.WATCHPOINT, wnr | FSC.DEBUG, target_el=target, far=address)
 
 
-def check_breakpoints(cpu: Cpu) -> None:
+def check_breakpoints(cpu: CpuState) -> None:
     """Raise the Breakpoint exception when an enabled address breakpoint matches PC (Arm ARM D2.8)."""
     if not cpu.debug_exceptions_enabled():
         return
@@ -196,6 +195,6 @@ def check_breakpoints(cpu: Cpu) -> None:
             raise Synchronous(EC.BREAKPOINT, FSC.DEBUG, target_el=cpu.debug_target_el())
 
 
-def level_matches(cpu: Cpu, control: int) -> bool:
+def level_matches(cpu: CpuState, control: int) -> bool:
     """Whether the PMC or PAC field of a breakpoint or watchpoint control register covers the current level."""
     return bool(control >> 1 & 3 & (2 if cpu.pstate.el == 0 else 1)) and cpu.pstate.el < 2

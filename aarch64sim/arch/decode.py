@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 
-from aarch64sim.arch import execute
+from aarch64sim.arch import access, bound_code, execute
 from aarch64sim.arch.encodings import ENCODINGS, FEATURES
 from aarch64sim.arch.pattern import Encoding, Fields
+from aarch64sim.arch.requested import undefined
+from aarch64sim.arch.state import CpuState, Op
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
-
-Op = Callable[[], int]
-Binder = Callable[["Cpu", Fields, int], Op]
+Binder = Callable[[CpuState, Fields, int], Op]
 
 
 _BY_SPECIFICITY = sorted(ENCODINGS, key=lambda row: -row.mask.bit_count())
@@ -51,13 +48,21 @@ def decode(word: int, features: frozenset[str] = FEATURES) -> tuple[Encoding, Fi
     return None
 
 
-def bind(cpu: Cpu, word: int, pc: int) -> Op:
+def bind(cpu: CpuState, word: int, pc: int) -> Op:
     """The operation that executes `word` at address `pc` on `cpu` and returns the next PC."""
     decoded = decode(word, cpu.features)
     if decoded is None:
-        return cpu.undefined
+        return undefined
     row, fields = decoded
     return _BINDERS[row](cpu, fields, pc)
+
+
+def bind_at(cpu: CpuState, pc: int) -> Op:
+    """Fetch and decode the instruction at `pc`, bind it and keep it; raises what the fetch meets."""
+    word = access.fetch(cpu, pc)
+    op = bind(cpu, word, pc)
+    bound_code.keep(cpu, pc, op, plain=is_plain(word, cpu.features))
+    return op
 
 
 _PLAIN_MODULES = (

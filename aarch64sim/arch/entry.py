@@ -6,9 +6,7 @@ to PSTATE.SS is `step`'s to say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from aarch64sim.arch import step, sysregs, watching
+from aarch64sim.arch import guest_lane, requested, step, sysregs
 from aarch64sim.arch.exceptions import (
     FIQ,
     IRQ,
@@ -16,31 +14,28 @@ from aarch64sim.arch.exceptions import (
     SYNCHRONOUS,
     Synchronous,
     Taken,
-    Uncounted,
 )
 from aarch64sim.arch.pstate import AARCH32, d_of, il_of, level_of, sp_of, ss_of, vector_offset
 from aarch64sim.arch.registers import MASK64
-from aarch64sim.arch.step import StepState
+from aarch64sim.arch.stack_pointers import select_sp
+from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, SAME_LEVEL_TWIN, esr, software_step
 from aarch64sim.events import What
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
+from aarch64sim.step_state import StepState
 
 _RESERVED_MODE = 1 << 1  # M[1] of an SPSR image
 
 
-def take_synchronous(cpu: Cpu, exception: Synchronous) -> Taken | None:
-    cpu._counted = False
-    if isinstance(exception, Uncounted):
-        return cpu._careful_step()
+def take_synchronous(cpu: CpuState, exception: Synchronous) -> Taken:
+    """Route what an instruction or its fetch met to the level that takes it, and enter it."""
     target = max(exception.target_el, cpu.pstate.el)
     if target == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TGE:
         target = 2
     ec = exception.ec
     if target == cpu.pstate.el and ec in SAME_LEVEL_TWIN:
         ec += 1
-    return cpu.enter_exception(
+    return enter_exception(
+        cpu,
         target,
         SYNCHRONOUS,
         esr(ec, exception.iss),
@@ -50,15 +45,15 @@ def take_synchronous(cpu: Cpu, exception: Synchronous) -> Taken | None:
     )
 
 
-def take_step_exception(cpu: Cpu) -> Taken:
+def take_step_exception(cpu: CpuState) -> Taken:
     """The Software Step exception (Arm ARM D2.11.9): reported before the instruction at PC."""
     target = cpu.debug_target_el()
     ec = EC.SOFTWARE_STEP_SAME if target == cpu.pstate.el else EC.SOFTWARE_STEP
-    iss = software_step(stepped=cpu._stepped, exclusive=cpu._stepped_exclusive)
-    return cpu.enter_exception(target, SYNCHRONOUS, esr(ec, iss), what=What.STEP_EXCEPTION)
+    iss = software_step(stepped=cpu.stepped, exclusive=cpu.stepped_exclusive)
+    return enter_exception(cpu, target, SYNCHRONOUS, esr(ec, iss), what=What.STEP_EXCEPTION)
 
 
-def pending_interrupt(cpu: Cpu) -> int | None:
+def pending_interrupt(cpu: CpuState) -> int | None:
     """The vector offset of a virtual interrupt that can be taken now, or None."""
     hcr, p = cpu.sys.hcr_el2, cpu.pstate
     if p.el >= 2 or hcr & sysregs.HCR_TGE:
@@ -72,16 +67,17 @@ def pending_interrupt(cpu: Cpu) -> int | None:
     return None
 
 
-def take_interrupt(cpu: Cpu, vector: int) -> Taken:
+def take_interrupt(cpu: CpuState, vector: int) -> Taken:
+    """Enter the virtual interrupt of this vector offset at EL1."""
     syndrome = None
     if vector == SERROR:
         syndrome = esr(EC.SERROR, cpu.sys.vsesr_el2 & 0x1FF_FFFF)
         cpu.sys.hcr_el2 &= ~sysregs.HCR_VSE
-    return cpu.enter_exception(1, vector, syndrome, what=What.INTERRUPT)
+    return enter_exception(cpu, 1, vector, syndrome, what=What.INTERRUPT)
 
 
 def enter_exception(
-    cpu: Cpu,
+    cpu: CpuState,
     target_el: int,
     vector: int,
     syndrome: int | None,
@@ -121,24 +117,24 @@ def enter_exception(
         cpu.at_host = True
         cpu.pc = elr
     else:
-        cpu.select_sp(target_el, 1)
+        select_sp(cpu, target_el, 1)
         p.d = p.a = p.i = p.f = 1
         p.ss = p.il = p.btype = p.uao = 0
         cpu.pc = base + offset & MASK64
-    cpu._stepped = cpu._stepped_exclusive = False
+    cpu.stepped = cpu.stepped_exclusive = False
     taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
     if cpu.log.watching:
-        watching.log_taken(cpu, taken, what, pc, before, old_ss)
+        guest_lane.log_taken(cpu, taken, what, pc, before, old_ss)
     return taken
 
 
-def exception_return(cpu: Cpu) -> int:
+def exception_return(cpu: CpuState) -> int:
     """ERET: UNDEFINED at EL0; an illegal return keeps the level and sets PSTATE.IL."""
     el = cpu.pstate.el
     if cpu.at_host:
         spsr, elr = cpu.pstate.to_spsr(), cpu.pc
     elif el == 0:
-        cpu.undefined()
+        requested.undefined()
     elif el == 2:
         spsr, elr = cpu.sys.spsr_el2, cpu.sys.elr_el2
     else:
@@ -155,15 +151,15 @@ def exception_return(cpu: Cpu) -> int:
     p.set_flags_and_masks(spsr)
     p.il = il_of(spsr) if legal else 1
     cpu.at_host = False
-    cpu.select_sp(target_el, sp)
+    select_sp(cpu, target_el, sp)
     cpu.monitor = None
     cpu.event_register = True
-    cpu._returned = True
-    cpu._stepped = cpu._stepped_exclusive = False
+    cpu.returned = True
+    cpu.stepped = cpu.stepped_exclusive = False
     return cpu.leave(elr)
 
 
-def _legal_return(cpu: Cpu, spsr: int) -> bool:
+def _legal_return(cpu: CpuState, spsr: int) -> bool:
     """Whether SPSR names a level and SP that this level may return to; AArch32 does not exist here."""
     target_el, sp = level_of(spsr), sp_of(spsr)
     return not (

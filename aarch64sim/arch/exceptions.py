@@ -1,6 +1,6 @@
 """How an exception travels: from the instruction that meets it, to the level that takes it (Arm ARM D1.3).
 
-Invariant: an instruction that raises has changed no register; `Cpu` alone turns a raised `Synchronous` into an entry.
+Invariant: an instruction that raises has changed no register; `entry` alone turns a raised `Synchronous` into an entry.
 """
 
 from __future__ import annotations
@@ -39,11 +39,8 @@ class Synchronous(Exception):
         self.call = call
 
 
-class Uncounted(Synchronous):
+class Uncounted(Exception):
     """No exception of the guest: the instruction reads the count of instructions, so it must be executed by itself."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,17 @@ PSTATE.SS == 0 while stepping is active means *pending*, not *off*.
 
 from __future__ import annotations
 
-from enum import Enum
+from aarch64sim.step_state import StepState
 
-
-class StepState(Enum):
-    """The three states of Arm ARM Table D2-17."""
-
-    INACTIVE = "inactive"
-    ACTIVE_NOT_PENDING = "active-not-pending"
-    ACTIVE_PENDING = "active-pending"
-
-    def __str__(self) -> str:
-        return self.value
+__all__ = [
+    "StepState",
+    "advance_ss",
+    "debug_exceptions_enabled",
+    "debug_target_el",
+    "exception_entry_spsr_ss",
+    "exception_return_ss",
+    "step_state",
+]
 
 
 def debug_target_el(*, tde: int, tge: int) -> int:

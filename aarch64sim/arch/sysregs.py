@@ -233,6 +233,7 @@ HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 2
 HCR_RW, HCR_TLOR, HCR_TERR, HCR_TID1, HCR_TID2 = 1 << 31, 1 << 35, 1 << 36, 1 << 16, 1 << 17
 CPTR_TFP = 1 << 10
 ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
+OSLSR_OSLK = 1 << 1
 
 
 class SystemRegisters:

@@ -6,25 +6,17 @@ Invariant: a check here happens in the architecture's order: UNDEFINED by level,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
 
-from aarch64sim.arch import access, banked, sysregs
-from aarch64sim.arch.exceptions import Synchronous
+from aarch64sim.arch import access, stack_pointers, sysregs
+from aarch64sim.arch.exceptions import Synchronous, Uncounted
 from aarch64sim.arch.pstate import DAIF, DIT, NZCV, PAN, SSBS, UAO
+from aarch64sim.arch.requested import check_fp, undefined
+from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key, waiting
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from aarch64sim.arch.cpu import Cpu
-
-
-def undefined(cpu: Cpu) -> NoReturn:
-    """UNDEFINED: the exception of class 0."""
-    raise Synchronous(EC.UNKNOWN)
-
-
-def read_system(cpu: Cpu, key: int, rt: int) -> int:
+def read_system(cpu: CpuState, key: int, rt: int) -> int:
     """MRS of the register `key` (see `syndrome.system_key`); `rt` (0-31) is for the syndrome of a trap."""
     register = _allowed(cpu, key, rt, read=True)
     if register.name in _PSTATE_BITS:
@@ -33,7 +25,7 @@ def read_system(cpu: Cpu, key: int, rt: int) -> int:
     return view(cpu) if view else cpu.sys.get(register.name)
 
 
-def write_system(cpu: Cpu, key: int, value: int, rt: int) -> None:
+def write_system(cpu: CpuState, key: int, value: int, rt: int) -> None:
     """MSR (register); parameters as for `read_system`, `value` 64 bits."""
     register = _allowed(cpu, key, rt, read=False)
     view = _WRITES.get(register.name)
@@ -46,17 +38,17 @@ def write_system(cpu: Cpu, key: int, value: int, rt: int) -> None:
     cpu.memory.forget_caches()  # SCTLR_EL1 or MDSCR_EL1 may have changed what accesses must look at
 
 
-def _allowed(cpu: Cpu, key: int, rt: int, *, read: bool) -> sysregs.SystemRegister:
+def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemRegister:
     """The register's row, if the current level may access it and nothing traps."""
     register = sysregs.BY_KEY.get(key)
     el = cpu.pstate.el
     if register is None:
         _trap_implementation_defined(cpu, key, rt, read)
-        undefined(cpu)
+        undefined()
     if el < (register.read_el if read else register.write_el) or (
         (register.read_el if read else register.write_el) == sysregs.NEVER
     ):
-        undefined(cpu)
+        undefined()
     iss = system_access(key, rt, read=read)
     for condition in register.conditions:
         if condition in sysregs.EL0_ENABLES:
@@ -72,11 +64,11 @@ def _allowed(cpu: Cpu, key: int, rt: int, *, read: bool) -> sysregs.SystemRegist
             if forced or trapped:
                 raise Synchronous(EC.SYSTEM, iss, target_el=2)
     if register.name in ("fpcr", "fpsr"):
-        cpu.check_fp()
+        check_fp(cpu)
     return register
 
 
-def _trap_implementation_defined(cpu: Cpu, key: int, rt: int, read: bool) -> None:
+def _trap_implementation_defined(cpu: CpuState, key: int, rt: int, read: bool) -> None:
     """HCR_EL2.TIDCP: accesses to the IMPLEMENTATION DEFINED space go to EL2."""
     op0, _, crn, _, _ = system_fields(key)
     implementation_defined = op0 in (1, 3) and crn in (11, 15)
@@ -87,39 +79,52 @@ def _trap_implementation_defined(cpu: Cpu, key: int, rt: int, read: bool) -> Non
 # --- registers that are views ---
 
 
-def _read_sp_el0(cpu: Cpu) -> int:
+def _read_sp_el0(cpu: CpuState) -> int:
     if cpu.pstate.sp == 0:
-        undefined(cpu)  # SP_EL0 is not accessible by name while it is the current SP
-    return cpu.get_sp(0)
+        undefined()  # SP_EL0 is not accessible by name while it is the current SP
+    return stack_pointers.get_sp(cpu, 0)
 
 
-def _write_sp_el0(cpu: Cpu, value: int) -> None:
+def _write_sp_el0(cpu: CpuState, value: int) -> None:
     if cpu.pstate.sp == 0:
-        undefined(cpu)
-    cpu.set_sp(0, value)
+        undefined()
+    stack_pointers.set_sp(cpu, 0, value)
 
 
-def _read_isr(cpu: Cpu) -> int:
+def instruction_count(cpu: CpuState) -> int:
+    """Instructions completed before this one. A run that counts only at its end breaks off for it (`Uncounted`)."""
+    if not cpu.counted:
+        raise Uncounted
+    return cpu.retired
+
+
+def set_os_lock(cpu: CpuState, locked: int) -> None:
+    """OSLAR_EL1.OSLK: lock (1) or unlock (0); OSLSR_EL1.OSLK shows it."""
+    lock = sysregs.OSLSR_OSLK
+    cpu.sys.oslsr_el1 = cpu.sys.oslsr_el1 & ~lock | (lock if locked else 0)
+
+
+def _read_isr(cpu: CpuState) -> int:
     hcr = cpu.sys.hcr_el2
     return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
 
 
-_READS: dict[str, Callable[[Cpu], int]] = {
+_READS: dict[str, Callable[[CpuState], int]] = {
     "currentel": lambda cpu: cpu.pstate.el << 2,
     "spsel": lambda cpu: cpu.pstate.sp,
     "sp_el0": _read_sp_el0,
-    "sp_el1": lambda cpu: banked.get_sp(cpu, 1),
+    "sp_el1": lambda cpu: stack_pointers.get_sp(cpu, 1),
     "isr_el1": _read_isr,
     # Time is counted in instructions, so that runs repeat exactly.
-    "cntvct_el0": lambda cpu: cpu.instruction_count(),
-    "cntpct_el0": lambda cpu: cpu.instruction_count(),
+    "cntvct_el0": instruction_count,
+    "cntpct_el0": instruction_count,
 }
 
-_WRITES: dict[str, Callable[[Cpu, int], None]] = {
-    "spsel": lambda cpu, value: banked.select_sp(cpu, cpu.pstate.el, value & 1),
+_WRITES: dict[str, Callable[[CpuState, int], None]] = {
+    "spsel": lambda cpu, value: stack_pointers.select_sp(cpu, cpu.pstate.el, value & 1),
     "sp_el0": _write_sp_el0,
-    "sp_el1": lambda cpu, value: banked.set_sp(cpu, 1, value),
-    "oslar_el1": lambda cpu, value: cpu.set_os_lock(value & 1),
+    "sp_el1": lambda cpu, value: stack_pointers.set_sp(cpu, 1, value),
+    "oslar_el1": lambda cpu, value: set_os_lock(cpu, value & 1),
 }
 
 # These show bits of PSTATE where SPSR_ELx has them.
@@ -129,26 +134,26 @@ _PSTATE_BIT = {(0, 3): UAO, (0, 4): PAN, (3, 1): SSBS, (3, 2): DIT}
 _SPSEL, _DAIF_SET, _DAIF_CLEAR = (0, 5), (3, 6), (3, 7)
 
 
-def _write_pstate(cpu: Cpu, mask: int, value: int) -> None:
+def _write_pstate(cpu: CpuState, mask: int, value: int) -> None:
     """The bits of PSTATE that `mask` names, at their places in SPSR_ELx, become those of `value`."""
     cpu.pstate.set_flags_and_masks(cpu.pstate.to_spsr() & ~mask | value & mask)
 
 
-def write_pstate_field(cpu: Cpu, op1: int, op2: int, crm: int) -> None:
+def write_pstate_field(cpu: CpuState, op1: int, op2: int, crm: int) -> None:
     """MSR (immediate): SPSel, DAIFSet, DAIFClr, PAN, UAO, DIT, SSBS; anything else is UNDEFINED."""
     el, field = cpu.pstate.el, (op1, op2)
     if el == 0 and field in (_DAIF_SET, _DAIF_CLEAR) and not cpu.sys.sctlr_el1 & sysregs.SCTLR_UMA:
         raise Synchronous(EC.SYSTEM, system_access(system_key(0, op1, 4, crm, op2), 31, read=False))
     if el == 0 and op1 == 0:
-        undefined(cpu)
+        undefined()
     if field in (_DAIF_SET, _DAIF_CLEAR):
         _write_pstate(cpu, crm << 6, DAIF if field == _DAIF_SET else 0)
     elif field == _SPSEL:
-        cpu.select_sp(el, crm & 1)
+        stack_pointers.select_sp(cpu, el, crm & 1)
     elif field in _PSTATE_BIT:
         _write_pstate(cpu, _PSTATE_BIT[field], -(crm & 1))
     else:
-        undefined(cpu)
+        undefined()
 
 
 # --- SYS, WFI, WFE ---
@@ -157,7 +162,7 @@ _DC_BY_SET_WAY = {(0, 6, 2), (0, 10, 2), (0, 14, 2)}  # op1 CRm op2 of DC ISW, C
 _EL0_CACHE_OPERATIONS = {(3, 10, 1), (3, 11, 1), (3, 12, 1), (3, 14, 1), (3, 5, 1)}
 
 
-def system_instruction(cpu: Cpu, key: int, value: int, rt: int) -> None:
+def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
     """SYS: cache, address-translation and TLB maintenance, as far as a CPU without caches and stage 1 needs it.
 
     DC ZVA writes. Maintenance by address does nothing, also for unbacked addresses (as in the recordings). AT gives
@@ -184,10 +189,10 @@ def system_instruction(cpu: Cpu, key: int, value: int, rt: int) -> None:
         pass  # TLBI: there is no stage 1 to forget
     else:
         _trap_implementation_defined(cpu, key, rt, read=False)
-        undefined(cpu)
+        undefined()
 
 
-def wait_for_interrupt(cpu: Cpu, next_pc: int) -> int:
+def wait_for_interrupt(cpu: CpuState, next_pc: int) -> int:
     """WFI: traps if EL1 (from EL0) or the hypervisor asks for it and nothing is pending; otherwise completes."""
     waking = cpu.sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
     stepped = cpu.stepping() and not cpu.choices.stepped_wfi_traps
@@ -196,7 +201,7 @@ def wait_for_interrupt(cpu: Cpu, next_pc: int) -> int:
     return cpu.leave(next_pc)
 
 
-def wait_for_event(cpu: Cpu, next_pc: int) -> int:
+def wait_for_event(cpu: CpuState, next_pc: int) -> int:
     """WFE: completes when the event register is set, and clears it; else like WFI with the TWE controls."""
     if cpu.event_register:
         cpu.event_register = False
@@ -205,7 +210,7 @@ def wait_for_event(cpu: Cpu, next_pc: int) -> int:
     return cpu.leave(next_pc)
 
 
-def _trap_wait(cpu: Cpu, wfe: bool, el1_control: int, el2_control: int) -> None:
+def _trap_wait(cpu: CpuState, wfe: bool, el1_control: int, el2_control: int) -> None:
     if cpu.pstate.el == 0 and not cpu.sys.sctlr_el1 & el1_control:
         raise Synchronous(EC.WFX, waiting(wfe=wfe))
     if cpu.pstate.el < 2 and cpu.sys.hcr_el2 & el2_control:

@@ -14,8 +14,8 @@ from aarch64sim.debug.plans import Plans
 from aarch64sim.debug.points import NOTHING, Gear, is_brk
 from aarch64sim.debug.stops import STEP_LIMIT, StepRecord, Stop, make_stop
 from aarch64sim.events import Event, Lane, What
-from aarch64sim.kvm.guest_debug import GuestDebug
 from aarch64sim.kvm.run_page import ExitReason
+from aarch64sim.kvm.vcpu_state import GuestDebug
 from aarch64sim.vmm.machine import ExitRecord, Machine
 
 GUEST_REGISTERS = (

@@ -23,7 +23,7 @@ from aarch64sim.debug.stops import STEP_LIMIT, HistoryError, StepRecord, Stop
 from aarch64sim.events import Event
 from aarch64sim.kvm.kernels import Kernel, kernels
 from aarch64sim.kvm.run_page import ExitReason
-from aarch64sim.kvm.vm import Host
+from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState

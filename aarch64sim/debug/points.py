@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
-from aarch64sim.kvm.guest_debug import GuestDebug
+from aarch64sim.kvm.vcpu_state import GuestDebug
 from aarch64sim.vmm.machine import Machine
 
 Kind = Literal["write", "read", "access"]

@@ -14,7 +14,8 @@ from aarch64sim.arch.cpu import QEMU
 from aarch64sim.evidence.recording import Folder, Recording, linux_errno, load
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
-from aarch64sim.kvm.vm import VM, Host
+from aarch64sim.kvm.vm import VM
+from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.machine import EXIT_BASE, UART_BASE
 from aarch64sim.vmm.start import recordings_folder
 

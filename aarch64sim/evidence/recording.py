@@ -17,7 +17,7 @@ from typing import Any
 
 from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, changed
 from aarch64sim.kvm.vcpu import UNKNOWN
-from aarch64sim.kvm.vm import Host, SmcCall
+from aarch64sim.kvm.vm_state import Host, SmcCall
 from aarch64sim.vmm.start import StartState
 
 POISON = UNKNOWN

@@ -7,23 +7,19 @@ does, as far as the era knows it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch import pstate, syndrome, sysregs
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.guest_debug import ss_change
-from aarch64sim.kvm.kernels import SkipApplied
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.kernels import AbortInjection, SkipApplied
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 # Clear PSTATE.SS wherever an instruction is skipped: Maydell's proposal of 2014.
 SKIP_COMMIT = "bd7d95cafb49"
 
 
-def adjust_pc(vcpu: Vcpu) -> None:
+def adjust_pc(vcpu: VcpuState) -> None:
     """Enter an injected exception, or apply a deferred skip (__kvm_adjust_pc)."""
     if vcpu.pending_exception:
         _enter_exception(vcpu)
@@ -32,7 +28,7 @@ def adjust_pc(vcpu: Vcpu) -> None:
     vcpu.pending_exception = vcpu.increment_pc = False
 
 
-def skip_instruction(vcpu: Vcpu) -> None:
+def skip_instruction(vcpu: VcpuState) -> None:
     """The instruction at PC has been emulated: move on (kvm_skip_instr, from 5.11 kvm_incr_pc)."""
     if vcpu.vm.kernel.skip_applied is SkipApplied.AT_ONCE:
         _advance_pc(vcpu)
@@ -43,7 +39,7 @@ def skip_instruction(vcpu: Vcpu) -> None:
         vcpu.increment_pc = True
 
 
-def _advance_pc(vcpu: Vcpu) -> None:
+def _advance_pc(vcpu: VcpuState) -> None:
     """Complete the emulated instruction: the PC moves over it, and PSTATE changes as if it had retired."""
     state, old_pc = vcpu.cpu.pstate, vcpu.pc
     old_ss = state.ss
@@ -67,12 +63,17 @@ def _advance_pc(vcpu: Vcpu) -> None:
         )
 
 
-def inject_undefined(vcpu: Vcpu) -> None:
+def loses_exceptions(vcpu: VcpuState) -> bool:
+    """A skip wipes out a pending exception instead of giving way to it (5.11 to 6.12)."""
+    return vcpu.vm.kernel.abort_injection is AbortInjection.LOST
+
+
+def inject_undefined(vcpu: VcpuState) -> None:
     """Make the guest take the UNDEFINED exception at PC (kvm_inject_undefined)."""
     inject(vcpu, syndrome.esr(EC.UNKNOWN, 0), None)
 
 
-def inject_abort(vcpu: Vcpu, far: int, *, fetch: bool = False) -> None:
+def inject_abort(vcpu: VcpuState, far: int, *, fetch: bool = False) -> None:
     """Make the guest take an external abort at PC, of a data access or of the fetch (inject_abt64)."""
     status = FSC.EXTERNAL
     if vcpu.vm.kernel.injected_abort_reads_any_syndrome and syndrome.on_walk(vcpu.cpu.sys.esr_el2):
@@ -82,7 +83,7 @@ def inject_abort(vcpu: Vcpu, far: int, *, fetch: bool = False) -> None:
     inject(vcpu, syndrome.esr(ec + (vcpu.el == 1), status), far)
 
 
-def inject(vcpu: Vcpu, esr: int, far: int | None) -> None:
+def inject(vcpu: VcpuState, esr: int, far: int | None) -> None:
     """Make the guest take an exception to EL1 at PC: ESR_EL1 and an abort's FAR_EL1 at once, the rest as the era."""
     sys, kernel = vcpu.cpu.sys, vcpu.vm.kernel
     if kernel.injected_esr_sign_extended and esr >> 31 & 1:
@@ -92,13 +93,13 @@ def inject(vcpu: Vcpu, esr: int, far: int | None) -> None:
         sys.far_el1 = far
     if kernel.skip_applied is SkipApplied.AT_ONCE:
         _enter_exception(vcpu)
-    elif vcpu.increment_pc and vcpu.loses_exceptions:
+    elif vcpu.increment_pc and loses_exceptions(vcpu):
         vcpu.increment_pc = False  # the other way round as in `skip_instruction`: both are lost
     else:
         vcpu.pending_exception = True
 
 
-def _enter_exception(vcpu: Vcpu) -> None:
+def _enter_exception(vcpu: VcpuState) -> None:
     """What the CPU would do on an exception to EL1, done in software (enter_exception64)."""
     sys, old, pc = vcpu.cpu.sys, vcpu.pstate, vcpu.pc
     sys.spsr_el1, sys.elr_el1 = old, pc

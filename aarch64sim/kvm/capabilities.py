@@ -6,22 +6,19 @@ Invariant: a call that fails for want of a capability asks here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
 from aarch64sim.kvm.kernels import AbortInjection
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vm import VM
+from aarch64sim.kvm.vm_state import VmState
 
 MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
 
 
-def _injects_aborts(vm: VM) -> int:
+def _injects_aborts(vm: VmState) -> int:
     return int(vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED)
 
 
-CAPABILITIES: dict[str, Callable[[VM], int]] = {
+CAPABILITIES: dict[str, Callable[[VmState], int]] = {
     "USER_MEMORY": lambda vm: 1,
     "READONLY_MEM": lambda vm: 1,
     "NR_MEMSLOTS": lambda vm: MOST_SLOTS,
@@ -41,7 +38,7 @@ CAPABILITIES: dict[str, Callable[[VM], int]] = {
 }
 
 
-def check_extension(vm: VM, cap: str) -> int:
+def check_extension(vm: VmState, cap: str) -> int:
     """The value of KVM_CAP_`cap` (with or without the prefix); 0 where there is no such capability."""
     known = CAPABILITIES.get(cap.removeprefix("KVM_CAP_"))
     return known(vm) if known else 0

@@ -1,22 +1,19 @@
 """What KVM emulates without leaving the kernel: system registers, WFI (arch/arm64/kvm/sys_regs.c, handle_exit.c).
 
-Invariant: whatever is emulated is skipped by `Vcpu.skip_instruction` and nothing else.
+Invariant: whatever is emulated is skipped by `VcpuState.skip_instruction` and nothing else.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.registers import destination, source
 from aarch64sim.arch.syndrome import is_wfe, system_fields, trapped_system_access
 from aarch64sim.events import Change, What
 from aarch64sim.kvm import one_reg
+from aarch64sim.kvm.adjust_pc import inject_undefined
 from aarch64sim.kvm.kernels import PmuAccess
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.exceptions import Taken
-    from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 _READ_AS_ZERO = frozenset(
     {
@@ -35,7 +32,7 @@ _CACHES = 14  # CSSELR_EL1 values that name a cache: seven levels, each with InD
 _CACHE_ENABLED = 0b101  # SCTLR_EL1.C and .M
 
 
-def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
+def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
     """A trapped MRS, MSR or SYS (kvm_handle_sys_reg)."""
     key, rt, read = trapped_system_access(taken.esr or 0)
     op0, _, crn, _, op2 = system_fields(key)
@@ -45,12 +42,12 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
         vcpu.note(What.EMULATE, "cache maintenance by set/way is emulated")
     elif name.startswith("pm"):
         if vcpu.vm.kernel.pmu_access is PmuAccess.UNDEFINED:
-            vcpu.inject_undefined()
+            inject_undefined(vcpu)
             return 1
         if read:
             r[destination(rt)] = 0
     elif not name or name.startswith("icc_"):  # no interrupt controller in the kernel
-        vcpu.inject_undefined()
+        inject_undefined(vcpu)
         return 1
     elif read:
         value = _value_shown(vcpu, name, r[source(rt)])
@@ -72,7 +69,7 @@ def handle_system_register(vcpu: Vcpu, taken: Taken) -> int:
     return 1
 
 
-def _value_shown(vcpu: Vcpu, name: str, xt: int) -> int:
+def _value_shown(vcpu: VcpuState, name: str, xt: int) -> int:
     """What a trapped read of a system register gives the guest; `xt` is what the register held before."""
     sys = vcpu.cpu.sys
     if name in _READ_AS_ZERO or name.startswith(_RAS):
@@ -88,7 +85,14 @@ def _value_shown(vcpu: Vcpu, name: str, xt: int) -> int:
     return sys.get(name)
 
 
-def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
+def interrupt_line(vcpu: VcpuState, level: int) -> None:
+    """The vCPU's IRQ input is at `level` now (kvm_vcpu_set_irq_line): a pending interrupt is HCR_EL2.VI."""
+    vcpu.look_again()
+    sys = vcpu.cpu.sys
+    sys.hcr_el2 = sys.hcr_el2 & ~sysregs.HCR_VI | (sysregs.HCR_VI if level else 0)
+
+
+def handle_wfx(vcpu: VcpuState, taken: Taken) -> int:
     """WFI waits for an interrupt or a signal, WFE only yields; then the instruction is skipped (kvm_handle_wfx)."""
     waits = not is_wfe(taken.esr or 0)
     vm = vcpu.vm
@@ -96,7 +100,7 @@ def handle_wfx(vcpu: Vcpu, taken: Taken) -> int:
         vcpu.note(What.WAIT, "WFI: the vCPU waits for an interrupt")
         if vm.irq_when_waiting is not None:
             level, vm.irq_when_waiting = vm.irq_when_waiting, None
-            vm.irq_line(level)
+            interrupt_line(vcpu, level)
         if not vcpu.cpu.sys.hcr_el2 & sysregs.HCR_VI:
             # Nothing can end the wait but a signal to this thread.
             vcpu.signal_pending = vcpu.waiting = True

@@ -6,25 +6,21 @@ Invariant: a handler says 1 to enter the guest again, 0 to return to userspace w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.syndrome import EC, esr, is_cache_maintenance, is_write, software_step
 from aarch64sim.events import What
 from aarch64sim.kvm import emulate, mmio, smccc
-from aarch64sim.kvm.adjust_pc import inject_abort
+from aarch64sim.kvm.adjust_pc import inject_abort, inject_undefined
 from aarch64sim.kvm.run_page import ExitReason
+from aarch64sim.kvm.vcpu_state import VcpuState
+from aarch64sim.kvm.vm_state import IPA_BITS
 
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vcpu import Vcpu
-
-
-IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
 # A step exception from a lower level after one instruction that was no load-exclusive.
 ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=False))
 
 
-def handle_exit(vcpu: Vcpu, taken: Taken) -> int:
+def handle_exit(vcpu: VcpuState, taken: Taken) -> int:
     """Dispatch on the exception class (handle_exit)."""
     if taken.ec in (EC.INSTRUCTION_ABORT, EC.DATA_ABORT) or (
         taken.ec == EC.WATCHPOINT and vcpu.vm.kernel.watchpoint_far_reported
@@ -33,12 +29,12 @@ def handle_exit(vcpu: Vcpu, taken: Taken) -> int:
     return _HANDLERS.get(taken.ec or 0, _handle_unknown)(vcpu, taken)
 
 
-def _handle_unknown(vcpu: Vcpu, taken: Taken) -> int:
-    vcpu.inject_undefined()
+def _handle_unknown(vcpu: VcpuState, taken: Taken) -> int:
+    inject_undefined(vcpu)
     return 1
 
 
-def _handle_guest_debug(vcpu: Vcpu, taken: Taken) -> int:
+def _handle_guest_debug(vcpu: VcpuState, taken: Taken) -> int:
     """A debug exception of the host's (kvm_handle_guest_debug)."""
     run = vcpu.kvm_run
     run.exit_reason = ExitReason.DEBUG
@@ -50,7 +46,7 @@ def _handle_guest_debug(vcpu: Vcpu, taken: Taken) -> int:
     return 0
 
 
-def _handle_guest_abort(vcpu: Vcpu, taken: Taken) -> int:
+def _handle_guest_abort(vcpu: VcpuState, taken: Taken) -> int:
     """A stage-2 fault: fill in a page of a slot, or make an access outside the slots MMIO (kvm_handle_guest_abort)."""
     syndrome, far = taken.esr or 0, taken.far or 0
     ipa = (taken.hpfar or 0) << 8 | far & 0xFFF
@@ -74,7 +70,7 @@ def _handle_guest_abort(vcpu: Vcpu, taken: Taken) -> int:
     return mmio.io_mem_abort(vcpu, syndrome, ipa)
 
 
-_HANDLERS: dict[int, Callable[[Vcpu, Taken], int]] = {
+_HANDLERS: dict[int, Callable[[VcpuState, Taken], int]] = {
     EC.WFX: emulate.handle_wfx,
     EC.HVC: smccc.handle_hvc,
     EC.SMC: smccc.handle_smc,

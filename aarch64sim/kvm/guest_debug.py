@@ -9,26 +9,12 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Sequence
-from enum import IntFlag
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.registers import MASK32
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.kernels import Arming
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vcpu import Vcpu
-
-
-class GuestDebug(IntFlag):
-    """KVM_GUESTDBG_*: the control bits that arm64 accepts."""
-
-    ENABLE = 1
-    SINGLESTEP = 2
-    USE_SW_BP = 1 << 16
-    USE_HW = 1 << 17
-
+from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 
 # Traps that KVM always sets in MDCR_EL2.
 MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
@@ -38,7 +24,7 @@ _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
 def set_guest_debug(
-    vcpu: Vcpu,
+    vcpu: VcpuState,
     control: int,
     *,
     hwbp: Sequence[int] = (),
@@ -69,7 +55,7 @@ def set_guest_debug(
         vcpu.hw_registers[f"dbgwcr{n}_el1"] = wcr
 
 
-def arm_step(vcpu: Vcpu) -> None:
+def arm_step(vcpu: VcpuState) -> None:
     """Put the host's debug state in place of the guest's (kvm_arm_setup_debug, kvm_vcpu_load_debug)."""
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
@@ -110,13 +96,13 @@ def arm_step(vcpu: Vcpu) -> None:
         )
 
 
-def _guest_mdscr(vcpu: Vcpu) -> int:
+def _guest_mdscr(vcpu: VcpuState) -> int:
     """The guest's MDSCR_EL1, as it is put aside (save_guest_debug_regs)."""
     value = vcpu.cpu.sys.mdscr_el1
     return value & MASK32 if vcpu.vm.kernel.guest_mdscr_cut else value
 
 
-def disarm_step(vcpu: Vcpu) -> None:
+def disarm_step(vcpu: VcpuState) -> None:
     """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
     sys = vcpu.cpu.sys
     for name, value in vcpu.guest_registers.items():
@@ -126,10 +112,16 @@ def disarm_step(vcpu: Vcpu) -> None:
     if vcpu.guest_debug & GuestDebug.USE_HW:
         vcpu.cpu.memory.forget_caches()
     if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
-        vcpu.remember_step()
+        remember_step(vcpu)
     unstepped = not vcpu.single_stepping
     if vcpu.vm.kernel.guest_ss_preserved and not (unstepped and vcpu.vm.kernel.unstepped_ss_lost):
         vcpu.cpu.pstate.ss = vcpu.guest_ss
+
+
+def remember_step(vcpu: VcpuState) -> None:
+    """The host's step is spent: do not arm it again."""
+    if vcpu.single_stepping:
+        vcpu.step_pending = True
 
 
 def ss_change(old: int, new: int) -> tuple[Change, ...]:

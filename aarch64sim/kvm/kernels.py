@@ -1,6 +1,6 @@
-"""The eras of Linux: which commit changed which behaviour, in which release, and the kernels that come of it.
+"""The eras of Linux: which commit changed which behaviour, in which release, and the resulting kernels.
 
-Invariant: a kernel is `FIXED`, spoilt and repaired by the commits of `HISTORY` that its release has. Nobody asks for a
+Invariant: a kernel is `FIXED`, broken and repaired by the commits of `HISTORY` that its release has. Nobody asks for a
 version anywhere else.
 """
 
@@ -56,7 +56,7 @@ class Commit:
         stable = f"; stable {', '.join(self.stable)}" if self.stable else ""
         return f"{self.id} ({self.release}{stable})"
 
-    def mends(self) -> list[str]:
+    def repairs(self) -> list[str]:
         """The fields that it set to what is right."""
         return [name for name, value in self.to.items() if value == getattr(FIXED, name)]
 
@@ -179,14 +179,14 @@ HISTORY = (
 )
 
 
-def spoilt_by(field: str) -> list[Commit]:
+def broken_by(field: str) -> list[Commit]:
     """The commits that set a field of `Kernel` to what is wrong, in their order; none for what is older than they."""
-    return [c for c in HISTORY if c.id and field in c.to and field not in c.mends()]
+    return [c for c in HISTORY if c.id and field in c.to and field not in c.repairs()]
 
 
-def mended_by(field: str) -> list[Commit]:
+def fixed_by(field: str) -> list[Commit]:
     """The commits that set a field of `Kernel` to what is right, in their order."""
-    return [c for c in HISTORY if c.id and field in c.mends()]
+    return [c for c in HISTORY if c.id and field in c.repairs()]
 
 
 def _fields(version: Version, also: str = "") -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _era(name: str, title: str, summary: str, also: str = "") -> Kernel:
 
 
 # One kernel for each range of releases that step alike. Some have a later commit of their range all along, which is no
-# matter of stepping: 6.1 to 6.12 spoilt injected aborts until stable releases repaired it. A release is exact.
+# matter of stepping: 6.1 to 6.12 broke injected aborts until stable releases repaired it. A release is exact.
 _ABORTS_REPAIRED = "b6db3eb6c373 e735a5da6442"
 ERAS = (
     _era("v4.3", "Linux 4.3 - 4.14", "the bug of 2014: one click on Step, two instructions gone"),
@@ -239,7 +239,7 @@ ERAS = (
     _era(
         "v5.11",
         "Linux 5.11 - 5.12",
-        "the skip moved behind the arming: MMIO steps are right again, by accident",
+        "the skip moved after the arming: MMIO steps are right again, by accident",
     ),
     _era(
         "v5.13",
@@ -428,10 +428,10 @@ __all__ = [
     "SkipApplied",
     "UnknownKernelError",
     "behaviours",
+    "broken_by",
     "changed",
+    "fixed_by",
     "in_words",
     "kernels",
-    "mended_by",
     "recorded_what_ifs",
-    "spoilt_by",
 ]

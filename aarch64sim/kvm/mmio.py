@@ -7,21 +7,20 @@ says so, unless an abort takes its place.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch import access, syndrome
 from aarch64sim.arch.registers import MASK32, MASK64, source
 from aarch64sim.events import Change, What
+from aarch64sim.kvm import adjust_pc
+from aarch64sim.kvm.guest_debug import remember_step
 from aarch64sim.kvm.kernels import Completion, PcAdvance
 from aarch64sim.kvm.run_page import ExitReason
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 _NISV_BITS = syndrome.CM | syndrome.WNR | syndrome.STATUS
 
 
-def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
+def io_mem_abort(vcpu: VcpuState, esr: int, fault_ipa: int) -> int:
     """Make an MMIO exit of an access outside the slots; 0 to leave, 1 if the kernel served it, or -errno."""
     run, vm = vcpu.kvm_run, vcpu.vm
     if not syndrome.has_valid_access(esr):
@@ -53,17 +52,17 @@ def io_mem_abort(vcpu: Vcpu, esr: int, fault_ipa: int) -> int:
         complete(vcpu)
         return 1
     if vm.kernel.pc_advance is PcAdvance.BEFORE_EXIT and vm.kernel.early_skip_remembers_step:
-        vcpu.remember_step()
+        remember_step(vcpu)
     run.exit_reason = ExitReason.MMIO
     return 0
 
 
-def complete(vcpu: Vcpu) -> None:
+def complete(vcpu: VcpuState) -> None:
     """Finish the access that userspace answered (kvm_handle_mmio_return)."""
     run, kernel = vcpu.kvm_run, vcpu.vm.kernel
     if kernel.completion is Completion.BY_FLAG and not vcpu.mmio_needed:
         return
-    if vcpu.pending_exception and not vcpu.loses_exceptions:
+    if vcpu.pending_exception and not adjust_pc.loses_exceptions(vcpu):
         return  # an abort was injected instead of an answer: nothing retires (e735a5da6442)
     vcpu.mmio_needed = False
     if not run.mmio.is_write:
@@ -72,7 +71,7 @@ def complete(vcpu: Vcpu) -> None:
         vcpu.skip_instruction()
 
 
-def _write_back(vcpu: Vcpu, esr: int, length: int) -> None:
+def _write_back(vcpu: VcpuState, esr: int, length: int) -> None:
     """A load's value goes to its register: guest byte order, then sign extension, then the register's width.
 
     Until 2026 Linux extended first and cut to the access width afterwards, so the sign was lost (85f56708a443).

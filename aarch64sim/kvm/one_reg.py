@@ -7,20 +7,16 @@ the era lets it.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.syndrome import system_fields
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vcpu import Vcpu
-
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 _IMPLEMENTATION = ("midr_el1", "revidr_el1", "aidr_el1")
 _OSLSR_OSLM = 1 << 3  # the OS Lock is implemented (OSLM 0b10)
 
 
-def get_one_reg(vcpu: Vcpu, name: str) -> int:
+def get_one_reg(vcpu: VcpuState, name: str) -> int:
     """KVM_GET_ONE_REG: x0-x30, pc, pstate, sp_el0, sp_el1 or a system register; ENOENT for an unknown name."""
     kind, number = _register(name)
     if kind == "x":
@@ -34,7 +30,7 @@ def get_one_reg(vcpu: Vcpu, name: str) -> int:
     return vcpu.cpu.sys.get(kind)
 
 
-def set_one_reg(vcpu: Vcpu, name: str, value: int) -> None:
+def set_one_reg(vcpu: VcpuState, name: str, value: int) -> None:
     """KVM_SET_ONE_REG: 64 bits; ENOENT for an unknown name, EINVAL for a value that the register cannot hold."""
     kind, number = _register(name)
     if not isinstance(value, int) or not 0 <= value < 1 << 64:
@@ -62,7 +58,7 @@ def set_one_reg(vcpu: Vcpu, name: str, value: int) -> None:
         vcpu.cpu.memory.forget_caches()
 
 
-def _check_invariant(vcpu: Vcpu, name: str, value: int) -> None:
+def _check_invariant(vcpu: VcpuState, name: str, value: int) -> None:
     """EINVAL for another value of a register that says what the CPU is (set_id_reg, set_invariant_sys_reg)."""
     op0, op1, crn, _, _ = system_fields(sysregs.KEYS[name])
     if (op0, crn) != (3, 0) or op1 == 2 or name == "mpidr_el1" or value == vcpu.cpu.sys.get(name):

@@ -7,16 +7,14 @@ Invariant: an HVC is never skipped, since the CPU has moved the PC already; an S
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.registers import MASK32, MASK64
 from aarch64sim.arch.syndrome import EC, immediate
 from aarch64sim.events import Change, What
+from aarch64sim.kvm.adjust_pc import inject_undefined
 from aarch64sim.kvm.run_page import ExitReason
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.exceptions import Taken
-    from aarch64sim.kvm.vcpu import Vcpu
+from aarch64sim.kvm.vcpu_state import VcpuState
 
 _NOT_SUPPORTED, _INVALID_PARAMETERS, _ALREADY_ON, _INTERNAL_FAILURE = -1, -2, -4, -6
 _SHUTDOWN, _RESET = 1, 2  # KVM_SYSTEM_EVENT_*
@@ -38,7 +36,7 @@ _ARCH_FEATURE = {_WORKAROUND_1: 1, _WORKAROUND_2: -1, _WORKAROUND_3: 0, _PV_TIME
 _KVM_UID = [0xB66F_B428, 0xE911_C52E, 0x564B_CAA9, 0x743A_004D]
 
 
-def answered_at_el2(vcpu: Vcpu, taken: Taken | None) -> bool:
+def answered_at_el2(vcpu: VcpuState, taken: Taken | None) -> bool:
     """Serve an HVC that the exception vector answers itself, without leaving the guest (el1_hvc_guest, hyp-entry.S).
 
     The calls for the workarounds are: X0 and X1 come back 0, and nobody arms the step anew.
@@ -51,16 +49,16 @@ def answered_at_el2(vcpu: Vcpu, taken: Taken | None) -> bool:
     return True
 
 
-def handle_hvc(vcpu: Vcpu, taken: Taken) -> int:
+def handle_hvc(vcpu: VcpuState, taken: Taken) -> int:
     """HVC. The CPU has advanced PC and SS; nothing to skip."""
     return _call(vcpu)
 
 
-def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
+def handle_smc(vcpu: VcpuState, taken: Taken) -> int:
     """SMC: trapped before it executes, so it must be skipped; what it does is the host's configuration."""
     kind = vcpu.vm.host.smc.name
     if kind == "UNDEFINED":
-        vcpu.inject_undefined()
+        inject_undefined(vcpu)
         return 1
     if kind != "NEVER_SKIPPED":
         vcpu.skip_instruction()
@@ -70,7 +68,7 @@ def handle_smc(vcpu: Vcpu, taken: Taken) -> int:
     return 1
 
 
-def _call(vcpu: Vcpu) -> int:
+def _call(vcpu: VcpuState) -> int:
     """The call whose function number is in W0; the answer goes to X0, with SMCCC 1.1 to X0-X3."""
     function = vcpu.cpu.r[0] & MASK32
     base = function & ~_SIXTY_FOUR
@@ -90,7 +88,7 @@ def _call(vcpu: Vcpu) -> int:
     return 1
 
 
-def _system_event(vcpu: Vcpu, function: int, kind: int) -> int | None:
+def _system_event(vcpu: VcpuState, function: int, kind: int) -> int | None:
     """What the guest asks userspace for: KVM_SYSTEM_EVENT_SHUTDOWN or _RESET; None if it is another call."""
     if function in (_SYSTEM_OFF, _SYSTEM_RESET):
         return _SHUTDOWN if function == _SYSTEM_OFF else _RESET
@@ -103,55 +101,55 @@ def _system_event(vcpu: Vcpu, function: int, kind: int) -> int | None:
 # --- the calls ---
 
 
-def _smccc_version(vcpu: Vcpu, arguments: list[int]) -> int:
+def _smccc_version(vcpu: VcpuState, arguments: list[int]) -> int:
     return 0x1_0001 if vcpu.vm.host.psci_version >= _PSCI_1_0 else _NOT_SUPPORTED
 
 
-def _arch_features(vcpu: Vcpu, arguments: list[int]) -> int:
+def _arch_features(vcpu: VcpuState, arguments: list[int]) -> int:
     known = vcpu.vm.host.psci_version >= _PSCI_1_0
     return _ARCH_FEATURE.get(arguments[0], _NOT_SUPPORTED) if known else _NOT_SUPPORTED
 
 
-def _psci_features(vcpu: Vcpu, arguments: list[int]) -> int:
+def _psci_features(vcpu: VcpuState, arguments: list[int]) -> int:
     version, base = vcpu.vm.host.psci_version, arguments[0] & ~_SIXTY_FOUR
     asked = base if base in _WITH_64_BITS else arguments[0]
     known = asked in _PSCI or (asked == _SYSTEM_RESET2 and version >= _PSCI_1_1)
     return 0 if known and version >= _PSCI_1_0 else _NOT_SUPPORTED
 
 
-def _cpu_off(vcpu: Vcpu, arguments: list[int]) -> int:
+def _cpu_off(vcpu: VcpuState, arguments: list[int]) -> int:
     vcpu.signal_pending = vcpu.waiting = True  # the only vCPU is off: only a signal ends the wait
     return 0
 
 
-def _cpu_on(vcpu: Vcpu, arguments: list[int]) -> int:
+def _cpu_on(vcpu: VcpuState, arguments: list[int]) -> int:
     """The one vCPU is on; there is no other."""
     return _ALREADY_ON if _names_this(vcpu, arguments[0], 0) else _INVALID_PARAMETERS
 
 
-def _affinity_info(vcpu: Vcpu, arguments: list[int]) -> int:
+def _affinity_info(vcpu: VcpuState, arguments: list[int]) -> int:
     """0 is ON. A level names a group of CPUs: that many affinity fields do not count."""
     affinity, level = arguments[:2]
     return 0 if level <= 3 and _names_this(vcpu, affinity, level) else _INVALID_PARAMETERS
 
 
-def _names_this(vcpu: Vcpu, affinity: int, level: int) -> bool:
+def _names_this(vcpu: VcpuState, affinity: int, level: int) -> bool:
     """Whether this vCPU, whose affinity fields are 0, is the one or in the group."""
     reserved = affinity & ~_AFFINITY and vcpu.vm.kernel.psci_affinity_checked
     lowest = (0, 8, 16, 32)[level]
     return not reserved and not (affinity & _AFFINITY) >> lowest
 
 
-def _invalid(vcpu: Vcpu, arguments: list[int]) -> int:
+def _invalid(vcpu: VcpuState, arguments: list[int]) -> int:
     return _INVALID_PARAMETERS if vcpu.vm.host.psci_version >= _PSCI_1_1 else _NOT_SUPPORTED
 
 
-def _vendor(answer: list[int]) -> Callable[[Vcpu, list[int]], list[int]]:
+def _vendor(answer: list[int]) -> Callable[[VcpuState, list[int]], list[int]]:
     """A service of KVM's own."""
     return lambda vcpu, _: answer if vcpu.vm.kernel.vendor_calls_answered else [_NOT_SUPPORTED]
 
 
-_Serve = Callable[["Vcpu", list[int]], "int | list[int]"]
+_Serve = Callable[[VcpuState, list[int]], int | list[int]]
 _SERVED: dict[int, _Serve] = {
     _PSCI_VERSION: lambda vcpu, _: vcpu.vm.host.psci_version,
     _CPU_SUSPEND: lambda vcpu, _: 0,
@@ -172,13 +170,13 @@ _PSCI = {*_SERVED, _SYSTEM_OFF, _SYSTEM_RESET} - {
 }  # fmt: skip
 
 
-def _answer(vcpu: Vcpu, values: list[int]) -> None:
+def _answer(vcpu: VcpuState, values: list[int]) -> None:
     """The answer in X0; with PSCI 1.0 came SMCCC 1.1, which fills X0-X3 (smccc_set_retval)."""
     whole = vcpu.vm.host.psci_version >= _PSCI_1_0
     _put(vcpu, [*values, 0, 0, 0][:4] if whole else values[:1])
 
 
-def _put(vcpu: Vcpu, values: list[int]) -> None:
+def _put(vcpu: VcpuState, values: list[int]) -> None:
     r = vcpu.cpu.r
     changes = []
     for n, value in enumerate(values):

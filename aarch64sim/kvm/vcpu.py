@@ -9,25 +9,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from sys import _getframe
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from aarch64sim.arch import sysregs
-from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
-from aarch64sim.arch.step import StepState
+from aarch64sim.arch.state import Op
 from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
-from aarch64sim.events import Change, Event, Lane, What
-from aarch64sim.kvm import adjust_pc as adjusting
-from aarch64sim.kvm import exits, guest_debug, mmio, one_reg, smccc
-from aarch64sim.kvm.guest_debug import GuestDebug
+from aarch64sim.events import What
+from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg, smccc
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
-
-if TYPE_CHECKING:
-    from aarch64sim.kvm.vm import VM
-
+from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
+from aarch64sim.kvm.vm_state import VmState
 
 FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
 _DEBUG = ExitReason.DEBUG  # an attribute of an Enum is slow to look up
@@ -72,59 +67,18 @@ class Loadable(Protocol):
     def entry(self) -> int: ...
 
 
-class Vcpu:
-    """A virtual CPU. Everything that Linux keeps per vCPU, under its own name."""
+class Vcpu(VcpuState):
+    """A virtual CPU: the ioctls of a KVM vCPU file descriptor."""
 
-    vm: VM
-
-    def __init__(self, vm: VM) -> None:
-        self.vm = vm
-        self.log = vm.log
-        self.cpu = Cpu(resident_guest=True, choices=vm.choices, log=vm.log)
-        self.kvm_run = KvmRun()
-        self.guest_debug = GuestDebug(0)
-        self.mmio_needed = False
-        self.mmio_syndrome = 0
-        self.increment_pc = False  # a skip that waits for the next entry
-        self.pending_exception = False  # an injected exception that waits for the next entry
-        self.step_pending = False  # the host's step is spent, and its exception not yet taken
-        self.signal_pending = False
-        self.quick: dict[int, Op] = {}
-        """Steps from an address that are nothing but their op: `cpu.plain` after a step in which nothing but one
-        instruction happened, until anything changes that the next step would have to look at; else empty."""
-        self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
+    def __init__(self, vm: VmState) -> None:
+        super().__init__(vm)
         self._initialised = False
-        self.hw_registers: dict[str, int] = {}
-        # The guest's debug registers while the host's are in place.
-        self.guest_registers: dict[str, int] = {}
-        self.guest_ss = 0
-        self.fault_far = 0  # FAR_EL2 at the last abort: where an injected one is reported
-        self.os_lock = 0  # the guest's, as it sees it: the CPU's own stays open
-
-    # --- registers ---
-
-    @property
-    def pc(self) -> int:
-        """The guest's PC: while the host runs, it is what the CPU would return to."""
-        return self.cpu.pc
-
-    @pc.setter
-    def pc(self, value: int) -> None:
-        self.cpu.pc = value
-
-    @property
-    def pstate(self) -> int:
-        """The guest's PSTATE (SPSR image, 32 bits)."""
-        return self.cpu.pstate.to_spsr()
-
-    @pstate.setter
-    def pstate(self, value: int) -> None:
-        self.cpu.set_pstate(value)
-
-    @property
-    def el(self) -> int:
-        """The guest's Exception level, 0 or 1."""
-        return self.cpu.pstate.el
+        self.arm_step = partial(guest_debug.arm_step, self)
+        self.adjust_pc = partial(adjust_pc.adjust_pc, self)
+        self.enter_guest = partial(_enter_guest, self)
+        self.disarm_step = partial(guest_debug.disarm_step, self)
+        self.skip_instruction = partial(adjust_pc.skip_instruction, self)
+        self.return_to_userspace = partial(_return_to_userspace, self)
 
     def init(self) -> None:
         """KVM_ARM_VCPU_INIT: reset values."""
@@ -155,11 +109,6 @@ class Vcpu:
     get_one_reg = one_reg.get_one_reg
     set_one_reg = one_reg.set_one_reg
     set_guest_debug = guest_debug.set_guest_debug
-    arm_step = guest_debug.arm_step
-    disarm_step = guest_debug.disarm_step
-    adjust_pc = adjusting.adjust_pc
-    skip_instruction = adjusting.skip_instruction
-    inject_undefined = adjusting.inject_undefined
 
     def load(self, program: Loadable) -> None:
         """What userspace does before the first run: write the program into guest memory, set PC to its entry."""
@@ -169,11 +118,6 @@ class Vcpu:
         self.look_again()
 
     # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
-
-    @property
-    def single_stepping(self) -> bool:
-        """The host steps the guest."""
-        return bool(self.guest_debug & GuestDebug.SINGLESTEP)
 
     def get_vcpu_events(self) -> dict[str, int]:
         """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
@@ -221,7 +165,7 @@ class Vcpu:
         self.look_again()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
-        adjusting.inject_abort(self, self.fault_far)
+        adjust_pc.inject_abort(self, self.fault_far)
         if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
@@ -269,7 +213,7 @@ class Vcpu:
             if self._fakes_debug_exit():
                 return run
         if immediate_exit:
-            return self._return(-errno.EINTR)
+            return self.return_to_userspace(-errno.EINTR)
         run.exit_reason = ExitReason.UNKNOWN
         ret = 1
         while ret > 0:
@@ -279,7 +223,7 @@ class Vcpu:
                 break
             self.arm_step()
             self.adjust_pc()
-            taken, limit = self._enter_guest(limit)
+            taken, limit = self.enter_guest(limit)
             self.quick = self._quick_after(taken)
             self.disarm_step()
             self.signal_pending = taken is None or limit <= 0
@@ -287,7 +231,7 @@ class Vcpu:
                 ret = exits.handle_exit(self, taken)
                 if ret > 0 and kernel.fake_debug_exit and self._fakes_debug_exit():
                     ret = 0
-        return self._return(ret)
+        return self.return_to_userspace(ret)
 
     def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
         """What the next KVM_RUN may execute as it stands: asked while the host's debug state is still on the CPU.
@@ -300,26 +244,6 @@ class Vcpu:
             return {}
         return self.cpu.plain
 
-    def look_again(self) -> None:
-        """Something changed from outside: the next KVM_RUN takes the long way."""
-        self.quick = {}
-
-    def _return(self, ret: int) -> KvmRun:
-        """Leave KVM_RUN: what becomes of a PC advance or an exception that waits for an entry is the era's."""
-        leftover = self.vm.kernel.leftover_advance
-        if leftover is Leftover.AFTER_PUT_AWAY:
-            self.adjust_pc()
-        elif leftover is Leftover.BEFORE_PUT_AWAY and (self.increment_pc or self.pending_exception):
-            self.arm_step()
-            self.adjust_pc()
-            self.disarm_step()
-        if ret < 0:
-            raise OSError(-ret, _ERRNO_TEXTS.get(-ret, os.strerror(-ret)))
-        if self.vm.log.watching:
-            reason = self.kvm_run.exit_reason.name
-            self.note(What.USERSPACE_EXIT, f"KVM_RUN returns: KVM_EXIT_{reason}", kind=reason)
-        return self.kvm_run
-
     def _fakes_debug_exit(self) -> bool:
         """Pretend a step (kvm_arm_handle_step_debug, 4.15 to 4.20)."""
         if not (self.vm.kernel.fake_debug_exit and self.single_stepping):
@@ -330,37 +254,6 @@ class Vcpu:
             What.FAKE_DEBUG_EXIT, "the kernel pretends that a step was made", commit="7226bc2e126d"
         )
         return True
-
-    # --- around the guest entry ---
-
-    def _enter_guest(self, limit: int) -> tuple[Taken | None, int]:
-        """ERET to the guest, and run it until it takes an exception to EL2; None when `limit` instructions have run.
-
-        Also gives what is left of `limit`; an entry counts as one, so a guest that runs into trap after trap ends, too.
-        """
-        cpu = self.cpu
-        before, retired = cpu.step_state(), cpu.retired
-        cpu.exception_return()
-        if self.vm.log.watching:
-            self.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
-        taken = cpu.run(limit)
-        while smccc.answered_at_el2(self, taken):
-            cpu.exception_return()
-            taken = cpu.run(limit - (cpu.retired - retired))
-        if taken is None:
-            # The signal's interrupt is taken to EL2 with nothing executed.
-            cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)
-        return taken, limit - 1 - (cpu.retired - retired)
-
-    @property
-    def loses_exceptions(self) -> bool:
-        """A skip wipes out a pending exception instead of giving way to it (5.11 to 6.12)."""
-        return self.vm.kernel.abort_injection is AbortInjection.LOST
-
-    def remember_step(self) -> None:
-        """The host's step is spent: do not arm it again."""
-        if self.single_stepping:
-            self.step_pending = True
 
     # --- checkpoints ---
 
@@ -377,34 +270,46 @@ class Vcpu:
             setattr(self, name, value)
         self.look_again()
 
-    # --- the log ---
-
-    def note(
-        self,
-        what: What,
-        text: str,
-        changes: tuple[Change, ...] = (),
-        *,
-        commit: str = "",
-        before: StepState | None = None,
-        at: int | None = None,
-        kind: str = "",
-    ) -> None:
-        """Write an event of the kernel lane, if somebody watches; its source is the line that calls this."""
-        if not self.vm.log.watching:
-            return
-        state = self.cpu.step_state()
-        pc = self.pc if at is None else at
-        caller = _getframe(1)
-        place = f"{caller.f_globals['__name__']}:{caller.f_code.co_qualname}:{caller.f_lineno}"
-        event = Event(
-            Lane.KVM, what, pc, before or state, state, changes, text, place, commit, kind
-        )
-        self.vm.log.write(event)
-
 
 _ERRNO_TEXTS = {
     errno.EINTR: "KVM_RUN was interrupted; call it again",
     errno.ENOSYS: "the access outside memory has no valid syndrome, so KVM cannot emulate it;"
     " enable KVM_CAP_ARM_NISV_TO_USER to handle it in userspace",
 }
+
+
+def _enter_guest(vcpu: VcpuState, limit: int) -> tuple[Taken | None, int]:
+    """ERET to the guest, and run it until it takes an exception to EL2; None when `limit` instructions have run.
+
+    Also gives what is left of `limit`; an entry counts as one, so a guest that runs into trap after trap ends, too.
+    """
+    cpu = vcpu.cpu
+    before, retired = cpu.step_state(), cpu.retired
+    cpu.exception_return()
+    if vcpu.vm.log.watching:
+        vcpu.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
+    taken = cpu.run(limit)
+    while smccc.answered_at_el2(vcpu, taken):
+        cpu.exception_return()
+        taken = cpu.run(limit - (cpu.retired - retired))
+    if taken is None:
+        # The signal's interrupt is taken to EL2 with nothing executed.
+        cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)
+    return taken, limit - 1 - (cpu.retired - retired)
+
+
+def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
+    """Leave KVM_RUN: what becomes of a PC advance or an exception that waits for an entry is the era's."""
+    leftover = vcpu.vm.kernel.leftover_advance
+    if leftover is Leftover.AFTER_PUT_AWAY:
+        vcpu.adjust_pc()
+    elif leftover is Leftover.BEFORE_PUT_AWAY and (vcpu.increment_pc or vcpu.pending_exception):
+        vcpu.arm_step()
+        vcpu.adjust_pc()
+        vcpu.disarm_step()
+    if ret < 0:
+        raise OSError(-ret, _ERRNO_TEXTS.get(-ret, os.strerror(-ret)))
+    if vcpu.vm.log.watching:
+        reason = vcpu.kvm_run.exit_reason.name
+        vcpu.note(What.USERSPACE_EXIT, f"KVM_RUN returns: KVM_EXIT_{reason}", kind=reason)
+    return vcpu.kvm_run

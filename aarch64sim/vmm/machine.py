@@ -15,7 +15,8 @@ from aarch64sim.asm import Program
 from aarch64sim.events import Event, EventLog, Lane, What
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
-from aarch64sim.kvm.vm import VM, Host
+from aarch64sim.kvm.vm import VM
+from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.devices import Bus, Counter, Device, ExitDevice, Uart
 from aarch64sim.vmm.start import StartState, default_start
 

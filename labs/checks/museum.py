@@ -15,7 +15,7 @@ from aarch64sim.evidence import eras_table, recording
 from aarch64sim.evidence.eras_table import ROWS, Row
 from aarch64sim.evidence.recording import Folder, Recording
 from aarch64sim.kvm import kernels
-from aarch64sim.kvm.kernels import behaviours, mended_by, spoilt_by
+from aarch64sim.kvm.kernels import behaviours, broken_by, fixed_by
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
@@ -204,7 +204,7 @@ def lives() -> tuple[Life, ...]:
     for field in behaviours():
         came, went = (
             [Moment(commit.id, commit.release) for commit in commits(field.name)]
-            for commits in (spoilt_by, mended_by)
+            for commits in (broken_by, fixed_by)
         )
         if came and went and _shows(field):
             again = next((m for m in came if m.year > went[0].year), None)

@@ -13,7 +13,8 @@ from aarch64sim.arch.cpu import QEMU
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vcpu import Vcpu
-from aarch64sim.kvm.vm import VM, Host
+from aarch64sim.kvm.vm import VM
+from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.start import default_start
 
 CODE = 0x4000_0000

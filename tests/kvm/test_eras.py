@@ -14,7 +14,7 @@ import pytest
 from aarch64sim.evidence.eras_table import ROWS, Row, Transcript, simulated_cell
 from aarch64sim.evidence.recording import host_of, load
 from aarch64sim.kvm.kernels import kernels
-from aarch64sim.kvm.vm import Host, SmcCall
+from aarch64sim.kvm.vm_state import Host, SmcCall
 from aarch64sim.vmm.start import recordings_folder
 from tests.kvm.player import Player
 from tests.kvm.programs import SCENARIOS

@@ -13,11 +13,11 @@ from aarch64sim.kvm.kernels import (
     ERAS,
     HISTORY,
     behaviours,
+    broken_by,
+    fixed_by,
     kernels,
-    mended_by,
-    spoilt_by,
 )
-from aarch64sim.kvm.vm import Host, SmcCall
+from aarch64sim.kvm.vm_state import Host, SmcCall
 from tests.kvm.player import OFF, Player, Scenario
 from tests.kvm.programs import ABORT, END_THERE, SELF_ALU
 
@@ -51,17 +51,17 @@ def test_every_wrong_behaviour_of_an_era_has_come_from_somewhere() -> None:
 
 
 def test_a_commit_that_mends_and_one_that_spoils_are_told_apart() -> None:
-    assert [c.id for c in spoilt_by("abort_injection")] == [
+    assert [c.id for c in broken_by("abort_injection")] == [
         "da345174ceca",
         "cdb5e02ed133",
         "efa1368ba9f4",
     ]
-    assert [c.id for c in mended_by("abort_injection")] == ["e735a5da6442"]
-    assert str(*mended_by("injection_keeps_flags")) == ("a425372e7331 (5.6; stable 5.4.19, 5.5.3)")
+    assert [c.id for c in fixed_by("abort_injection")] == ["e735a5da6442"]
+    assert str(*fixed_by("injection_keeps_flags")) == ("a425372e7331 (5.6; stable 5.4.19, 5.5.3)")
     only_in_a_what_if = {"early_skip_remembers_step"}
     wrong_to_this_day = {"unstepped_ss_lost", "injected_abort_reads_any_syndrome"}
-    never_mended = only_in_a_what_if | wrong_to_this_day
-    assert {f.name for f in behaviours() if not mended_by(f.name)} == never_mended
+    never_fixed = only_in_a_what_if | wrong_to_this_day
+    assert {f.name for f in behaviours() if not fixed_by(f.name)} == never_fixed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aarch64sim import assemble, kernels
-from aarch64sim.kvm.vcpu import GuestDebug
+from aarch64sim.kvm.vcpu_state import GuestDebug
 from aarch64sim.vmm import BusError, Counter, ExitRecord, Machine, StartState, default_start
 from aarch64sim.vmm.machine import COUNTER_BASE
 

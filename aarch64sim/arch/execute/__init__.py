@@ -7,7 +7,7 @@ instruction and returns the next PC, or raises the guest's exception with no reg
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aarch64sim.arch.execute import (
     branch,
@@ -20,13 +20,10 @@ from aarch64sim.arch.execute import (
     memory_structure,
     system,
 )
-from aarch64sim.arch.execute.common import Op
 from aarch64sim.arch.pattern import Fields
+from aarch64sim.arch.state import CpuState, Op
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
-
-    Binder = Callable[[Cpu, Fields, int], Op]
+Binder = Callable[[CpuState, Fields, int], Op]
 
 _MODULES = (
     data_immediate,

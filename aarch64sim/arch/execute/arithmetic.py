@@ -6,18 +6,15 @@ Invariant: slots are final (31 = SP, ZERO or SINK already chosen); values are cu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch.execute.common import following
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import mask_of
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
 Operand = Callable[[], int]
 
 
-def add_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
+def add_constant(cpu: CpuState, d: int, n: int, value: int, sf: int, pc: int) -> Op:
     """Slot d = slot n + a constant of either sign."""
     r, mask, next_pc = cpu.r, mask_of(sf), following(pc)
 
@@ -28,7 +25,7 @@ def add_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
     return op
 
 
-def adds_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
+def adds_constant(cpu: CpuState, d: int, n: int, value: int, sf: int, pc: int) -> Op:
     """Slot d = slot n + a constant, and NZCV."""
     r, p, mask, top, next_pc = cpu.r, cpu.pstate, mask_of(sf), (32 << sf) - 1, following(pc)
 
@@ -45,7 +42,7 @@ def adds_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
     return op
 
 
-def subs_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
+def subs_constant(cpu: CpuState, d: int, n: int, value: int, sf: int, pc: int) -> Op:
     """Slot d = slot n - a constant of 0 to 2**24, and NZCV."""
     r, p, mask, top, next_pc = cpu.r, cpu.pstate, mask_of(sf), (32 << sf) - 1, following(pc)
     half = 1 << top
@@ -74,7 +71,7 @@ def subs_constant(cpu: Cpu, d: int, n: int, value: int, sf: int, pc: int) -> Op:
 
 
 def add_register(
-    cpu: Cpu, d: int, n: int, m: int, left: int, subtract: int, sf: int, pc: int
+    cpu: CpuState, d: int, n: int, m: int, left: int, subtract: int, sf: int, pc: int
 ) -> Op:
     """Slot d = slot n +- (slot m << left)."""
     r, mask, next_pc = cpu.r, mask_of(sf), following(pc)
@@ -100,7 +97,9 @@ def add_register(
     return op_sub if subtract else op_add
 
 
-def add_operand(cpu: Cpu, d: int, n: int, operand: Operand, subtract: int, sf: int, pc: int) -> Op:
+def add_operand(
+    cpu: CpuState, d: int, n: int, operand: Operand, subtract: int, sf: int, pc: int
+) -> Op:
     """Slot d = slot n +- the operand."""
     r, mask, next_pc = cpu.r, mask_of(sf), following(pc)
 
@@ -115,7 +114,7 @@ def add_operand(cpu: Cpu, d: int, n: int, operand: Operand, subtract: int, sf: i
     return op_sub if subtract else op_add
 
 
-def adds_register(cpu: Cpu, d: int, n: int, m: int, subtract: int, sf: int, pc: int) -> Op:
+def adds_register(cpu: CpuState, d: int, n: int, m: int, subtract: int, sf: int, pc: int) -> Op:
     """Slot d = slot n +- slot m, and NZCV: the common case of `adds_operand`."""
     r, p, mask, top, next_pc = cpu.r, cpu.pstate, mask_of(sf), (32 << sf) - 1, following(pc)
     half = 1 << top
@@ -143,7 +142,9 @@ def adds_register(cpu: Cpu, d: int, n: int, m: int, subtract: int, sf: int, pc: 
     return op_sub if subtract else adds_operand(cpu, d, n, lambda: r[m] & mask, 0, sf, pc)
 
 
-def adds_operand(cpu: Cpu, d: int, n: int, operand: Operand, subtract: int, sf: int, pc: int) -> Op:
+def adds_operand(
+    cpu: CpuState, d: int, n: int, operand: Operand, subtract: int, sf: int, pc: int
+) -> Op:
     """Slot d = slot n +- the operand, which is cut to its width, and NZCV."""
     r, next_pc, set_flags = cpu.r, following(pc), flag_setter(cpu, subtract, sf)
 
@@ -154,7 +155,7 @@ def adds_operand(cpu: Cpu, d: int, n: int, operand: Operand, subtract: int, sf: 
     return op
 
 
-def flag_setter(cpu: Cpu, subtract: int, sf: int) -> Callable[[int, int], int]:
+def flag_setter(cpu: CpuState, subtract: int, sf: int) -> Callable[[int, int], int]:
     """A function that gives x + y or x - y and sets NZCV for it."""
     p, mask, top = cpu.pstate, mask_of(sf), (32 << sf) - 1
     invert, carry = (mask, 1) if subtract else (0, 0)

@@ -5,19 +5,17 @@ Invariant: targets are computed by the binder; an operation only chooses between
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import NoReturn
 
-from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch import entry, requested
+from aarch64sim.arch.execute.common import following
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import mask_of, sign_extend
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aarch64sim.arch.cpu import Cpu
-
-    Binder = Callable[[Cpu, Fields, int], Op]
+Binder = Callable[[CpuState, Fields, int], Op]
 
 LR = 30
 
@@ -26,7 +24,7 @@ def _target(f: Fields, pc: int, bits: int) -> int:
     return (pc + 4 * sign_extend(f.imm, bits)) & MASK64
 
 
-def branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+def branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """B, BL."""
     r, target, next_pc = cpu.r, _target(f, pc, 26), following(pc)
 
@@ -37,7 +35,7 @@ def branch(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op_link if f.L else lambda: target
 
 
-def branch_conditional(cpu: Cpu, f: Fields, pc: int) -> Op:
+def branch_conditional(cpu: CpuState, f: Fields, pc: int) -> Op:
     """B.cond: the odd conditions are the even ones with the two ways exchanged; AL and NV are both always."""
     p, target, next_pc = cpu.pstate, _target(f, pc, 19), following(pc)
     yes, no = (next_pc, target) if f.cond & 1 and f.cond != 15 else (target, next_pc)
@@ -53,7 +51,7 @@ def branch_conditional(cpu: Cpu, f: Fields, pc: int) -> Op:
     )[f.cond >> 1]
 
 
-def compare_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+def compare_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CBZ, CBNZ."""
     r, t, mask = cpu.r, source(f.Rt), mask_of(f.sf)
     target, next_pc = _target(f, pc, 19), following(pc)
@@ -61,7 +59,7 @@ def compare_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
     return lambda: nonzero if r[t] & mask else zero
 
 
-def test_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
+def test_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """TBZ, TBNZ."""
     r, t, bit = cpu.r, source(f.Rt), 1 << f.bit
     target, next_pc = _target(f, pc, 14), following(pc)
@@ -69,7 +67,7 @@ def test_and_branch(cpu: Cpu, f: Fields, pc: int) -> Op:
     return lambda: one if r[t] & bit else zero
 
 
-def branch_register(cpu: Cpu, f: Fields, pc: int) -> Op:
+def branch_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """BR, BLR, RET."""
     r, n, next_pc = cpu.r, source(f.Rn), following(pc)
 
@@ -81,37 +79,37 @@ def branch_register(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op_link if f.L else lambda: r[n]
 
 
-def exception_return(cpu: Cpu, f: Fields, pc: int) -> Op:
+def exception_return(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ERET."""
-    return cpu.exception_return
+    return lambda: entry.exception_return(cpu)
 
 
-def _asking_for(exception: str) -> Binder:
-    """The binder of an instruction that does nothing but raise: a method of the CPU with the immediate."""
+def _asking_for(exception: Callable[[CpuState, int], NoReturn]) -> Binder:
+    """The binder of an instruction that does nothing but raise, with the immediate."""
 
-    def binder(cpu: Cpu, f: Fields, pc: int) -> Op:
-        raise_it, imm16 = getattr(cpu, exception), f.imm
-        return lambda: raise_it(imm16)
+    def binder(cpu: CpuState, f: Fields, pc: int) -> Op:
+        imm16 = f.imm
+        return lambda: exception(cpu, imm16)
 
     return binder
 
 
-supervisor_call = _asking_for("supervisor_call")
-hypervisor_call = _asking_for("hypervisor_call")
-secure_monitor_call = _asking_for("secure_monitor_call")
-breakpoint = _asking_for("breakpoint_instruction")
+supervisor_call = _asking_for(requested.supervisor_call)
+hypervisor_call = _asking_for(requested.hypervisor_call)
+secure_monitor_call = _asking_for(requested.secure_monitor_call)
+breakpoint = _asking_for(requested.breakpoint_instruction)
 
 
-def undefined(cpu: Cpu, f: Fields, pc: int) -> Op:
+def undefined(cpu: CpuState, f: Fields, pc: int) -> Op:
     """UDF, and HLT while halting debug is off."""
-    return cpu.undefined
+    return requested.undefined
 
 
-def other_simd(cpu: Cpu, f: Fields, pc: int) -> Op:
+def other_simd(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SIMD&FP that we do not execute: its trap if one is set, else UNDEFINED."""
 
     def op() -> int:
-        cpu.check_fp()
-        cpu.undefined()
+        requested.check_fp(cpu)
+        requested.undefined()
 
     return op

@@ -5,15 +5,9 @@ Invariant: a wrapped operation runs only when nothing trapped, so nothing has ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch.registers import MASK64, SP
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
-
-Op = Callable[[], int]
+from aarch64sim.arch.requested import check_fp, check_sp_alignment
+from aarch64sim.arch.state import CpuState, Op
 
 
 def following(pc: int) -> int:
@@ -21,25 +15,23 @@ def following(pc: int) -> int:
     return (pc + 4) & MASK64
 
 
-def with_sp_check(cpu: Cpu, n: int, op: Op) -> Op:
+def with_sp_check(cpu: CpuState, n: int, op: Op) -> Op:
     """`op`, after the SP alignment check if base register `n` is the stack pointer."""
     if n != SP:
         return op
-    check = cpu.check_sp_alignment
 
     def checked() -> int:
-        check()
+        check_sp_alignment(cpu)
         return op()
 
     return checked
 
 
-def with_fp_check(cpu: Cpu, op: Op) -> Op:
+def with_fp_check(cpu: CpuState, op: Op) -> Op:
     """`op`, after the check that SIMD&FP instructions do not trap."""
-    check = cpu.check_fp
 
     def checked() -> int:
-        check()
+        check_fp(cpu)
         return op()
 
     return checked

@@ -5,19 +5,15 @@ Invariant: binders turn every immediate into the number that the operation adds,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch.execute.arithmetic import add_constant, adds_constant, subs_constant
-from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch.execute.common import following
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import bitmask_immediate, mask_of, ones, rotate_right, sign_extend
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
-
-def _set_constant(cpu: Cpu, d: int, value: int, pc: int) -> Op:
+def _set_constant(cpu: CpuState, d: int, value: int, pc: int) -> Op:
     r, next_pc = cpu.r, following(pc)
 
     def op() -> int:
@@ -27,31 +23,31 @@ def _set_constant(cpu: Cpu, d: int, value: int, pc: int) -> Op:
     return op
 
 
-def address(cpu: Cpu, f: Fields, pc: int) -> Op:
+def address(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADR."""
     offset = sign_extend(f.imm << 2 | f.immlo, 21)
     return _set_constant(cpu, destination(f.Rd), (pc + offset) & MASK64, pc)
 
 
-def address_of_page(cpu: Cpu, f: Fields, pc: int) -> Op:
+def address_of_page(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADRP."""
     offset = sign_extend(f.imm << 2 | f.immlo, 21) << 12
     return _set_constant(cpu, destination(f.Rd), ((pc & ~0xFFF) + offset) & MASK64, pc)
 
 
-def add_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
+def add_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (immediate): 31 is the stack pointer in both places."""
     value = f.imm << 12 * f.shift
     return add_constant(cpu, f.Rd, f.Rn, -value if f.op else value, f.sf, pc)
 
 
-def adds_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
+def adds_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (immediate), so also CMN and CMP."""
     make = subs_constant if f.op else adds_constant
     return make(cpu, destination(f.Rd), f.Rn, f.imm << 12 * f.shift, f.sf, pc)
 
 
-def logical_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
+def logical_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """AND, ORR, EOR (bitmask immediate): 31 is the stack pointer as destination."""
     r, d, n, next_pc = cpu.r, f.Rd, source(f.Rn), following(pc)
     value, mask = bitmask_immediate(f.N, f.imms, f.immr, f.sf) or 0, mask_of(f.sf)
@@ -71,7 +67,7 @@ def logical_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
     return (op_and, op_orr, op_eor)[f.op]
 
 
-def ands_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
+def ands_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ANDS (bitmask immediate), so also TST."""
     r, p, d, n, next_pc = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), following(pc)
     value, top = bitmask_immediate(f.N, f.imms, f.immr, f.sf) or 0, (32 << f.sf) - 1
@@ -84,7 +80,7 @@ def ands_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op
 
 
-def move_wide(cpu: Cpu, f: Fields, pc: int) -> Op:
+def move_wide(cpu: CpuState, f: Fields, pc: int) -> Op:
     """MOVN, MOVZ, MOVK."""
     r, d, next_pc = cpu.r, destination(f.Rd), following(pc)
     value = f.imm << 16 * f.shift
@@ -99,7 +95,7 @@ def move_wide(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op_keep
 
 
-def bitfield(cpu: Cpu, f: Fields, pc: int) -> Op:
+def bitfield(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SBFM, BFM, UBFM: a field of Rn is moved down to bit 0 (imms >= immr) or up from it."""
     r, d, n, next_pc = cpu.r, destination(f.Rd), source(f.Rn), following(pc)
     down = f.imms >= f.immr
@@ -123,7 +119,7 @@ def bitfield(cpu: Cpu, f: Fields, pc: int) -> Op:
     return (op_signed, op_insert, op_unsigned)[f.op]
 
 
-def extract(cpu: Cpu, f: Fields, pc: int) -> Op:
+def extract(cpu: CpuState, f: Fields, pc: int) -> Op:
     """EXTR, so also ROR (immediate)."""
     r, d, n, m, next_pc = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm), following(pc)
     low, width, mask = f.imm, 32 << f.sf, mask_of(f.sf)

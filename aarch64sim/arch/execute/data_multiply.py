@@ -5,20 +5,16 @@ Invariant: results are cut to the width of the destination here; operands come c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch import vocabulary
-from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch.execute.common import following
 from aarch64sim.arch.execute.data_register import binary, unary
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK32, MASK64, destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import mask_of, shift_register, sign_extend
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
-
-def multiply_add(cpu: Cpu, f: Fields, pc: int) -> Op:
+def multiply_add(cpu: CpuState, f: Fields, pc: int) -> Op:
     """MADD, MSUB, so also MUL and MNEG."""
     r, d, n, m, a = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm), source(f.Ra)
     mask, next_pc = mask_of(f.sf), following(pc)
@@ -34,7 +30,7 @@ def multiply_add(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op_sub if f.op else op_add
 
 
-def multiply_add_long(cpu: Cpu, f: Fields, pc: int) -> Op:
+def multiply_add_long(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SMADDL, SMSUBL, UMADDL, UMSUBL: 32 x 32 -> 64 bits."""
     r, d, n, m, a = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm), source(f.Ra)
     unsigned, sign, next_pc = f.U, -1 if f.op else 1, following(pc)
@@ -48,14 +44,14 @@ def multiply_add_long(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op
 
 
-def multiply_high(cpu: Cpu, f: Fields, pc: int) -> Op:
+def multiply_high(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SMULH, UMULH: the upper half of 64 x 64 bits."""
     if f.U:
         return binary(cpu, f, pc, lambda x, y: x * y >> 64)
     return binary(cpu, f, pc, lambda x, y: sign_extend(x, 64) * sign_extend(y, 64) >> 64 & MASK64)
 
 
-def divide(cpu: Cpu, f: Fields, pc: int) -> Op:
+def divide(cpu: CpuState, f: Fields, pc: int) -> Op:
     """UDIV, SDIV: towards zero; by zero gives zero; the most negative by -1 gives itself."""
     width, mask, signed = 32 << f.sf, mask_of(f.sf), f.op
 
@@ -70,13 +66,13 @@ def divide(cpu: Cpu, f: Fields, pc: int) -> Op:
     return binary(cpu, f, pc, quotient)
 
 
-def shift_variable(cpu: Cpu, f: Fields, pc: int) -> Op:
+def shift_variable(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LSLV, LSRV, ASRV, RORV: by Rm modulo the width."""
     kind, sf, limit = f.shift, f.sf, (32 << f.sf) - 1
     return binary(cpu, f, pc, lambda x, y: shift_register(x, kind, y & limit, sf))
 
 
-def crc32(cpu: Cpu, f: Fields, pc: int) -> Op:
+def crc32(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CRC32B/H/W/X and CRC32CB/H/W/X."""
     r, d, n, m, next_pc = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm), following(pc)
     bits = 8 << f.size
@@ -89,19 +85,19 @@ def crc32(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op
 
 
-def reverse_bits(cpu: Cpu, f: Fields, pc: int) -> Op:
+def reverse_bits(cpu: CpuState, f: Fields, pc: int) -> Op:
     """RBIT."""
     width = 32 << f.sf
     return unary(cpu, f, pc, lambda x: vocabulary.reverse_bits(x, width))
 
 
-def reverse_bytes(cpu: Cpu, f: Fields, pc: int) -> Op:
+def reverse_bytes(cpu: CpuState, f: Fields, pc: int) -> Op:
     """REV16, REV32, REV: the bytes of every 2, 4 or 8."""
     width, container = 32 << f.sf, 8 << f.size
     return unary(cpu, f, pc, lambda x: vocabulary.reverse_bytes(x, width, container))
 
 
-def count_leading(cpu: Cpu, f: Fields, pc: int) -> Op:
+def count_leading(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CLZ, CLS."""
     count = vocabulary.count_leading_sign if f.op else vocabulary.count_leading_zeros
     width = 32 << f.sf

@@ -6,13 +6,13 @@ Invariant: a second operand is a function of no arguments that gives a value cut
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch.execute import arithmetic
 from aarch64sim.arch.execute.arithmetic import Operand, flag_setter
-from aarch64sim.arch.execute.common import Op, following
+from aarch64sim.arch.execute.common import following
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import (
     add_with_carry,
     condition_holds,
@@ -22,11 +22,8 @@ from aarch64sim.arch.vocabulary import (
     shift_right_arithmetic,
 )
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
-
-def _shifted(cpu: Cpu, f: Fields) -> Operand:
+def _shifted(cpu: CpuState, f: Fields) -> Operand:
     r, m, amount, width, mask = cpu.r, source(f.Rm), f.imm, 32 << f.sf, mask_of(f.sf)
     return (
         lambda: r[m] << amount & mask,
@@ -36,12 +33,12 @@ def _shifted(cpu: Cpu, f: Fields) -> Operand:
     )[f.shift]
 
 
-def _extended(cpu: Cpu, f: Fields) -> Operand:
+def _extended(cpu: CpuState, f: Fields) -> Operand:
     r, m, option, amount, mask = cpu.r, source(f.Rm), f.option, f.imm, mask_of(f.sf)
     return lambda: extend_register(r[m], option, amount) & mask
 
 
-def add_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
+def add_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (shifted register)."""
     d, n = destination(f.Rd), source(f.Rn)
     if f.shift == 0:
@@ -49,7 +46,7 @@ def add_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
     return arithmetic.add_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
-def adds_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
+def adds_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (shifted register), so also CMN, CMP, NEGS."""
     d, n = destination(f.Rd), source(f.Rn)
     if f.imm == 0:
@@ -57,17 +54,17 @@ def adds_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
     return arithmetic.adds_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
-def add_extended(cpu: Cpu, f: Fields, pc: int) -> Op:
+def add_extended(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (extended register): 31 is the stack pointer as Rd and Rn."""
     return arithmetic.add_operand(cpu, f.Rd, f.Rn, _extended(cpu, f), f.op, f.sf, pc)
 
 
-def adds_extended(cpu: Cpu, f: Fields, pc: int) -> Op:
+def adds_extended(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (extended register): 31 is the stack pointer as Rn."""
     return arithmetic.adds_operand(cpu, destination(f.Rd), f.Rn, _extended(cpu, f), f.op, f.sf, pc)
 
 
-def logical_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
+def logical_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """AND, BIC, ORR, ORN, EOR, EON, ANDS, BICS (shifted register), so also MOV, MVN, TST."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
     mask, top, next_pc = mask_of(f.sf), (32 << f.sf) - 1, following(pc)
@@ -107,7 +104,7 @@ def logical_shifted(cpu: Cpu, f: Fields, pc: int) -> Op:
     return (op_and, op_orr, op_eor, op_ands)[f.op]
 
 
-def add_carry(cpu: Cpu, f: Fields, pc: int) -> Op:
+def add_carry(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADC, ADCS, SBC, SBCS."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
     mask, sf, setflags, next_pc = mask_of(f.sf), f.sf, f.S, following(pc)
@@ -126,7 +123,7 @@ def add_carry(cpu: Cpu, f: Fields, pc: int) -> Op:
 # --- conditions and flags ---
 
 
-def _compare(cpu: Cpu, f: Fields, pc: int, operand: Operand) -> Op:
+def _compare(cpu: CpuState, f: Fields, pc: int, operand: Operand) -> Op:
     r, p, n, cond, nzcv, next_pc = cpu.r, cpu.pstate, source(f.Rn), f.cond, f.nzcv, following(pc)
     set_flags = flag_setter(cpu, f.op, f.sf)
     flags = tuple(nzcv >> bit & 1 for bit in (3, 2, 1, 0))
@@ -141,19 +138,19 @@ def _compare(cpu: Cpu, f: Fields, pc: int, operand: Operand) -> Op:
     return op
 
 
-def compare_register(cpu: Cpu, f: Fields, pc: int) -> Op:
+def compare_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CCMN, CCMP (register)."""
     r, m, mask = cpu.r, source(f.Rm), mask_of(f.sf)
     return _compare(cpu, f, pc, lambda: r[m] & mask)
 
 
-def compare_immediate(cpu: Cpu, f: Fields, pc: int) -> Op:
+def compare_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CCMN, CCMP (immediate)."""
     value = f.imm
     return _compare(cpu, f, pc, lambda: value)
 
 
-def conditional_select(cpu: Cpu, f: Fields, pc: int) -> Op:
+def conditional_select(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CSEL, CSINC, CSINV, CSNEG, so also CSET and similar."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
     cond, mask, next_pc = f.cond, mask_of(f.sf), following(pc)
@@ -167,7 +164,7 @@ def conditional_select(cpu: Cpu, f: Fields, pc: int) -> Op:
     return op
 
 
-def unary(cpu: Cpu, f: Fields, pc: int, function: Callable[[int], int]) -> Op:
+def unary(cpu: CpuState, f: Fields, pc: int, function: Callable[[int], int]) -> Op:
     """Rd = function of Rn cut to its width."""
     r, d, n, mask, next_pc = cpu.r, destination(f.Rd), source(f.Rn), mask_of(f.sf), following(pc)
 
@@ -178,7 +175,7 @@ def unary(cpu: Cpu, f: Fields, pc: int, function: Callable[[int], int]) -> Op:
     return op
 
 
-def binary(cpu: Cpu, f: Fields, pc: int, function: Callable[[int, int], int]) -> Op:
+def binary(cpu: CpuState, f: Fields, pc: int, function: Callable[[int, int], int]) -> Op:
     """Rd = function of Rn and Rm cut to their width."""
     r, d, n, m = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm)
     mask, next_pc = mask_of(f.sf), following(pc)

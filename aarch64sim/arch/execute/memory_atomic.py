@@ -7,33 +7,30 @@ local monitor is set by a load-exclusive only and is gone after any store-exclus
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from aarch64sim.arch.access import byte_order
-from aarch64sim.arch.execute.common import Op, following, with_sp_check
+from aarch64sim.arch.execute.common import following, with_sp_check
 from aarch64sim.arch.execute.transfer import reader, writer
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import ones, sign_extend
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
-
-def _halves(cpu: Cpu, value: int, size: int) -> tuple[int, int]:
+def _halves(cpu: CpuState, value: int, size: int) -> tuple[int, int]:
     """The elements of `size` bytes at the lower and the higher address of a double-size value."""
     low, high = value & ones(8 * size), value >> 8 * size
     return (low, high) if byte_order(cpu) == "little" else (high, low)
 
 
-def _joined(cpu: Cpu, first: int, second: int, size: int) -> int:
+def _joined(cpu: CpuState, first: int, second: int, size: int) -> int:
     """The double-size value with these elements: inverse of `_halves`."""
     first, second = first & ones(8 * size), second & ones(8 * size)
     low, high = (first, second) if byte_order(cpu) == "little" else (second, first)
     return high << 8 * size | low
 
 
-def load_exclusive(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_exclusive(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDXR, LDAXR."""
     r, n, t, size, next_pc = cpu.r, f.Rn, destination(f.Rt), 1 << f.size, following(pc)
     read = reader(cpu, size, ordered=True)
@@ -47,7 +44,7 @@ def load_exclusive(cpu: Cpu, f: Fields, pc: int) -> Op:
     return with_sp_check(cpu, n, op)
 
 
-def load_exclusive_pair(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_exclusive_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDXP, LDAXP: one access of twice the register width."""
     r, n, size, next_pc = cpu.r, f.Rn, 4 << f.sf, following(pc)
     t, t2 = destination(f.Rt), destination(f.Rt2)
@@ -64,7 +61,7 @@ def load_exclusive_pair(cpu: Cpu, f: Fields, pc: int) -> Op:
     return with_sp_check(cpu, n, op)
 
 
-def _store_exclusive(cpu: Cpu, f: Fields, pc: int, size: int, value: Callable[[], int]) -> Op:
+def _store_exclusive(cpu: CpuState, f: Fields, pc: int, size: int, value: Callable[[], int]) -> Op:
     r, n, s, next_pc = cpu.r, f.Rn, destination(f.Rs), following(pc)
     write = writer(cpu, size, ordered=True)
 
@@ -82,13 +79,13 @@ def _store_exclusive(cpu: Cpu, f: Fields, pc: int, size: int, value: Callable[[]
     return with_sp_check(cpu, n, op)
 
 
-def store_exclusive(cpu: Cpu, f: Fields, pc: int) -> Op:
+def store_exclusive(cpu: CpuState, f: Fields, pc: int) -> Op:
     """STXR, STLXR: no access at all without the reservation (its faults are then an implementation's choice)."""
     r, t = cpu.r, source(f.Rt)
     return _store_exclusive(cpu, f, pc, 1 << f.size, lambda: r[t])
 
 
-def store_exclusive_pair(cpu: Cpu, f: Fields, pc: int) -> Op:
+def store_exclusive_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     """STXP, STLXP."""
     r, t, t2, size = cpu.r, source(f.Rt), source(f.Rt2), 4 << f.sf
     return _store_exclusive(cpu, f, pc, 2 * size, lambda: _joined(cpu, r[t], r[t2], size))
@@ -98,7 +95,7 @@ def _signed_choice(choose: Callable[[int, int], int], bits: int) -> Callable[[in
     return lambda x, y: choose(sign_extend(x, bits), sign_extend(y, bits))
 
 
-def atomic(cpu: Cpu, f: Fields, pc: int) -> Op:
+def atomic(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDADD, LDCLR, LDEOR, LDSET, LDSMAX, LDSMIN, LDUMAX, LDUMIN, so also STADD and similar."""
     bits = 8 << f.size
     functions: tuple[Callable[[int, int], int], ...] = (
@@ -114,12 +111,14 @@ def atomic(cpu: Cpu, f: Fields, pc: int) -> Op:
     return _read_modify_write(cpu, f, pc, functions[f.op])
 
 
-def swap(cpu: Cpu, f: Fields, pc: int) -> Op:
+def swap(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SWP."""
     return _read_modify_write(cpu, f, pc, lambda x, y: y)
 
 
-def _read_modify_write(cpu: Cpu, f: Fields, pc: int, function: Callable[[int, int], int]) -> Op:
+def _read_modify_write(
+    cpu: CpuState, f: Fields, pc: int, function: Callable[[int, int], int]
+) -> Op:
     r, n, s, t, next_pc = cpu.r, f.Rn, source(f.Rs), destination(f.Rt), following(pc)
     size = 1 << f.size
     mask = ones(8 * size)
@@ -135,7 +134,7 @@ def _read_modify_write(cpu: Cpu, f: Fields, pc: int, function: Callable[[int, in
     return with_sp_check(cpu, n, op)
 
 
-def compare_and_swap(cpu: Cpu, f: Fields, pc: int) -> Op:
+def compare_and_swap(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CAS: writes Rt if memory holds Rs; Rs gets what memory held. A failing compare does not write."""
     r, n, next_pc = cpu.r, f.Rn, following(pc)
     s, t, d, size = source(f.Rs), source(f.Rt), destination(f.Rs), 1 << f.size
@@ -153,7 +152,7 @@ def compare_and_swap(cpu: Cpu, f: Fields, pc: int) -> Op:
     return with_sp_check(cpu, n, op)
 
 
-def compare_and_swap_pair(cpu: Cpu, f: Fields, pc: int) -> Op:
+def compare_and_swap_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CASP: the same with two consecutive registers of each."""
     r, n, next_pc, size = cpu.r, f.Rn, following(pc), 4 << f.sf
     s, s2, t, t2 = source(f.Rs), source(f.Rs + 1), source(f.Rt), source(f.Rt + 1)

@@ -6,19 +6,15 @@ UNPREDICTABLE) the first value stays; a base that is also loaded keeps its writt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from aarch64sim.arch.execute.common import Op, following, with_fp_check, with_sp_check
+from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
 from aarch64sim.arch.execute.transfer import MISSES, PAIRS, reader, writer
 from aarch64sim.arch.pattern import POST, PRE, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import sign_extend
 
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
-
-def load_store_pair(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDP, STP, LDPSW, LDNP, STNP, with general or SIMD&FP registers; an abort has no valid syndrome."""
     r, n, size, next_pc = cpu.r, f.Rn, 1 << f.size, following(pc)
     offset = sign_extend(f.imm, 7) * size

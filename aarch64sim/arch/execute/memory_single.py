@@ -7,17 +7,13 @@ new address in it and a store stores the old one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch import syndrome
-from aarch64sim.arch.execute.common import Op, following, with_fp_check, with_sp_check
+from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
 from aarch64sim.arch.execute.transfer import MISSES, UNSIGNED, Reader, Writer, reader, writer
 from aarch64sim.arch.pattern import POST, PRE, UNPRIVILEGED, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import extend_register, mask_of, ones, sign_extend
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
 
 def _iss(f: Fields) -> int:
@@ -28,17 +24,17 @@ def _iss(f: Fields) -> int:
     return syndrome.access(1 << f.size, f.Rt, sign_extend=bool(f.sign), sixty_four=bool(wide))
 
 
-def load_store_scaled(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store_scaled(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, STR and similar with an unsigned offset in units of the access size."""
     return _at_offset(cpu, f, pc, f.imm << f.size)
 
 
-def load_store(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store(cpu: CpuState, f: Fields, pc: int) -> Op:
     """The same with a signed 9-bit byte offset: LDUR, post- and pre-index, LDTR."""
     return _at_offset(cpu, f, pc, sign_extend(f.imm, 9))
 
 
-def _at_offset(cpu: Cpu, f: Fields, pc: int, offset: int) -> Op:
+def _at_offset(cpu: CpuState, f: Fields, pc: int, offset: int) -> Op:
     """Base + offset, which post- and pre-index write back after the access succeeded."""
     r, n, next_pc = cpu.r, f.Rn, following(pc)
     before, after = (0, offset) if f.mode == POST else (offset, 0)
@@ -105,7 +101,7 @@ def _at_offset(cpu: Cpu, f: Fields, pc: int, offset: int) -> Op:
     return _checked(cpu, f, op_load_fast if f.L else op_store_fast)
 
 
-def _transfer(cpu: Cpu, f: Fields) -> tuple[list[int], int, Reader, Writer]:
+def _transfer(cpu: CpuState, f: Fields) -> tuple[list[int], int, Reader, Writer]:
     """The register file and slot that are transferred, and how they are read and written."""
     size, iss, privilege = 1 << f.size, _iss(f), f.mode == UNPRIVILEGED
     sign = mask_of(f.sf) if f.sign else 0
@@ -116,12 +112,12 @@ def _transfer(cpu: Cpu, f: Fields) -> tuple[list[int], int, Reader, Writer]:
     return cpu.r, destination(f.Rt) if f.L else source(f.Rt), read, write
 
 
-def _checked(cpu: Cpu, f: Fields, op: Op) -> Op:
+def _checked(cpu: CpuState, f: Fields, op: Op) -> Op:
     op = with_sp_check(cpu, f.Rn, op)
     return with_fp_check(cpu, op) if f.simd else op
 
 
-def load_store_register(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, STR and similar at base + index register, extended and scaled."""
     r, n, m, option, next_pc = cpu.r, f.Rn, source(f.Rm), f.option, following(pc)
     left = f.size if f.S else 0
@@ -148,7 +144,7 @@ def load_store_register(cpu: Cpu, f: Fields, pc: int) -> Op:
     return _checked(cpu, f, op_load if f.L else op_store)
 
 
-def load_literal(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_literal(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, LDRSW (literal)."""
     a, next_pc = (pc + 4 * sign_extend(f.imm, 19)) & MASK64, following(pc)
     file, t = (cpu.v, f.Rt) if f.simd else (cpu.r, destination(f.Rt))
@@ -172,7 +168,7 @@ def _ordered(f: Fields) -> int:
     return syndrome.access(1 << f.size, f.Rt, sixty_four=wide, acquire_release=True)
 
 
-def load_acquire(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_acquire(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDAR, LDLAR, LDAPR: the address must be naturally aligned."""
     r, n, t, next_pc = cpu.r, f.Rn, destination(f.Rt), following(pc)
     read = reader(cpu, 1 << f.size, _ordered(f), ordered=True)
@@ -184,7 +180,7 @@ def load_acquire(cpu: Cpu, f: Fields, pc: int) -> Op:
     return with_sp_check(cpu, n, op)
 
 
-def store_release(cpu: Cpu, f: Fields, pc: int) -> Op:
+def store_release(cpu: CpuState, f: Fields, pc: int) -> Op:
     """STLR, STLLR: the address must be naturally aligned."""
     r, n, t, next_pc = cpu.r, f.Rn, source(f.Rt), following(pc)
     write = writer(cpu, 1 << f.size, _ordered(f), ordered=True)

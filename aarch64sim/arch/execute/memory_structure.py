@@ -6,15 +6,12 @@ cannot emulate it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from aarch64sim.arch.execute.common import Op, following, with_fp_check, with_sp_check
+from aarch64sim.arch import access
+from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
 from aarch64sim.arch.pattern import POST, Fields
 from aarch64sim.arch.registers import MASK64
+from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import ones
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
 # opcode -> registers per structure (interleaved), structures side by side
 MULTIPLE = {0: (4, 1), 2: (1, 4), 4: (3, 1), 6: (1, 3), 7: (1, 1), 8: (2, 1), 10: (1, 2)}
@@ -30,7 +27,7 @@ def _lane(f: Fields) -> tuple[int, int]:
     return scale, high << 2 - scale | size >> scale
 
 
-def load_store_structures(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store_structures(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LD1-LD4, ST1-ST4 of whole registers, interleaved by element."""
     interleaved, side_by_side = MULTIPLE[f.op]
     size = 1 << f.size
@@ -43,7 +40,7 @@ def load_store_structures(cpu: Cpu, f: Fields, pc: int) -> Op:
     return _transfer(cpu, f, pc, size, lanes, keep=0)
 
 
-def load_store_lane(cpu: Cpu, f: Fields, pc: int) -> Op:
+def load_store_lane(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LD1-LD4, ST1-ST4 of one lane, and LD1R-LD4R, which fill all lanes with one element."""
     scale, index = _lane(f)
     size, registers = 1 << scale, ((f.op & 1) << 1 | f.R) + 1
@@ -55,7 +52,7 @@ def load_store_lane(cpu: Cpu, f: Fields, pc: int) -> Op:
 
 
 def _transfer(
-    cpu: Cpu,
+    cpu: CpuState,
     f: Fields,
     pc: int,
     size: int,
@@ -76,7 +73,7 @@ def _transfer(
 
     def op_load() -> int:
         base = r[n]
-        values = [cpu.load(base + size * i & MASK64, size, 0) for i in range(len(lanes))]
+        values = [access.load(cpu, base + size * i & MASK64, size, 0) for i in range(len(lanes))]
         loaded: dict[int, int] = {}
         for (register, lane), value in zip(lanes, values, strict=True):
             before = loaded.get(register, v[register] & keep)
@@ -88,7 +85,7 @@ def _transfer(
     def op_store() -> int:
         base = r[n]
         for i, (register, lane) in enumerate(lanes):
-            cpu.store(base + size * i & MASK64, size, v[register] >> bits * lane & mask, 0)
+            access.store(cpu, base + size * i & MASK64, size, v[register] >> bits * lane & mask, 0)
         return finish(base)
 
     return with_fp_check(cpu, with_sp_check(cpu, n, op_load if f.L else op_store))

@@ -1,19 +1,17 @@
 """How bytes move between memory and registers: one reader and one writer for every access size.
 
 Invariant: an access first asks the cache of pages that need no further look; only what that cannot answer goes to
-`cpu.load` and `cpu.store`, which know about faults, alignment, watchpoints and byte order.
+`access.load` and `access.store`, which know about faults, alignment, watchpoints and byte order.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from aarch64sim.arch import access
+from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.vocabulary import sign_extend
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
 
 Reader = Callable[[int], int]
 Writer = Callable[[int, int], None]
@@ -30,7 +28,7 @@ MISSES = (KeyError, struct.error)
 
 
 def reader(
-    cpu: Cpu,
+    cpu: CpuState,
     size: int,
     iss: int = 0,
     *,
@@ -43,7 +41,7 @@ def reader(
     bits, low = 8 * size, size - 1
 
     def slow(a: int) -> int:
-        value = cpu.load(a, size, iss, ordered=ordered, unprivileged=unprivileged)
+        value = access.load(cpu, a, size, iss, ordered=ordered, unprivileged=unprivileged)
         return sign_extend(value, bits) & sign if sign else value
 
     if size == 16:
@@ -78,14 +76,14 @@ def reader(
 
 
 def writer(
-    cpu: Cpu, size: int, iss: int = 0, *, ordered: bool = False, unprivileged: bool = False
+    cpu: CpuState, size: int, iss: int = 0, *, ordered: bool = False, unprivileged: bool = False
 ) -> Writer:
     """A function that writes the low `size` bytes of a value at an address."""
     writable = cpu.memory.writable
     mask, low = (1 << 8 * size) - 1, size - 1
 
     def slow(a: int, value: int) -> None:
-        cpu.store(a, size, value & mask, iss, ordered=ordered, unprivileged=unprivileged)
+        access.store(cpu, a, size, value & mask, iss, ordered=ordered, unprivileged=unprivileged)
 
     if size == 16:
         return slow

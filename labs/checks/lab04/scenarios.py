@@ -119,7 +119,7 @@ def plug(vcpu: Vcpu, skip: Skip) -> None:
         changes = (Change("pc", pc, vcpu.pc), Change("spsr_el2.ss", ss, vcpu.cpu.pstate.ss))
         vcpu.note(What.SKIP, "your skip_instruction has run", changes, at=pc)
 
-    vcpu.adjust_pc = adjust_pc  # type: ignore[method-assign]
+    vcpu.adjust_pc = adjust_pc
 
 
 def call_skip(skip: Any, vcpu: Vcpu) -> None:

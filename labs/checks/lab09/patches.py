@@ -1,4 +1,4 @@
-"""The mistakes of lab 09 that are no field of a kernel: each replaces a method of one vCPU by a wrong one.
+"""The mistakes of lab 09 that are no field of a kernel: each puts a wrong verb into the hooks of one vCPU.
 
 Invariant: a patch touches the machine that it is given, and nothing that others share.
 """
@@ -12,8 +12,7 @@ from typing import Any
 from aarch64sim.arch import access, syndrome, sysregs
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.syndrome import EC
-from aarch64sim.kvm import ExitReason, GuestDebug, Vcpu, mmio
-from aarch64sim.kvm.run_page import KvmRun
+from aarch64sim.kvm import ExitReason, GuestDebug, KvmRun, Vcpu, mmio
 from aarch64sim.vmm import Machine
 
 _SAS, _FOUR_BYTES, _SF = 3 << 22, 2 << 22, 1 << 15  # of the ISS of a data abort
@@ -23,13 +22,13 @@ def syndromes(change: Callable[[Vcpu, Taken], Taken]) -> Callable[[Machine], Non
     """A mistake in how the kernel reads why the guest was left."""
 
     def patch(machine: Machine) -> None:
-        vcpu, ours = machine.vcpu, machine.vcpu._enter_guest
+        vcpu, ours = machine.vcpu, machine.vcpu.enter_guest
 
         def enter_guest(limit: int) -> tuple[Taken | None, int]:
             taken, left = ours(limit)
             return taken and change(vcpu, taken), left
 
-        vcpu._enter_guest = enter_guest  # type: ignore[method-assign]
+        vcpu.enter_guest = enter_guest
 
     return patch
 
@@ -82,7 +81,7 @@ def twice_four(machine: Machine) -> None:
         ours()
         vcpu.pc += 4 if skips else 0
 
-    vcpu.adjust_pc = adjust_pc  # type: ignore[method-assign]
+    vcpu.adjust_pc = adjust_pc
 
 
 def no_tde(machine: Machine) -> None:
@@ -92,7 +91,7 @@ def no_tde(machine: Machine) -> None:
         ours()
         vcpu.cpu.sys.mdcr_el2 &= ~sysregs.MDCR_TDE
 
-    vcpu.arm_step = arm_step  # type: ignore[method-assign]
+    vcpu.arm_step = arm_step
 
 
 def mdscr_stays(machine: Machine) -> None:
@@ -102,7 +101,7 @@ def mdscr_stays(machine: Machine) -> None:
         ours()
         vcpu.cpu.sys.mdscr_el1 |= sysregs.MDSCR_SS if vcpu.single_stepping else 0
 
-    vcpu.disarm_step = disarm_step  # type: ignore[method-assign]
+    vcpu.disarm_step = disarm_step
 
 
 def off_is_ss_0(machine: Machine) -> None:
@@ -136,11 +135,12 @@ def interrupts_wait(machine: Machine) -> None:
         sys.hcr_el2 |= held[0]
         held[0] = 0
 
-    vcpu.arm_step, vcpu.disarm_step = arm_step, disarm_step  # type: ignore[method-assign]
+    vcpu.arm_step, vcpu.disarm_step = arm_step, disarm_step
 
 
 def register_31_is_sp(machine: Machine) -> None:
-    vcpu, leave, skip = machine.vcpu, machine.vcpu._return, machine.vcpu.skip_instruction
+    vcpu = machine.vcpu
+    leave, skip = vcpu.return_to_userspace, vcpu.skip_instruction
     run, r = vcpu.kvm_run, vcpu.cpu.r
 
     def is_about_31(*, write: bool) -> bool:
@@ -160,11 +160,12 @@ def register_31_is_sp(machine: Machine) -> None:
             r[31] = run.mmio.data
         skip()
 
-    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[method-assign]
+    vcpu.return_to_userspace, vcpu.skip_instruction = return_, skip_instruction
 
 
 def bytes_not_swapped(machine: Machine) -> None:
-    vcpu, leave, skip = machine.vcpu, machine.vcpu._return, machine.vcpu.skip_instruction
+    vcpu = machine.vcpu
+    leave, skip = vcpu.return_to_userspace, vcpu.skip_instruction
     run = vcpu.kvm_run
 
     def swap() -> None:
@@ -182,7 +183,7 @@ def bytes_not_swapped(machine: Machine) -> None:
             mmio._write_back(vcpu, vcpu.mmio_syndrome, run.mmio.len)
         skip()
 
-    vcpu._return, vcpu.skip_instruction = return_, skip_instruction  # type: ignore[method-assign]
+    vcpu.return_to_userspace, vcpu.skip_instruction = return_, skip_instruction
 
 
 def abort_completes(machine: Machine) -> None:

@@ -5,21 +5,19 @@ Invariant: called only while somebody watches, and changes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aarch64sim.arch import access
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.pstate import ss_of
 from aarch64sim.arch.registers import SP
-from aarch64sim.arch.step import StepState
+from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.events import Change, Event, Lane, What
-
-if TYPE_CHECKING:
-    from aarch64sim.arch.cpu import Cpu
+from aarch64sim.step_state import StepState
 
 
-def log_retired(cpu: Cpu, pc: int, before: StepState, saved: list[int], saved_pstate: int) -> None:
+def log_retired(
+    cpu: CpuState, pc: int, before: StepState, saved: list[int], saved_pstate: int
+) -> None:
     changes = [
         Change("sp" if n == SP else f"x{n}", old, new)
         for n, (old, new) in enumerate(zip(saved[:32], cpu.r, strict=False))
@@ -36,7 +34,7 @@ def log_retired(cpu: Cpu, pc: int, before: StepState, saved: list[int], saved_ps
 
 
 def log_taken(
-    cpu: Cpu, taken: Taken, what: What, pc: int, before: StepState, pstate_ss: int
+    cpu: CpuState, taken: Taken, what: What, pc: int, before: StepState, pstate_ss: int
 ) -> None:
     """An exception was taken with PSTATE.SS = `pstate_ss`; the change is what SPSR_ELx holds of it."""
     saved = f"spsr_el{taken.target_el}.ss"

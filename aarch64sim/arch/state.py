@@ -1,0 +1,133 @@
+"""All that one CPU is made of, and what follows from it: no verbs, so that every verb can stand above it.
+
+Invariant: the state of the step machine is computed from the bits here each time; nothing stores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aarch64sim.arch import step, sysregs
+from aarch64sim.arch.choices import Choices
+from aarch64sim.arch.encodings import FEATURES
+from aarch64sim.arch.memory import Memory
+from aarch64sim.arch.pstate import PState, level_of, sp_of
+from aarch64sim.events import EventLog
+from aarch64sim.step_state import StepState
+
+Op = Callable[[], int]
+"""An instruction bound to a CPU and an address: executes it, and returns the next PC, or LEAVE."""
+LEAVE = -1  # instead of a PC: look around before the next instruction; the PC is in `CpuState.pc`
+
+
+class CpuState:
+    """One AArch64 processing element with EL0, EL1 and EL2; exceptions taken to `host_el` go to the caller.
+
+    With `resident_guest`, the software at EL2 is the caller itself. It uses no register of the CPU, so an exception
+    taken there leaves the guest's PC, PSTATE and SP where they are (`at_host` says that EL2 runs): that is what the
+    caller sees of ELR_EL2 and SPSR_EL2, and what its `exception_return()` returns to.
+
+    `r` holds X0-X30, then the current SP, a zero (never written) and a sink (never read), each unsigned 64 bits.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_el: int = 2,
+        resident_guest: bool = False,
+        choices: Choices | None = None,
+        features: frozenset[str] = FEATURES,
+        memory: Memory | None = None,
+        log: EventLog | None = None,
+    ) -> None:
+        self.r: list[int] = [0] * 34
+        self.v: list[int] = [0] * 32
+        self.sp_el = [0, 0, 0]  # SP_EL0 to SP_EL2, but for the current one, which is in r[SP]
+        self.pc = 0
+        self.pstate = PState()
+        self.sys = sysregs.SystemRegisters()
+        self.memory = memory or Memory()
+        self.host_el = host_el
+        self.resident_guest = resident_guest
+        self.at_host = resident_guest
+        self.choices = choices or Choices()
+        self.features = features
+        self.log = log or EventLog()
+        self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
+        self.event_register = False
+        self.retired = 0  # instructions completed since reset
+        self.ops: dict[int, Op] = {}  # instructions bound so far, by address
+        self.plain: dict[int, Op] = {}  # those of them that are plain (`decode.is_plain`)
+        # About the instruction that executes now: stores made while watched (address, size, value before); whether it
+        # was ERET, which sets PSTATE.SS itself; whether `retired` is exact meanwhile.
+        self.written: list[tuple[int, int, int]] = []
+        self.returned = self.counted = False
+        # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
+        self.stepped = self.stepped_exclusive = False
+
+    def debug_target_el(self) -> int:
+        """Where debug exceptions go now."""
+        tde = self.sys.mdcr_el2 & sysregs.MDCR_TDE
+        return step.debug_target_el(tde=tde, tge=self.sys.hcr_el2 & sysregs.HCR_TGE)
+
+    def debug_exceptions_enabled(self, el: int | None = None, d: int | None = None) -> bool:
+        """Whether they are enabled from here, or from level `el` with PSTATE.D = `d`."""
+        if el is None:
+            el, d = (2, 1) if self.at_host else (self.pstate.el, self.pstate.d)
+        return step.debug_exceptions_enabled(
+            el=el,
+            target_el=self.debug_target_el(),
+            kde=self.sys.mdscr_el1 & sysregs.MDSCR_KDE,
+            d=self.pstate.d if d is None else d,
+            os_lock=self.sys.oslsr_el1 & sysregs.OSLSR_OSLK,
+        )
+
+    def step_state(self) -> StepState:
+        """The state of the software-step machine."""
+        if not self.sys.mdscr_el1 & sysregs.MDSCR_SS:
+            return StepState.INACTIVE  # the usual case, without a closer look
+        return step.step_state(
+            mdscr_ss=self.sys.mdscr_el1 & sysregs.MDSCR_SS,
+            pstate_ss=self.pstate.ss,
+            enabled=self.debug_exceptions_enabled(),
+        )
+
+    def stepping(self) -> bool:
+        """Whether software step is active."""
+        return self.step_state() is not StepState.INACTIVE
+
+    def leave(self, next_pc: int) -> int:
+        """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""
+        self.pc = next_pc
+        return LEAVE
+
+    def watch(self, watching: bool) -> None:
+        """Write events from now on, or stop."""
+        self.log.watching = watching
+        self.memory.forget_caches()
+
+    def save(self) -> tuple[object, ...]:
+        """Everything but memory, as plain values for `restore`."""
+        return (
+            self.r.copy(),
+            self.v.copy(),
+            self.pc,
+            self.pstate.to_spsr(),
+            self.sys.copy_values(),
+            self.sp_el.copy(),
+            self.monitor,
+            self.event_register,
+            self.retired,
+            (self.stepped, self.stepped_exclusive, self.at_host),
+        )
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Put back what `save` gave."""
+        self.r[:], self.v[:], self.pc, spsr, values, self.sp_el[:], *rest = saved
+        self.monitor, self.event_register, self.retired, stepped = rest
+        self.stepped, self.stepped_exclusive, self.at_host = stepped
+        self.pstate.set_all_but_stack(spsr)
+        self.pstate.el, self.pstate.sp = level_of(spsr), sp_of(spsr)
+        self.sys.restore_values(values)
+        self.memory.forget_caches()
