@@ -105,8 +105,8 @@ def _enter_exception(vcpu: VcpuState) -> None:
     sys.spsr_el1, sys.elr_el1 = old, pc
     vcpu.pstate = pstate.DAIF | pstate.EL1H
     if vcpu.vm.kernel.injection_keeps_flags:
-        span = sys.sctlr_el1 & sysregs.SCTLR_SPAN
-        vcpu.pstate |= pstate.kept_at_a_vector(old, span=span)
-    vcpu.pc = sys.vbar_el1 + pstate.vector_offset(old) & MASK64
+        span, dssbs = sys.sctlr_el1 & sysregs.SCTLR_SPAN, sys.sctlr_el1 & sysregs.SCTLR_DSSBS
+        vcpu.pstate |= pstate.kept_at_a_vector(old, span=span, dssbs=dssbs)
+    vcpu.pc = (sys.vbar_el1 & ~0x7FF) + pstate.vector_offset(old) & MASK64
     changes = (Change("pc", pc, vcpu.pc), *ss_change(pstate.ss_of(old), 0))
     vcpu.note(What.INJECT, "the guest is put at its exception vector", changes)

@@ -17,7 +17,7 @@ from aarch64sim.kvm.kernels import Arming
 from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 
 # Traps that KVM always sets in MDCR_EL2.
-MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
+MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA | sysregs.MDCR_TDRA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
 _DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
