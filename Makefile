@@ -78,9 +78,9 @@ lint: setup-dev
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/codespell
 
-# What a reader of the machine has before them; the promise is about 4,000.
-lines:
-	@find aarch64sim/arch aarch64sim/asm aarch64sim/kvm aarch64sim/vmm -name '*.py' | LC_ALL=C sort | xargs wc -l
+# What a reader of the simulator has before them: the path of one Step apart, code and words apart.
+lines: setup-test
+	@$(BIN)/python -m tools.lines
 
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)

@@ -10,10 +10,17 @@ from aarch64sim.arch.pattern import OFFSET, POST, PRE, REGISTER, UNPRIVILEGED
 from aarch64sim.arch.pattern import Encoding as _E
 from aarch64sim.arch.vocabulary import bitmask_immediate
 
-# All features that rows name, about what a Neoverse N1 has; which of them a CPU has is its own choice (`Cpu.features`),
-# without one the row is UNDEFINED. "Deliberately not here" marks where a row would stand that the table leaves out; SVE
-# and SME are left out as a whole.
-FEATURES = frozenset({"CRC32", "LSE", "LOR", "LRCPC"})
+# All features that rows name, about what a Neoverse N1 has, each with the field of an ID register that tells of it:
+# register, lowest bit, least value (Arm ARM D24.2). Which of them a CPU has is its own choice (`Cpu.features`), without
+# one the row is UNDEFINED. "Deliberately not here" marks where a row would stand that the table leaves out; SVE and SME
+# are left out as a whole.
+ID_FIELDS = {
+    "CRC32": ("id_aa64isar0_el1", 16, 1),
+    "LSE": ("id_aa64isar0_el1", 20, 2),
+    "LOR": ("id_aa64mmfr1_el1", 16, 1),
+    "LRCPC": ("id_aa64isar1_el1", 20, 1),
+}
+FEATURES = frozenset(ID_FIELDS)
 
 CONDITIONS = "eq ne cs cc mi pl vs vc hi ls ge lt gt le al nv".split()  # noqa: SIM905
 

@@ -142,7 +142,7 @@ def test_everything_is_reached_with_tab_in_reading_order(panel: Workbench) -> No
         )
         panel.page.keyboard.press("Tab")
     assert seen[:8] == ["kernel", *BUTTONS, "position in the history"]
-    assert seen[9:15] == ["what to do", "where", "Go", "Run back", "‹ Phase", "Phase ›"]
+    assert seen[9:15] == ["what to do", "where", "Go", "Run back", "‹ Event", "Event ›"]
     assert "Edit the program" in seen
 
 

@@ -1,4 +1,4 @@
-"""The controls of a StepLab by mouse and keyboard: run to, phases, event log, decoded registers, own kernel."""
+"""The controls of a StepLab by mouse and keyboard: run to, events, event log, decoded registers, own kernel."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ import random
 
 import pytest
 
-from aarch64sim.arch import execute
+from aarch64sim.arch import execute, sysregs
 from aarch64sim.arch.decode import decode
-from aarch64sim.arch.encodings import ENCODINGS, FEATURES, OTHER_SIMD
+from aarch64sim.arch.encodings import ENCODINGS, FEATURES, ID_FIELDS, OTHER_SIMD
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.arch.vocabulary import bitmask_immediate, encode_bitmask_immediate
 from aarch64sim.asm import disassemble
@@ -63,6 +63,14 @@ def test_row_is_whole(row: Encoding) -> None:
             allocated += 1
             assert row.build(fields) == word
     assert allocated
+
+
+@pytest.mark.parametrize("feature", ID_FIELDS)
+def test_an_id_register_tells_the_guest_of_each_feature(feature: str) -> None:
+    register, bit, least = ID_FIELDS[feature]
+    assert sysregs.BY_KEY[sysregs.KEYS[register]].reset >> bit & 0xF >= least, (
+        f"{register}[{bit + 3}:{bit}] in aarch64sim/arch/sysregs.py says that there is no {feature}"
+    )
 
 
 @pytest.mark.parametrize("row", ALIASES, ids=name)

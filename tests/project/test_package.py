@@ -16,6 +16,7 @@ from PIL import Image
 
 from tools.badges import definitions
 from tools.build_labs import notebooks
+from tools.lines import counts
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -32,6 +33,13 @@ def test_the_changelog_begins_with_this_version() -> None:
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert newest
     assert newest[1] == PROJECT["version"]
+
+
+def test_the_path_of_one_step_is_as_long_as_the_readme_says() -> None:
+    for page in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        (said,) = re.findall(r"about (\d),(\d{3})\s+lines", page)
+        counted = sum(counts()["the path of one Step"])
+        assert counted == pytest.approx(int("".join(said)), rel=0.08)
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "binder/requirements.txt"])

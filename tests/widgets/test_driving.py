@@ -49,7 +49,10 @@ def status(lab: StepLab) -> str:
     [
         ("loop", "Arrived at 0x40000004 (add x0, x0, #0x1)."),
         ("line 4", "Arrived at 0x4000000c"),
-        ("exit MMIO", "0x40000010 (b 0x40000004): KVM_RUN came back with KVM_EXIT_MMIO"),
+        (
+            "exit MMIO",
+            "At the exit. Step 4, event 4 of 12, kernel: KVM_RUN returns: KVM_EXIT_MMIO. Step finishes",
+        ),
         ("x0 == 5", "Stopped at 0x40000008 (str x0, [x21]): x0 == 5."),
     ],
 )
@@ -66,7 +69,7 @@ def test_a_run_to_what_is_never_met_is_stopped_or_ends_and_says_so(store: str) -
     lab = StepLab(store, kernel="fixed")
     on_a_loop(lab, lambda: press(lab, "travel", "run x9 == 77"))
     assert "has ended" in status(lab)
-    assert "Not reached: x9 == 77." in status(lab)
+    assert "Never reached: x9 == 77." in status(lab)
     lab = StepLab(ENDLESS, kernel="fixed")
     on_a_loop(lab, lambda: press(lab, "travel", "run x9 == 77"), lambda: press(lab, "stop"))
     assert status(lab).startswith("Stopped by you after")
@@ -142,7 +145,10 @@ def test_the_last_write_is_found_and_asked_again_the_one_before(lab: StepLab) ->
     lab.run(20)
     press(lab, "travel", "write x0")
     first = lab.state()["step"]
-    assert re.search(rf"Last written in step {first}, .*: x0 0x\d+ -> 0x\d+", status(lab))
+    assert re.search(
+        rf"Last written in step {first} by 0x40000004 \(add x0, x0, #0x1\): x0 0x\d+ -> 0x\d+",
+        status(lab),
+    )
     press(lab, "travel", "write x0")
     assert lab.state()["step"] < first
     press(lab, "travel", "write x7")
@@ -344,6 +350,7 @@ def test_a_device_starts_over_with_the_guest() -> None:
     for _ in range(4):
         lab.step()
     lab.use_kernel("v6.14")
+    assert lab.goto(0).number == 0
     assert [lab.step().number for _ in range(4)] == [1, 2, 3, 4]
     assert lab.debugger.registers["x1"] == 7
 
@@ -382,3 +389,44 @@ def test_a_panel_may_be_given_its_own_debugger() -> None:
     lab = StepLab(debugger=debugger)
     lab.use_kernel("fixed")
     assert lab.debugger is debugger
+
+
+# Inside a step
+
+
+def test_step_from_the_middle_of_a_step_finishes_that_step(store: str) -> None:
+    lab = StepLab(store, kernel="v4.3")
+    press(lab, "later")
+    press(lab, "later")
+    press(lab, "step")
+    assert (lab.debugger.position, lab.moment) == (1, None)
+    assert "Stopped at 0x40000004" in status(lab)
+
+
+def test_a_run_to_an_exit_stops_at_it_and_keeps_what_ran_unseen(store: str) -> None:
+    lab = StepLab(store, kernel="v4.3")
+    lab.run_to("exit MMIO")
+    assert lab.step_events[lab.moment or 0].text.endswith("KVM_EXIT_MMIO")
+    assert "The instruction at 0x40000008 (add x1, x1, #0x1) ran without a stop." in status(lab)
+    lab.step()
+    assert (lab.debugger.position, lab.moment) == (2, None)
+
+
+def test_the_last_write_names_the_instruction_that_made_it(store: str) -> None:
+    lab = StepLab(store, kernel="v4.3")
+    lab.run(2)
+    press(lab, "travel", "write x1")
+    assert "in step 2 by 0x40000008 (add x1, x1, #0x1)" in status(lab)
+
+
+def test_the_last_write_to_ss_is_an_event_of_the_step(store: str) -> None:
+    lab = StepLab(store, kernel="v4.3")
+    with pytest.raises(HistoryError, match="has changed SS"):
+        lab.last_write("ss")
+    lab.run(2)
+    seen = []
+    for _ in range(3):
+        press(lab, "travel", "write ss")
+        seen.append((lab.debugger.position, lab.step_events[lab.moment or 0].what))
+    assert seen == [(2, "retire"), (2, "arm"), (1, "retire")]
+    assert status(lab).startswith("SS was written last here: 1 -> 0.")

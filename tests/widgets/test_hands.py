@@ -143,7 +143,7 @@ def test_moving_while_a_run_is_under_way_does_not_disturb_it() -> None:
 # Events
 
 
-def test_phases_go_from_event_to_event_and_into_the_next_step(lab: StepLab) -> None:
+def test_one_goes_from_event_to_event_and_into_the_next_step(lab: StepLab) -> None:
     lab.step()
     press(lab, "later")
     assert (lab.debugger.position, lab.moment) == (2, 0)
@@ -208,7 +208,7 @@ def test_a_code_that_is_damaged_is_refused(store: str) -> None:
 
 
 def used(store: str, views: list[str]) -> StepLab:
-    """A panel with these views after steps, a change by hand, a phase and a click on an event."""
+    """A panel with these views after steps, a change by hand, an event on and a click on an event."""
     lab = StepLab(store, kernel="v4.3", views=views)
     lab.prefix = "same-"
     press(lab, "step")

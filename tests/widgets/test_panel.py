@@ -131,22 +131,28 @@ def test_the_end_is_said_and_step_does_nothing_more(lab: StepLab) -> None:
     assert lab.state()["step"] == 6
 
 
-def test_another_kernel_starts_over(lab: StepLab) -> None:
+def test_another_kernel_keeps_the_place_and_says_so(lab: StepLab) -> None:
+    lab.step()
     lab.step()
     press(lab, "kernel", "fixed")
-    assert repr(lab) == "StepLab(fixed, step 0, pc=0x40000000, inactive)"
+    assert repr(lab) == "StepLab(fixed, step 2, pc=0x40000008, inactive)"
     assert lab.shown["kernel@value"] == "fixed"
+    assert lab.shown["status.text"].startswith("The same 2 steps under")
+    lab.run()
+    press(lab, "kernel", "v4.3")
+    assert lab.shown["status.text"].startswith("6 steps of 7 under Linux 4.3")
 
 
-def test_the_marks_of_the_old_run_go_when_another_kernel_starts_over(
+def test_the_marks_of_the_old_kernel_go_when_another_is_chosen(
     lab: StepLab, sent: list[dict[str, Any]]
 ) -> None:
     press(lab, "ready")
     lab.step()
+    lab.step()
     sent.clear()
     press(lab, "kernel", "fixed")
-    assert sent[0]["show"]["row-40000004@class"] is None
-    assert sent[0]["show"]["row-40000000@class"] == "sl-now"
+    assert sent[0]["show"]["row-4000000c@class"] is None
+    assert sent[0]["show"]["row-40000008@class"] == "sl-now"
 
 
 def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:

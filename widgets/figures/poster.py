@@ -20,6 +20,7 @@ from widgets.page import wording
 from widgets.page.listing import Listing
 
 WIDTH, LEFT = 900.0, 300.0
+NO_BUTTONS = "This is a picture. Run the cell (Shift+Enter) to get the buttons."
 MONO: dict[str, Any] = {"family": "DejaVu Sans Mono", "fontsize": 8.0, "va": "center"}
 
 
@@ -29,8 +30,12 @@ def poster(
     """Program and registers at the left, the step machine at the right, the timeline below, the status on top."""
     lower = TimelineFigure((timeline,), WIDTH - 16).shortened()
     below = lower.height if timeline.columns else 0.0
-    height = diagram.diagram.size[1] + below + 44
+    height = diagram.diagram.size[1] + below + 60
     figure, axes = canvas((WIDTH, height))
+    axes.text(
+        8, height - 13, NO_BUTTONS, fontsize=10, weight="bold", va="center", color=LIGHT["stop"]
+    )
+    height -= 16
     axes.text(8, height - 13, title, fontsize=10, weight="bold", va="center", color=LIGHT["ink"])
     axes.text(
         8,
@@ -41,6 +46,7 @@ def poster(
         color=LIGHT["ink"],
     )
     _program(axes, listing, debugger, timeline, height - 56)
+    height += 16
     inner = figure.add_axes(
         (LEFT / WIDTH, below / height, (WIDTH - LEFT) / WIDTH, diagram.diagram.size[1] / height)
     )

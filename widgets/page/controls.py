@@ -37,8 +37,8 @@ MORE_BUTTONS = (
         "R",
         "back to the breakpoint or watched access before, or to the start",
     ),
-    ("earlier", "\u2039 Phase", ",", "one event back"),
-    ("later", "Phase \u203a", ".", "one event on: guest, kernel, userspace or debugger"),
+    ("earlier", "\u2039 Event", ",", "one event back"),
+    ("later", "Event \u203a", ".", "one event forward: guest, kernel, userspace or debugger"),
 )
 
 ALL = tuple(button[0] for button in BUTTONS)

@@ -37,23 +37,43 @@ def status(stop: Stop, listing: Listing, timeline: Timeline) -> str:
     if stop.reason == "start":
         return f"Not started. The next instruction is at {listing.where(stop.pc)}."
     text = f"Stopped at {listing.where(stop.pc)}." if stop.reason == "step" else stop.text
-    ran = [listing.where(c.pc) for c in timeline.columns if c.ghost == "ran"]
-    if ran:
-        noun = "The instruction" if len(ran) == 1 else "The instructions"
-        text += f" {noun} at {' and '.join(ran)} ran without a stop."
+    text += ran_unseen(listing, timeline)
     if stop.reason == "step" and not listing.text_at(stop.pc):
         text += " There is no instruction of the program here."
     return text
 
 
-def arrival(to: Destination, debugger: Debugger, listing: Listing) -> str:
+def ran_unseen(listing: Listing, timeline: Timeline) -> str:
+    """A sentence about the instructions of a step that ran without a stop, with a space before it; "" for none."""
+    ran = [listing.where(c.pc) for c in timeline.columns if c.ghost == "ran"]
+    noun = "The instruction" if len(ran) == 1 else "The instructions"
+    return f" {noun} at {' and '.join(ran)} ran without a stop." if ran else ""
+
+
+def arrival(
+    to: Destination, debugger: Debugger, listing: Listing, timeline: Timeline | None = None
+) -> str:
     """The status line after a run that was to go somewhere."""
+    unseen = ran_unseen(listing, timeline) if timeline else ""
     where = listing.where(debugger.last.pc)
+    if to.exit and to.reached(debugger):
+        if now := debugger.phase:
+            return f"At the exit. {phase(now)} Step finishes this step.{unseen}"
+        return f"Stopped at {where}: KVM_RUN came back with {to.words} in this step.{unseen}"
     if debugger.ended or not to.reached(debugger):
-        return f"{debugger.last.text} Not reached: {to.words}."
-    if to.exit:
-        return f"Stopped at {where}: KVM_RUN came back with {to.words} in this step."
-    return f"Arrived at {where}." if to.holds is None else f"Stopped at {where}: {to.words}."
+        return f"{debugger.last.text} Never reached: {to.words}."
+    words = f"Arrived at {where}." if to.holds is None else f"Stopped at {where}: {to.words}."
+    return words + unseen
+
+
+def kept_place(debugger: Debugger, wanted: int, status: str) -> str:
+    """What is said when another kernel has made the same number of steps, or as many as it could."""
+    at = debugger.position
+    steps = f"{at} step{'s' if at != 1 else ''}"
+    if at == wanted:
+        return f"The same {steps} under {debugger.kernel.title}. {status}"
+    why = "the guest has ended" if debugger.ended else "no more are made again"
+    return f"{steps.capitalize()} of {wanted} under {debugger.kernel.title}: {why}. {status}"
 
 
 def phase(now: Phase) -> str:

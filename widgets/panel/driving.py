@@ -14,11 +14,14 @@ from aarch64sim.debug import Debugger, Stop, Write
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
-from widgets.page import controls, ownkernel, wording
+from widgets.models.timeline import Timeline
+from widgets.page import arrivals, controls, ownkernel, wording
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
 from widgets.panel.gdb import GdbDoor
+
+MOST_KEPT = 2000  # steps that are made again under another kernel
 
 
 def read_program(program: Program | str | Path) -> Program | str:
@@ -38,6 +41,8 @@ class Driving:
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
+    _status: Callable[[], str]
+    last_timeline: Timeline
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     show: Callable[..., None]
@@ -50,8 +55,9 @@ class Driving:
     # --- moving --------------------------------------------------------------------------------------
 
     def step(self) -> Stop:
-        """One click on Step."""
-        return self._moved(self.debugger.step)
+        """One click on Step; from the middle of a step, to its end."""
+        debugger = self.debugger
+        return self._moved(debugger.look_at_end if debugger.phase else debugger.step)
 
     def back(self) -> Stop:
         """Undo the last step."""
@@ -72,8 +78,18 @@ class Driving:
         """
         to = self.debugger.destination(where)
         stop = self._moved(lambda: self.debugger.run_slice(limit, to=to))
-        self._say(wording.arrival(to, self.debugger, self._listing))
+        self._say(self._arrive(to))
         return stop
+
+    def _arrive(self, to: Destination) -> str:
+        """Stand where a run was to go: at the very return of KVM_RUN, if it was to one. The sentence about it."""
+        debugger = self.debugger
+        if to.exit and to.reached(debugger):
+            events = debugger.record(debugger.position).events
+            at = arrivals.exit_event(events, to.exit)
+            if at is not None and at < len(events) - 1:
+                debugger.look_at(at)
+        return wording.arrival(to, debugger, self._listing, self.last_timeline)
 
     def run_back(self) -> Stop:
         """Back to the breakpoint or watched access before, else to the start."""
@@ -85,9 +101,19 @@ class Driving:
         Asked again for the same there, to the one before. HistoryError if there is none, ValueError for what is
         neither.
         """
+        if arrivals.is_ss(what):
+            return self._to_last_ss()
         write = self.debugger.last_write(what, before=self._asked_before(what))
         self._moved(lambda: None)
         self._wrote = what, write
+        return write
+
+    def _to_last_ss(self) -> Write:
+        """Look at the event that changed SS last, before the moment that is looked at."""
+        debugger, moment = self.debugger, self.moment
+        write, event = arrivals.last_ss(debugger, moment)
+        self._moved(lambda: debugger.goto(write.step))
+        self.look_at(event)
         return write
 
     def _asked_before(self, what: str) -> int | None:
@@ -111,7 +137,7 @@ class Driving:
         phase = self.debugger.phase
         return phase.index if phase else None
 
-    def phase(self, by: int = 1) -> None:
+    def event(self, by: int = 1) -> None:
         """One event on, into the next step when this one is over; or one back."""
         debugger = self.debugger
         self._moved(debugger.phase_forward if by > 0 else debugger.phase_back)
@@ -137,8 +163,12 @@ class Driving:
         def found(write: Write) -> str:
             self.debugger.goto(write.step)
             self._wrote = what, write
-            return f"Last written in {write}."
+            return arrivals.written(write, self.debugger.record(write.step).events, self._listing)
 
+        if arrivals.is_ss(what):
+            write = self._to_last_ss()
+            self._say(f"SS was written last here: {write.old} -> {write.new}. {self._status()}")
+            return
         before = self._asked_before(what)
         self._look_back(self.debugger.search_write(what, before=before), found)
 
@@ -179,7 +209,7 @@ class Driving:
     def run_ended(self, message: str, to: Destination | None) -> None:
         """The run is over."""
         if to and not message:
-            message = wording.arrival(to, self.debugger, self._listing)
+            message = self._arrive(to)
         self._message = message
         self._show()
 
@@ -191,18 +221,20 @@ class Driving:
         self._restart(lambda d: d.restart(program=text, patched=d.patched))
 
     def use_kernel(self, kernel: str | Kernel) -> None:
-        """Start over under another kernel; breakpoints stay, and so does the learner's own kernel in the list."""
-        own = self._own
+        """The same number of steps under another kernel; breakpoints stay, and so does the learner's own kernel."""
+        own, wanted = self._own, 0 if self.running else self.debugger.position
         if kernel == ownkernel.VALUE and own is not None:
-            self._restart(lambda d: d.restart(own.kernel, patched=own.patched))
+            self._restart(lambda d: d.restart(own.kernel, patched=own.patched), wanted)
         else:
-            self._restart(lambda d: d.restart(kernel, patched=False))
+            self._restart(lambda d: d.restart(kernel, patched=False), wanted)
 
-    def _restart(self, restart: Callable[[Debugger], object]) -> None:
-        restart(self.debugger)
+    def _restart(self, restart: Callable[[Debugger], object], wanted: int = 0) -> None:
+        debugger = self.debugger
+        restart(debugger)
         self._runner.abandon()
-        self._message = ""
-        self._show_everywhere()
+        while debugger.position < min(wanted, MOST_KEPT) and not debugger.ended:
+            debugger.step()
+        self._say(wording.kept_place(debugger, wanted, self._status()) if wanted else "")
 
     # --- others that drive ---------------------------------------------------------------------------
 

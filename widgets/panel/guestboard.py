@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as MplFigure
 from aarch64sim.asm import AssemblyError, Program
 from widgets.figures.render import to_png
 from widgets.page import editor
+from widgets.page.audience import a_page_looks
 from widgets.page.board import Board, Bundle
 from widgets.page.runner import Runner, broken_off
 
@@ -61,7 +62,9 @@ class GuestBoard(Board):
 
     def _repr_mimebundle_(self, **_: Any) -> Bundle:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        data |= {"text/plain": repr(self), "image/png": self.png()}
+        data |= {"text/plain": repr(self)}
+        if not a_page_looks():
+            data |= {"image/png": self.png()}
         return data, metadata
 
     def png(self) -> bytes:

@@ -46,6 +46,9 @@ def instruction_barrier(cpu: CpuState, f: Fields, pc: int) -> Op:
     return lambda: cpu.leave(next_pc)
 
 
+# --- PSTATE ---
+
+
 def clear_exclusive(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CLREX."""
     next_pc = following(pc)
