@@ -301,7 +301,12 @@ def test_a_watchpoint_of_a_range_watches_it_all(whole: bool) -> None:
             want = rules.watchpoint(
                 value, wcr, address, size, load=not store, store=bool(store), el=1
             )
-            assert want is OPEN or (hit is not None) == want, (hex(value), hex(wcr), hex(address))
+            where = (hex(value), hex(wcr), hex(address), size)
+            assert want is OPEN or (hit is not None) == want, where
+            if hit and want:
+                bytes_ = rules.watched(value, wcr) or ()
+                meeting = [b for b in range(address, address + size) if b in bytes_]
+                assert rules.in_its_block(hit.far or 0, address, meeting), where
 
 
 @slices
