@@ -14,6 +14,7 @@ from aarch64sim.kvm import one_reg
 from aarch64sim.kvm.adjust_pc import inject_undefined
 from aarch64sim.kvm.kernels import PmuAccess
 from aarch64sim.kvm.vcpu_state import VcpuState
+from aarch64sim.limits import LIMITS
 
 _READ_AS_ZERO = frozenset(
     {
@@ -56,7 +57,9 @@ def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
         vcpu.note(What.EMULATE, f"the read of {name} is emulated: {value:#x}", change, kind=name)
     else:
         value = r[source(rt)]
-        vcpu.note(What.EMULATE, f"the write of {value:#x} to {name} is emulated", kind=name)
+        mmu_on = name == "sctlr_el1" and value & sysregs.SCTLR_M
+        said = f" ({LIMITS['stage 1']})" if mmu_on else ""
+        vcpu.note(What.EMULATE, f"the write of {value:#x} to {name} is emulated{said}", kind=name)
         if name == "oslar_el1" and vcpu.vm.kernel.os_lock_emulated:
             vcpu.os_lock = value & 1
         elif name not in _WRITE_IGNORED and not name.startswith(_RAS):
