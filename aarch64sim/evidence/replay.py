@@ -247,7 +247,7 @@ def replay(recording: Recording, kernel: Kernel | None = None) -> Result:
     """Replay one recording on `kernel`, or on the preset that its kernel's name maps to."""
     result = Result(recording, unreplayable=recording.damage)
     try:
-        result.kernel = kernel or kernels[recording.kernel]
+        result.kernel = kernel or recording.what_if or kernels[recording.kernel]
         for _, event, difference in Replay(recording, result.kernel).run():
             result.exits += event["op"] == "KVM_RUN"
             if difference:
