@@ -104,9 +104,7 @@ class Rule:
                 f"there is no event {when.strip()!r}: expected one of {', '.join(EVENTS)},"
                 " then maybe a number, and `at` a place"
             )
-        return cls(
-            found[1], _actions(actions), int(found[2]) if found[2] else None, found[3] or ""
-        )
+        return cls(found[1], _actions(actions), int(found[2]) if found[2] else None, found[3] or "")
 
 
 @dataclass(frozen=True)

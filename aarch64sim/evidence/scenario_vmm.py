@@ -131,7 +131,9 @@ class ScenarioVmm:
                 if name in self.saved and self.saved[name] != self.registers[name]:
                     self._set(name, self.saved[name])
         elif action.name == "set":
-            self._set(action.words[0], self.scenario.value(action.words[1], self.pc) & (1 << 64) - 1)
+            self._set(
+                action.words[0], self.scenario.value(action.words[1], self.pc) & (1 << 64) - 1
+            )
         else:
             self.perform(self._operation(action))
 
@@ -143,7 +145,9 @@ class ScenarioVmm:
     def _operation(self, action: Action) -> Event:
         """The event that asks for it."""
         words = action.words
-        values = [self.scenario.value(w, self.pc) for w in words if w[:1].isdigit() or w[:2] == "pc"]
+        values = [
+            self.scenario.value(w, self.pc) for w in words if w[:1].isdigit() or w[:2] == "pc"
+        ]
         if action.name == "debug":
             places = dict(zip(words[1::2], words[2::2], strict=True))
             points = {kind: hex(self.scenario.value(place)) for kind, place in places.items()}

@@ -20,11 +20,18 @@ from aarch64sim.vmm.start import StartState
 
 Event = dict[str, Any]
 
-READ_REGISTERS = (
-    ["pc", "pstate", "sp_el0", "sp_el1", "elr_el1", "spsr_el1", "mdscr_el1"]
-    + [f"x{n}" for n in range(31)]
-    + ["esr_el1", "far_el1"]
-)
+# In the order in which recordings hold them.
+READ_REGISTERS = [
+    "pc",
+    "pstate",
+    "sp_el0",
+    "sp_el1",
+    "elr_el1",
+    "spsr_el1",
+    "esr_el1",
+    "far_el1",
+    "mdscr_el1",
+] + [f"x{n}" for n in range(31)]
 LIMIT = 1_000_000  # instructions that a guest may run in one KVM_RUN
 
 
