@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from aarch64sim.arch.sysregs import KEYS
-from aarch64sim.evidence.recording import POISON
+from aarch64sim.evidence.recording import POISON, EvidenceError
 from aarch64sim.evidence.simulated import READ_REGISTERS, Event
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.start import StartState, recordings_folder
@@ -41,7 +41,7 @@ _CAPS = {"KVM_CAP_ARM_NISV_TO_USER": 177}
 _BREAKPOINT, _WATCHPOINT = 0x1E7, 0x1FF  # BAS=0xf, EL0 and EL1; a watchpoint on loads and stores
 
 
-class RecorderError(RuntimeError):
+class RecorderError(EvidenceError):
     """Nothing can be recorded (any more); the text is one sentence that says what to do."""
 
 
@@ -366,7 +366,8 @@ class Workshop:
         except RecorderError:
             self._folder.cleanup()
             raise
-        self.start, self.cpu = start, cpu if image else platform.processor() or "this computer's"
+        self.start, self.image = start, image
+        self.cpu = cpu if image else _this_cpu()
 
     def recorder(self) -> Recorder:
         """A recorder that answers; RecorderError if there is none to be had."""
@@ -375,3 +376,10 @@ class Workshop:
     def close(self) -> None:
         """Remove what was compiled."""
         self._folder.cleanup()
+
+
+def _this_cpu() -> str:
+    """What /proc/cpuinfo says of this computer's CPU: implementer and part."""
+    text = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
+    found = dict(re.findall(r"^CPU (implementer|part)\s*: (\S+)", text, re.MULTILINE))
+    return f"implementer {found.get('implementer', '?')} part {found.get('part', '?')}"

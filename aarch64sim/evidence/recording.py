@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,11 @@ def linux_errno(error: OSError) -> int:
     return _LINUX_ERRNO.get(error.errno or 0, error.errno or 0)
 
 
-class RecordingError(ValueError):
+class EvidenceError(ValueError):
+    """Recording, replaying or comparing cannot be done; the text is one sentence."""
+
+
+class RecordingError(EvidenceError):
     """The folder or a recording in it cannot be read; the text is one sentence."""
 
 
@@ -111,35 +116,48 @@ class Folder:
                 self.scenarios[entry["scenario"]] = entry
 
     def _text(self, name: str) -> str:
+        """The text of a file, which may be there in compressed form (`.xz`) only."""
         with _reading(name):
+            path, packed = self.path / name, self.path / f"{name}.xz"
             try:
-                return (self.path / name).read_text("utf-8")
+                if packed.exists() and not path.exists():
+                    return lzma.decompress(packed.read_bytes()).decode("utf-8")
+                return path.read_text("utf-8")
+            except lzma.LZMAError:
+                raise RecordingError(f"{packed.name} is cut off or not compressed by xz") from None
             except OSError:
                 raise RecordingError(f"{self.path} has no {name}") from None
+
+    @property
+    def recorded(self) -> list[str]:
+        """The kernels of which there are recordings, in order: `NAME.jsonl` or `NAME.jsonl.xz`."""
+        files = [*self.path.glob("*.jsonl"), *self.path.glob("*.jsonl.xz")]
+        return sorted({path.name.partition(".jsonl")[0] for path in files} - {"scenarios"})
 
     def recordings(
         self, kernel: str | None = None, scenario: str | None = None
     ) -> Iterator[Recording]:
         """All recordings, or those of one kernel or scenario, in the order of the files; damaged ones, too."""
-        for path in sorted(self.path.glob("*.jsonl")):
-            if path.name == "scenarios.jsonl" or (kernel and path.stem != kernel):
+        for name in self.recorded:
+            if kernel in (None, name):
+                yield from self._of_kernel(name, scenario)
+
+    def _of_kernel(self, kernel: str, scenario: str | None) -> Iterator[Recording]:
+        file = f"{kernel}.jsonl"
+        try:
+            lines = self._text(file).splitlines()
+        except RecordingError as error:
+            yield self._damaged(kernel, "all", str(error))
+            return
+        for number, line in enumerate(lines, 1):
+            name = re.search(r'"scenario": *"([^"]*)"', line)
+            if scenario and name and name[1] != scenario:
                 continue
             try:
-                lines = self._text(path.name).splitlines()
+                with _reading(f"{file}, line {number}"):
+                    yield self._recording(kernel, json.loads(line))
             except RecordingError as error:
-                yield self._damaged(path.stem, "all", str(error))
-                continue
-            for number, line in enumerate(lines, 1):
-                name = re.search(r'"scenario": *"([^"]*)"', line)
-                if scenario and name and name[1] != scenario:
-                    continue
-                try:
-                    with _reading(f"{path.name}, line {number}"):
-                        recording = self._recording(path.stem, json.loads(line))
-                except RecordingError as error:
-                    scenario_name = name[1] if name else f"line {number}"
-                    recording = self._damaged(path.stem, scenario_name, str(error))
-                yield recording
+                yield self._damaged(kernel, name[1] if name else f"line {number}", str(error))
 
     def _damaged(self, kernel: str, scenario: str, damage: str) -> Recording:
         return Recording(kernel, scenario, "", (), (), Host(), self.start, damage)

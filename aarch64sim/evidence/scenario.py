@@ -40,7 +40,8 @@ from pathlib import Path
 
 from aarch64sim.asm import AssemblyError, Program, assemble
 from aarch64sim.asm.text import did_you_mean
-from aarch64sim.kvm.guest_debug import GuestDebug
+from aarch64sim.evidence.recording import EvidenceError
+from aarch64sim.kvm.vcpu_state import GuestDebug
 
 EVENTS = ("load", "store", "debug", "brk", "nisv", "system_event", "run")
 KEYS = ("about", "start", "answer", "on", "limit", "final")
@@ -53,7 +54,7 @@ _SHAPES = {  # how many words each action takes
 }  # fmt: skip
 
 
-class ScenarioError(ValueError):
+class ScenarioError(EvidenceError):
     """The text is no scenario; the message is one sentence that names the line."""
 
 

@@ -15,7 +15,8 @@ from aarch64sim.evidence.recording import POISON, linux_errno
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu import Vcpu
-from aarch64sim.kvm.vm import VM, Host
+from aarch64sim.kvm.vm import VM
+from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.start import StartState
 
 Event = dict[str, Any]
