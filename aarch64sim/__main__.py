@@ -16,7 +16,7 @@ from pathlib import Path
 from aarch64sim.asm import AssemblyError, ProgramError, assemble
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger
-from aarch64sim.evidence import record, replaying
+from aarch64sim.evidence import fuzz, record, replaying
 from aarch64sim.evidence.recording import EvidenceError
 from aarch64sim.gdb.server import serve_forever
 from aarch64sim.kvm.kernels import (
@@ -53,6 +53,7 @@ Each command explains its options: python -m aarch64sim step --help.
 EVIDENCE = (
     ("replay", replaying, "compare recordings of real kernels with the simulator"),
     ("record", record, "record scenarios on a real kernel, and replay them"),
+    ("fuzz", fuzz, "compare random scenarios with a real kernel, and shrink what differs"),
 )
 
 

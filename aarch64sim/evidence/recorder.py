@@ -27,7 +27,7 @@ from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.start import StartState, recordings_folder
 
 ENOENT, EACCES, EPERM = 2, 13, 1
-BOOT_SECONDS, ANSWER_SECONDS, RUN_MILLISECONDS = 180.0, 60.0, 2000
+BOOT_SECONDS, ANSWER_SECONDS, RUN_MILLISECONDS = 180.0, 60.0, 1500
 MOST_IN_FLIGHT = 1000  # bytes of requests that are not answered yet: what a console can hold
 QEMU = "qemu-system-aarch64"
 _CORE, _SYSTEM = (
