@@ -112,6 +112,18 @@ class Fuzzer:
                 self.recorded.append(scenario)
             self.found += [found] if found else []
 
+    def shrunk(self, progress: Progress) -> tuple[dict[Kind, list[Found]], dict[Kind, Found]]:
+        """What was found, sorted by what the smallest scenario of each kind shows; and those."""
+        kinds: dict[Kind, list[Found]] = {}
+        smallest: dict[Kind, Found] = {}
+        first = by_kind(self.found)
+        for number, (kind, several) in enumerate(first.items()):
+            progress(number, len(first), str(kind))
+            small = self.smallest(several[0]) if number < MOST_SHRUNK else several[0]
+            smallest.setdefault(small.kind, small)
+            kinds.setdefault(small.kind, []).extend(several)
+        return kinds, smallest
+
     def smallest(self, found: Found) -> Found:
         """The scenario shrunk, as long as the same thing differs."""
         assert found.scenario
@@ -232,7 +244,7 @@ def _from_recordings(folder: Path) -> Sorted:
 
 def _from_kernel(options: argparse.Namespace) -> Sorted:
     fuzzer = Fuzzer(Session(workshop_for(options)))
-    session, smallest = fuzzer.session, dict[Kind, Found]()
+    session = fuzzer.session
     try:
         session.connect()
         try:
@@ -241,11 +253,7 @@ def _from_kernel(options: argparse.Namespace) -> Sorted:
             print("interrupted; what was found until then:", file=sys.stderr)
         except RecorderError as error:
             print(f"{error}; what was found until then:", file=sys.stderr)
-        kinds = by_kind(fuzzer.found)
-        bar = progress_bar("shrinking", sys.stderr)
-        for number, (kind, several) in enumerate(list(kinds.items())[:MOST_SHRUNK]):
-            bar(number, min(len(kinds), MOST_SHRUNK), str(kind))
-            smallest[kind] = fuzzer.smallest(several[0])
+        kinds, smallest = fuzzer.shrunk(progress_bar("shrinking", sys.stderr))
     finally:
         session.disconnect()
         session.workshop.close()

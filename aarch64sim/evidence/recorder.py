@@ -30,6 +30,7 @@ ENOENT, EACCES, EPERM = 2, 13, 1
 BOOT_SECONDS, ANSWER_SECONDS, RUN_MILLISECONDS = 180.0, 60.0, 1500
 MOST_IN_FLIGHT = 1000  # bytes of requests that are not answered yet: what a console can hold
 QEMU = "qemu-system-aarch64"
+KVM = Path("/dev/kvm")
 _CORE, _SYSTEM = (
     0x6030_0000_0010_0000,
     0x6030_0000_0013_0000,
@@ -320,7 +321,7 @@ def native_command(program: Path) -> list[str]:
         raise RecorderError(
             "this computer is no arm64 one: name a kernel to boot under QEMU (--debian, or --image FILE)"
         )
-    if not Path("/dev/kvm").exists():
+    if not KVM.exists():
         raise RecorderError(
             "there is no /dev/kvm here: load KVM, or name a kernel to boot under QEMU (--debian, --image FILE)"
         )
