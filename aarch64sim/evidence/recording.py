@@ -110,23 +110,28 @@ class Folder:
             self.kernels = {
                 entry["kernel"]: entry for entry in list(json.loads(self._text("kernels.json")))
             }
-        for number, line in enumerate(self._text("scenarios.jsonl").splitlines(), 1):
+        for number, line in enumerate(self._lines("scenarios"), 1):
             with _reading(f"scenarios.jsonl, line {number}"):
                 entry = json.loads(line)
                 self.scenarios[entry["scenario"]] = entry
 
     def _text(self, name: str) -> str:
-        """The text of a file, which may be there in compressed form (`.xz`) only."""
         with _reading(name):
-            path, packed = self.path / name, self.path / f"{name}.xz"
             try:
-                if packed.exists() and not path.exists():
-                    return lzma.decompress(packed.read_bytes()).decode("utf-8")
-                return path.read_text("utf-8")
-            except lzma.LZMAError:
-                raise RecordingError(f"{packed.name} is cut off or not compressed by xz") from None
+                return (self.path / name).read_text("utf-8")
             except OSError:
                 raise RecordingError(f"{self.path} has no {name}") from None
+
+    def _lines(self, stem: str) -> list[str]:
+        """The lines of a .jsonl file, or of one that xz has compressed."""
+        packed = self.path / f"{stem}.jsonl.xz"
+        if not packed.is_file():
+            return self._text(f"{stem}.jsonl").splitlines()
+        with _reading(packed.name):
+            try:
+                return lzma.decompress(packed.read_bytes()).decode("utf-8").splitlines()
+            except lzma.LZMAError:
+                raise RecordingError("it is cut off or not compressed by xz") from None
 
     @property
     def recorded(self) -> list[str]:
@@ -143,9 +148,8 @@ class Folder:
                 yield from self._of_kernel(name, scenario)
 
     def _of_kernel(self, kernel: str, scenario: str | None) -> Iterator[Recording]:
-        file = f"{kernel}.jsonl"
         try:
-            lines = self._text(file).splitlines()
+            lines = self._lines(kernel)
         except RecordingError as error:
             yield self._damaged(kernel, "all", str(error))
             return
@@ -154,7 +158,7 @@ class Folder:
             if scenario and name and name[1] != scenario:
                 continue
             try:
-                with _reading(f"{file}, line {number}"):
+                with _reading(f"{kernel}.jsonl, line {number}"):
                     yield self._recording(kernel, json.loads(line))
             except RecordingError as error:
                 yield self._damaged(kernel, name[1] if name else f"line {number}", str(error))

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from aarch64sim.evidence.scenario import Action, Rule, Scenario, ScenarioError, debug_flags
-from aarch64sim.evidence.simulated import READ_REGISTERS, Event, Target
+from aarch64sim.evidence.simulated import EINTR, READ_REGISTERS, Event, Target
 from aarch64sim.vmm.machine import EXIT_BASE
 
-EINTR = 4
 BRK = 0x3C  # the exception class of a BRK in AArch64
 MOST_FAILURES = 2  # exits that nobody answers: the second one ends a scenario
 _EXITS = {"DEBUG": "debug", "ARM_NISV": "nisv", "SYSTEM_EVENT": "system_event"}

@@ -33,6 +33,7 @@ READ_REGISTERS = [
     "far_el1",
     "mdscr_el1",
 ] + [f"x{n}" for n in range(31)]
+EINTR = 4
 LIMIT = 1_000_000  # instructions that a guest may run in one KVM_RUN
 
 
@@ -43,7 +44,10 @@ class Target(Protocol):
         """A new VM with these words (address, 32 bits) in its memory."""
 
     def perform(self, operation: Event) -> Event:
-        """Do what a recording's event says; the same event with what came back."""
+        """Do what a recording's event says; the same event with what came back.
+
+        `too_long` is true in it if the guest was stopped because it had run for very long.
+        """
 
 
 class Simulated:
@@ -57,14 +61,10 @@ class Simulated:
         *,
         choices: Choices = QEMU,
         log: EventLog | None = None,
+        limit: int = LIMIT,
     ) -> None:
-        self.kernel, self.start, self.host, self.choices, self.log = (
-            kernel,
-            start,
-            host,
-            choices,
-            log,
-        )
+        self.kernel, self.start, self.host = kernel, start, host
+        self.choices, self.log, self.limit = choices, log, limit
         self.failure = ""
         self.begin(())
 
@@ -99,13 +99,14 @@ class Simulated:
             self.vcpu.run(
                 immediate_exit=bool(how.get("immediate_exit")),
                 pending_signal=bool(how.get("pending_signal")),
-                limit=LIMIT,
+                limit=self.limit,
             )
         except OSError as error:
             number = linux_errno(error)
         registers = {name: hex(value) for name, value in self.changed_registers().items()}
         exit_ = describe_exit(self.vcpu.kvm_run)
-        return {"op": "KVM_RUN", **how, "errno": number, **exit_, "registers": registers}
+        event = {"op": "KVM_RUN", **how, "errno": number, **exit_, "registers": registers}
+        return event | ({"too_long": True} if number == EINTR and not how else {})
 
     def _final(self, operation: Event) -> Event:
         memory = {}

@@ -33,6 +33,7 @@ class StandIn:
         self.watched: list[str] = []
         self.last: dict[str, int] = {}
         self.vms = 0
+        self.host = host_of(load(recordings_folder()).kernels[KERNEL])
 
     def answer(self, name: str, *numbers: int) -> dict[str, Any]:
         if name == "about":
@@ -49,8 +50,7 @@ class StandIn:
         unknown = {
             n: v for n, v in start.registers.items() if n in ("sctlr_el1", "far_el1", "esr_el1")
         }
-        host = host_of(load(recordings_folder()).kernels[KERNEL])
-        self.target = Simulated(kernels[KERNEL], StartState((), unknown), host)
+        self.target = Simulated(kernels[KERNEL], StartState((), unknown), self.host)
         self.last = dict.fromkeys(self.watched, 0)
         return {}
 
@@ -90,8 +90,6 @@ class StandIn:
         self.last = now
         for name in ("op", "immediate_exit", "pending_signal"):
             event.pop(name, None)
-        if event["errno"] == 4 and not how:
-            event["too_long"] = True
         return {**event, "exit_reason": ExitReason[event["exit_reason"]].value}
 
     def debug(self, control: int, bvr: int, bcr: int, wvr: int, wcr: int) -> None:
