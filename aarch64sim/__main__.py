@@ -17,7 +17,7 @@ from aarch64sim.asm import AssemblyError, ProgramError, assemble
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.evidence import fuzz, record, replaying
-from aarch64sim.evidence.recording import EvidenceError
+from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.gdb.server import serve_forever
 from aarch64sim.kvm.kernels import (
     UnknownKernelError,

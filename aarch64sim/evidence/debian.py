@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aarch64sim.evidence.recording import EvidenceError
+from aarch64sim.evidence.errors import EvidenceError
 
 SUITES = ("bullseye", "bookworm", "trixie", "sid")  # where a version is looked for
 _NO_SECURITY = ("sid", "unstable", "testing")  # nor backports

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.random_scenarios import scenario as random_scenario
 from aarch64sim.evidence.record import (
     Progress,
     Session,
     add_target_arguments,
     progress_bar,
-    scenario_line,
     workshop_for,
     write_folder,
 )
 from aarch64sim.evidence.recorder import RecorderError
-from aarch64sim.evidence.recording import EvidenceError, Instruction, Recording, host_of, load
+from aarch64sim.evidence.recording import Instruction, Recording, host_of, load, scenario_line
 from aarch64sim.evidence.replay import Difference, Result, replay
 from aarch64sim.evidence.scenario import Scenario
 from aarch64sim.evidence.scenario_vmm import EndlessGuest, ScenarioVmm

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +18,7 @@ from typing import TextIO
 from aarch64sim.evidence.debian import kernel_image
 from aarch64sim.evidence.probing import kernel_entry
 from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError, Workshop
+from aarch64sim.evidence.recording import load, scenario_line
 from aarch64sim.evidence.scenario import Scenario, scenarios_in
 from aarch64sim.evidence.scenario_vmm import EndlessGuest, ScenarioVmm
 from aarch64sim.evidence.simulated import Event
@@ -139,19 +140,6 @@ def write_folder(
     return path
 
 
-def scenario_line(scenario: Scenario) -> Event:
-    """What scenarios.jsonl says of a scenario: the words in memory, and their text."""
-    program = [
-        {
-            "address": hex(address),
-            "word": f"{word:#010x}",
-            "text": scenario.program.line_text(address).partition("//")[0].strip(),
-        }
-        for address, word in scenario.words
-    ]
-    return {"scenario": scenario.name, "about": scenario.about, "program": program}
-
-
 def _words(line: Event) -> set[tuple[int, int]]:
     return {(int(i["address"], 16), int(i["word"], 16)) for i in line["program"]}
 
@@ -237,9 +225,23 @@ def run(options: argparse.Namespace) -> int:
     print(f"{path}: {len(session.events)} of {len(scenarios)} scenarios, {seconds:.0f} s")
     for name, why in session.left_out.items():
         print(f"  left out: {name}: {why}")
+    print(*_beside_ours(session), sep="\n", end="")
     if failure:
         print(f"{failure}; what was recorded until then is kept", file=sys.stderr)
     return _replay(options.out, session.kernel) or int(bool(failure))
+
+
+def _beside_ours(session: Session) -> Iterator[str]:
+    """Whether the same kernel was recorded before, by us: then all must be the same."""
+    known = {
+        r.scenario: list(r.events) for r in load(recordings_folder()).recordings(session.kernel)
+    }
+    both = [name for name in session.events if name in known]
+    if both:
+        same = [name for name in both if session.events[name] == known[name]]
+        yield f"  {len(same)} of {len(both)} are the same as in the repository's recordings of this kernel"
+        yield from (f"    not the same: {name}" for name in both if name not in same)
+        yield ""
 
 
 def _replay(folder: Path, kernel: str) -> int:

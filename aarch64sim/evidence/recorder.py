@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from aarch64sim.arch.sysregs import KEYS
-from aarch64sim.evidence.recording import POISON, EvidenceError
+from aarch64sim.evidence.errors import EvidenceError
+from aarch64sim.evidence.recording import POISON
 from aarch64sim.evidence.simulated import READ_REGISTERS, Event
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.start import StartState, recordings_folder

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import islice, zip_longest
 from pathlib import Path
 
+from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.recording import load
 from aarch64sim.evidence.replay import Result, replay
 
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command; exit status 1 if anything differs."""
+    if options.jobs < 1:
+        raise EvidenceError(f"--jobs {options.jobs}: at least one process is needed")
     return replay_folder(
         options.folder, options.kernel, options.scenario, options.jobs, options.verbose
     )

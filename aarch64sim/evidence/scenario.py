@@ -40,7 +40,7 @@ from pathlib import Path
 
 from aarch64sim.asm import AssemblyError, Program, assemble
 from aarch64sim.asm.text import did_you_mean
-from aarch64sim.evidence.recording import EvidenceError
+from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.kvm.vcpu_state import GuestDebug
 
 EVENTS = ("load", "store", "debug", "brk", "nisv", "system_event", "run")

@@ -16,9 +16,9 @@ import pytest
 from aarch64sim.__main__ import main
 from aarch64sim.evidence import debian, fuzz, record, recorder
 from aarch64sim.evidence.debian import DebianError, kernel_image
-from aarch64sim.evidence.record import scenario_line
 from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError, Workshop
-from aarch64sim.evidence.recording import load
+from aarch64sim.evidence.recording import load, scenario_line
+from aarch64sim.evidence.replay import replay
 from aarch64sim.evidence.scenario import Scenario, scenarios_in
 from aarch64sim.vmm.start import StartState, default_start, recordings_folder
 from tests.evidence import stand_in
@@ -203,6 +203,39 @@ def test_a_kernel_that_forgets_steps_is_recorded_twice_and_what_differs_is_left_
     assert seen == [*FEW, *reversed(FEW)]
     assert set(session.events) == set(FEW) - {"b_str"}
     assert "twice recorded, it differs" in session.left_out["b_str"]
+
+
+def test_debians_kernels_do_what_their_eras_do() -> None:
+    results = [replay(recording) for recording in load(recordings_folder() / "debian").recordings()]
+    assert len(results) == 6 * 70
+    assert [
+        f"{r.recording}: {r.difference or r.unreplayable}" for r in results if not r.agrees
+    ] == []
+
+
+def test_replay_takes_the_scenarios_from_their_texts_where_there_is_no_list(
+    few: Path, tmp_path: Path
+) -> None:
+    for name in ("machine.json", "kernels.json", "linux-6.12.117.jsonl"):
+        (tmp_path / name).write_text((recordings_folder() / name).read_text("utf-8"), "utf-8")
+    folder = load(tmp_path)
+    assert set(folder.scenarios) == set(FEW)
+    assert all(replay(r).agrees for name in FEW for r in folder.recordings(scenario=name))
+
+
+def test_replay_says_the_same_with_any_number_of_jobs(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("machine.json", "kernels.json", "linux-6.12.117.jsonl"):
+        (tmp_path / name).write_text((recordings_folder() / name).read_text("utf-8"), "utf-8")
+    said = []
+    for jobs in ("1", "2"):
+        assert main(["replay", str(tmp_path), "--jobs", jobs, "-v"]) == 1
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "4 of 71 recordings agree" in said[0]  # the others have no program here
+    assert main(["replay", str(tmp_path), "--jobs", "0"]) == 2
+    assert "--jobs 0" in capsys.readouterr().err
 
 
 # --- what is missing on this computer -----------------------------------------------------------
