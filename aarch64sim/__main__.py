@@ -16,8 +16,8 @@ from pathlib import Path
 from aarch64sim.asm import AssemblyError, ProgramError, assemble
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger
-from aarch64sim.evidence.recording import RecordingError, load
-from aarch64sim.evidence.replay import Result, replay
+from aarch64sim.evidence import fuzz, record, replaying
+from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.gdb.server import serve_forever
 from aarch64sim.kvm.kernels import (
     UnknownKernelError,
@@ -40,12 +40,21 @@ examples:
   Compare the simulator with the recordings of all real kernels (some seconds), or of one:
     python -m aarch64sim replay labs/recordings
     python -m aarch64sim replay labs/recordings --kernel linux-5.10.89 -v
+  Record the kernel of this arm64 computer, or Debian's under QEMU:
+    python -m aarch64sim record
+    python -m aarch64sim record --debian 6.12.118
   Attach a debugger from another terminal:
     python -m aarch64sim gdb labs/programs/store.s --kernel v4.3
     gdb-multiarch -ex "target remote :1234"
 
 Each command explains its options: python -m aarch64sim step --help.
 """
+
+EVIDENCE = (
+    ("replay", replaying, "compare recordings of real kernels with the simulator"),
+    ("record", record, "record scenarios on a real kernel, and replay them"),
+    ("fuzz", fuzz, "compare random scenarios with a real kernel, and shrink what differs"),
+)
 
 
 def _version() -> str:
@@ -74,14 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     step.add_argument("--limit", type=int, default=1000, help="steps at most; default: 1000")
     step.set_defaults(run=_step)
 
-    again = commands.add_parser(
-        "replay", help="compare recordings of real kernels with the simulator"
-    )
-    again.add_argument("folder", type=Path, metavar="DIR", help="a folder like labs/recordings")
-    again.add_argument("--kernel", help="only this recorded kernel, such as linux-5.10.89")
-    again.add_argument("--scenario", help="only this scenario, such as b_str")
-    again.add_argument("-v", "--verbose", action="store_true", help="a line for every recording")
-    again.set_defaults(run=_replay)
+    for name, module, what in EVIDENCE:
+        module.add_arguments(commands.add_parser(name, help=what))
 
     gdb = commands.add_parser("gdb", help="serve a gdb on this computer (target remote :PORT)")
     gdb.add_argument("file", type=Path, metavar="FILE.s", help="assembly source, or an ELF file")
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AssemblyError, ProgramError) as error:
         caret = getattr(error, "caret", "")
         print(f"{options.file}: {error}" + (f"\n{caret}" if caret else ""), file=sys.stderr)
-    except (RecordingError, UnknownKernelError) as error:
+    except (EvidenceError, UnknownKernelError) as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"{error.filename or options.command}: {error.strerror or error}", file=sys.stderr)
@@ -147,43 +150,6 @@ def _gdb(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _replay(options: argparse.Namespace) -> int:
-    folder = load(options.folder)
-    results: list[Result] = []
-    for recording in folder.recordings(options.kernel, options.scenario):
-        result = replay(recording)
-        results.append(result)
-        if result.difference:
-            print(f"{recording}: {result.difference}")
-        elif result.unreplayable:
-            print(f"{recording}: cannot be replayed: {result.unreplayable}")
-        elif options.verbose:
-            preset = result.kernel.name if result.kernel else "?"
-            print(f"{recording}: {result.exits} exits agree with {preset}")
-    if not results:
-        print(f"{options.folder}: no recording of that kernel and scenario", file=sys.stderr)
-        return 2
-    _matrix(results)
-    return 0 if all(result.agrees for result in results) else 1
-
-
-def _matrix(results: Sequence[Result]) -> None:
-    """Per recorded kernel: its preset, and how many recordings agree."""
-    width = max(len(result.recording.kernel) for result in results)
-    print(f"\n{'recorded kernel':<{width}}  {'preset':<38} agree  differ  not replayed")
-    for kernel in dict.fromkeys(result.recording.kernel for result in results):
-        own = [result for result in results if result.recording.kernel == kernel]
-        preset = next((result.kernel.name for result in own if result.kernel), "-")
-        agree = sum(result.agrees for result in own)
-        differ = sum(result.difference is not None for result in own)
-        print(
-            f"{kernel:<{width}}  {preset:<38} {agree:>5}  {differ:>6}  {len(own) - agree - differ:>12}"
-        )
-    agree = sum(result.agrees for result in results)
-    exits = sum(result.exits for result in results)
-    print(f"\n{agree} of {len(results)} recordings agree; {exits} exits compared.")
 
 
 def _kernels(options: argparse.Namespace) -> int:

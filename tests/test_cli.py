@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from aarch64sim.__main__ import EXAMPLES, main
+from aarch64sim.evidence import record
+from aarch64sim.evidence.recorder import RecorderError
 from aarch64sim.kvm.kernels import behaviours, kernels
 from aarch64sim.vmm.start import recordings_folder
 
@@ -157,6 +159,10 @@ EXAMPLE_ARGUMENTS = [
 ]
 
 
+def refuse(*_: object) -> None:
+    raise RecorderError("not here")
+
+
 @pytest.mark.parametrize("arguments", EXAMPLE_ARGUMENTS, ids=" ".join)
 def test_an_example_of_the_help_works(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
@@ -165,6 +171,10 @@ def test_an_example_of_the_help_works(
     if arguments[0] == "gdb":  # it would serve until somebody stops it
         arguments = [*arguments[:-1], "v9.9"]
         assert "no kernel 'v9.9'" in told(capsys, *arguments)
+    elif arguments[0] == "record":  # it would boot a kernel
+        monkeypatch.setattr(record, "Workshop", refuse)
+        monkeypatch.setattr(record, "kernel_image", Path)
+        assert "not here" in told(capsys, *arguments)
     else:
         assert main(arguments) == 0
 
