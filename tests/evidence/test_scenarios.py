@@ -58,10 +58,10 @@ def test_random_scenarios_are_of_every_profile() -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("abuot: x", "there is no header line 'abuot'; did you mean 'about'"),
-        ("start: debgu 3", "there is no action 'debgu'; did you mean 'debug'"),
+        ("abouts: x", "there is no header line 'abouts'; did you mean 'about'"),
+        ("start: dbug 3", "there is no action 'dbug'; did you mean 'debug'"),
         ("start: set x0", "'set' takes 2 words, not 1"),
-        ("on laod 1: abort", "there is no event 'laod 1': expected one of load, store"),
+        ("on lode 1: abort", "there is no event 'lode 1': expected one of load, store"),
         ("on load one: abort", "there is no event 'load one'"),
         ("limit: many", "'many' is no number"),
         ("limit: 1 2", "'limit' cannot have 2 numbers"),
