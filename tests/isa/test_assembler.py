@@ -265,7 +265,7 @@ MISTAKES = [
     (".byte 1; nop", 10, "instruction at address 0x40000001: expected a multiple of 4"),
     (".word 1/0", 8, "division by zero"),
     ("mov x0, #08", 10, "octal"),
-    ('.ascii "abc', 8, "unexpected character '\"'"),
+    ('.ascii "abc', 8, "the string that starts here has no end"),
     ("/* never closed", 1, "the comment that starts here has no end"),
     ("ldr q0, =5", 9, "only ldr to a general register takes =value"),
     (".org 8\n.org 4", 6, ".org goes back"),
@@ -295,8 +295,8 @@ def test_caret_stands_under_the_column() -> None:
 def test_all_mistakes_of_a_source_are_told() -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble("foo\nnop\na: a: bar x0\n.set a, 3\n", BASE)
-    assert [e.line for e in caught.value.errors] == [1, 3, 4]
-    assert str(caught.value).count("\n") == 2
+    assert [e.line for e in caught.value.errors] == [1, 3, 3, 4]
+    assert str(caught.value).count("\n") == 3
 
 
 def test_lines_map_instructions_to_the_source() -> None:
@@ -401,9 +401,11 @@ def test_org_begins_a_segment_and_takes_offsets_or_addresses() -> None:
     ]
 
 
-def test_entry_is_start_or_the_first_byte() -> None:
-    assert assemble("nop\n_start: nop", BASE).entry == BASE + 4
-    assert assemble("nop\nmain: nop", BASE).entry == BASE
+def test_entry_is_start_or_main_or_the_first_byte_of_the_text() -> None:
+    assert assemble("nop\nmain: nop\n_start: nop", BASE).entry == BASE + 8
+    assert assemble("nop\nmain: nop", BASE).entry == BASE + 4
+    assert assemble(".data\n.quad 5\n.text\nnop", BASE).entry == BASE
+    assert assemble("main = 5\nnop", BASE).entry == BASE
     assert assemble("", BASE).segments == ()
 
 
