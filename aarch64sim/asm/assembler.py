@@ -23,6 +23,7 @@ from aarch64sim.asm.directives import (
 from aarch64sim.asm.expansion import Expansion
 from aarch64sim.asm.layout import lay_out
 from aarch64sim.asm.literals import Literal, Pools, asks_for_literal
+from aarch64sim.asm.merging import merge
 from aarch64sim.asm.place import MOVED, Place
 from aarch64sim.asm.program import Program, Segment
 from aarch64sim.asm.reader import Reader
@@ -44,32 +45,35 @@ class _Assembler:
         self.ahead: list[
             Callable[[], None]
         ] = []  # assignments that may be asked for before their turn
+        self.commons: list[tuple[Statement, Callable[[], None]]] = []  # at the end of .bss
         self.order = self.made = 0
 
     def run(self) -> Program:
-        source = self.source
-        for statement in Expansion(source, self):
-            try:
-                self._place(statement)
-            except Problem as problem:
-                source.fault(statement, problem)
+        self._guard((s, partial(self._place, s)) for s in Expansion(self.source, self))
+        self._guard(self.commons)
         sections = [s for s in self.sections.all.values() if s.loaded]
         for section in sections:
             self.pools.flush(section)
-        source.check()
+        self.source.check()
+        changing = {place.section.name for place, _ in self.later}
+        merge((s for s in sections if s.name not in changing), self.symbols)
         self.symbols.provided = lay_out(sections, self.base)
         if any(section.address + section.size > 1 << 64 for section in sections):
-            source.stop(Statement(1, 0, "", ""), Problem(0, "the program does not fit below 2**64"))
+            problem = Problem(0, "the program does not fit below 2**64")
+            self.source.stop(Statement(1, 0, "", ""), problem)
         for assign in (*self.ahead, *reversed(self.ahead), *self.ahead):
             with suppress(Problem):
                 assign()
-        for place, work in self.later:
+        self._guard((place.statement, work) for place, work in self.later)
+        self.source.check()
+        return self._program(sections)
+
+    def _guard(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
+        for statement, work in works:
             try:
                 work()
             except Problem as problem:
-                source.fault(place.statement, problem)
-        source.check()
-        return self._program(sections)
+                self.source.fault(statement, problem)
 
     def _program(self, sections: list[Section]) -> Program:
         symbols = self.symbols.all()
@@ -258,13 +262,16 @@ class _Assembler:
         size = r.number("size", 0, LARGEST)
         alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else 1
         r.expect_end()
-        own = s.name == ".lcomm" or name.text in self.symbols.local
-        section = (
-            self.sections.named(".bss") if own else self.sections.named("COMMON", "aw", "nobits")
-        )
-        self._put(section.padding(alignment), section)
-        self.symbols.define(name.text, section, s.line, self.order)
-        self._put(bytes(size), section)
+
+        def allocate(section: Section) -> None:
+            self._put(section.padding(alignment), section)
+            self.symbols.define(name.text, section, s.line, self.order)
+            self._put(bytes(size), section)
+
+        if s.name == ".lcomm" or name.text in self.symbols.local:
+            self.commons.append((s, partial(allocate, self.sections.named(".bss"))))
+        else:
+            allocate(self.sections.named("COMMON", "aw", "nobits"))
 
 
 def _names(s: Statement) -> Iterable[str]:

@@ -18,7 +18,7 @@ _USUAL = {"text": "ax", "rodata": "a", "gcc_except_table": "a", "data": "aw", "d
           "init_array": "aw", "fini_array": "aw", "preinit_array": "aw"}  # fmt: skip
 _HEAD = re.compile(
     r"""\s*(?:"(?P<quoted>[^"]*)"|(?P<name>[^\s,"]+))\s*
-        (?:,\s*"(?P<flags>\w*)"\s*(?:,\s*[@%](?P<type>\w+)\s*(?:,.*)?)?)?$""",
+        (?:,\s*"(?P<flags>\w*)"\s*(?:,\s*[@%](?P<type>\w+)\s*(?:,\s*(?P<unit>\d+))?[^"]*)?)?$""",
     re.VERBOSE | re.ASCII,
 )
 _REFUSED = {
@@ -38,6 +38,9 @@ class Section:
     flags: str
     zero: bool
     address: int
+    unit: int = (
+        0  # with the flag M: ld keeps equal pieces of so many bytes, or strings of them, only once
+    )
     alignment: int = 1
     runs: list[tuple[int, bytearray]] = field(default_factory=lambda: [(0, bytearray())])
     lines: dict[int, int] = field(default_factory=dict)  # offset of an instruction -> its line
@@ -62,7 +65,7 @@ class Section:
         return "a" in self.flags
 
     def padding(self, alignment: int, most: int | None = None, fill: bytes = b"") -> bytes:
-        """The bytes up to a multiple of `alignment`, which becomes that of the section; none if there are over `most`."""
+        """The bytes up to a multiple of `alignment`, which becomes the section's; none if over `most`."""
         size = -(self.address + self.size) % alignment
         if most is not None and size > most:
             return b""
@@ -85,15 +88,17 @@ class Sections:
         self.all: dict[str, Section] = {}
         self.stack: list[tuple[Section, Section]] = []
         self.now = self.before = self.named(".text")
+        self.named(".data"), self.named(".bss")  # in GNU as, too, they come first
 
-    def named(self, name: str, flags: str | None = None, kind: str = "") -> Section:
+    def named(self, name: str, flags: str | None = None, kind: str = "", unit: int = 0) -> Section:
         """The section of that name, made if it is new."""
         if name not in self.all:
             first = name.split(".")[1] if name.startswith(".") else ""
             zero = kind == "nobits" or (not kind and first == "bss")
-            flags = _USUAL.get(first, "") if flags is None else flags
+            flags = _USUAL.get(first, "") if flags is None or first == "note" else flags
+            unit = unit if "M" in flags else 0
             # The text's own address is right if nothing comes before it; the others' are wrong, and far apart.
-            self.all[name] = Section(name, flags, zero, self.base + (len(self.all) << 40))
+            self.all[name] = Section(name, flags, zero, self.base + (len(self.all) << 40), unit)
         return self.all[name]
 
     def choose(self, name: str, rest: str, column: int) -> None:
@@ -126,4 +131,4 @@ class Sections:
         reason = _REFUSED.get("tdata" if "T" in (flags or "") else first)
         if reason:
             raise Problem(column, f"section {quoted(name)} is not supported: {reason}")
-        return self.named(name, flags, match["type"] or "")
+        return self.named(name, flags, match["type"] or "", int(match["unit"] or 0))

@@ -6,6 +6,7 @@ Invariant: a label's value is computed from its section's address, so it is righ
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
 from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.sections import Section
@@ -93,6 +94,13 @@ class Symbols:
             raise UnknownYet(token.column, f"there is no label {what}", 2)
         section, offset = places[index]
         return section.address + offset
+
+    def move(self, moved: Callable[[Section, int], tuple[Section, int]]) -> None:
+        """Let labels follow what they mark."""
+        for name, (section, offset, line) in self.labels.items():
+            self.labels[name] = *moved(section, offset), line
+        for _, places in self._numeric.values():
+            places[:] = [moved(*place) for place in places]
 
     def all(self) -> dict[str, int]:
         """Every name and its value, labels first."""
