@@ -103,9 +103,14 @@ def _share_ends(pieces: list[_Piece]) -> None:
     def order(piece: _Piece) -> tuple[int, bytes]:
         return (len(piece.data) - 1) % piece.alignment, piece.data[::-1]
 
-    longest: _Piece | None = None
+    longer: _Piece | None = None
     for piece in sorted(pieces, key=order, reverse=True):
-        if longest and longest.alignment >= piece.alignment and longest.data.endswith(piece.data):
-            piece.longer = longest
+        if longer and _is_end(piece, longer):
+            piece.longer = longer
         else:
-            longest = piece
+            longer = piece
+
+
+def _is_end(piece: _Piece, longer: _Piece) -> bool:
+    aligned = (len(longer.data) - len(piece.data)) % piece.alignment == 0
+    return aligned and longer.alignment >= piece.alignment and longer.data.endswith(piece.data)

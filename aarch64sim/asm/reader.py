@@ -37,6 +37,14 @@ _TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 
 
+def _relocation(operator: str) -> str:
+    if "got" in operator:
+        return "there is no dynamic linking (give the compiler -fno-pie)"
+    if "tls" in operator or "tp" in operator:
+        return "there is no thread-local storage"
+    return "there are :lo12:, :pg_hi21:, and for movz, movn and movk :abs_g0: to :abs_g3:"
+
+
 class Context(Protocol):
     """What a statement's surroundings know."""
 
@@ -170,8 +178,7 @@ class Reader:
         if token.kind == "char":
             return self._character(token)
         if token.kind == "relocation":
-            known = ":lo12:, :pg_hi21:, and in movz, movn and movk :abs_g0: to :abs_g3:"
-            self.fail(f"{token} is not supported: here are {known}", 3, token)
+            self.fail(f"{token} is left out: {_relocation(token.text)}", 3, token)
         if token.kind not in ("name", "local"):
             self.fail(f"expected a number or a symbol, found {token}", 0, token)
         return self.context.symbol(token)
