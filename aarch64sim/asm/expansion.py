@@ -15,7 +15,7 @@ from aarch64sim.asm.macros import Macro, repeat, squeezed
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.text import Problem, quoted
 
-DEEPEST, MOST = 100, 4_000_000  # macros inside macros, statements that macros and repetitions make
+DEEPEST, MOST = 100, 1_000_000  # macros inside macros, statements that macros and repetitions make
 _SIGNS: dict[str, Callable[[int], bool]] = {
     ".if": lambda n: n != 0, ".ifne": lambda n: n != 0, ".ifeq": lambda n: n == 0, ".ifgt": lambda n: n > 0,
     ".ifge": lambda n: n >= 0, ".iflt": lambda n: n < 0, ".ifle": lambda n: n <= 0,
