@@ -81,7 +81,7 @@ def returns(made: Recording) -> list[Return]:
 
 
 def guest_log(made: Recording) -> list[int]:
-    """Where a guest that steps itself was told of a stop: the log that its handler has written.
+    """Where a guest that steps itself was notified of a stop: the log that its handler has written.
 
     Each entry is three doublewords: ESR_EL1, ELR_EL1, SPSR_EL1.
     """
@@ -206,7 +206,7 @@ class Commit:
     """A commit: the fields that it set right, and those that it made wrong."""
 
     moment: Moment
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
     broke: tuple[str, ...]
 
 
@@ -218,4 +218,4 @@ def commits() -> list[Commit]:
             if when:
                 table.setdefault(when, ([], []))[column].append(life.field)
     rows = sorted(table.items(), key=lambda entry: (entry[0].year, entry[0].commit))
-    return [Commit(when, tuple(mended), tuple(broke)) for when, (mended, broke) in rows]
+    return [Commit(when, tuple(fixed), tuple(broke)) for when, (fixed, broke) in rows]

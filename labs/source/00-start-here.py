@@ -28,7 +28,7 @@ print(store)
 
 # %% [markdown]
 # The second instruction stores to a UART. There is no memory at that address. The access is
-# *trapped*: the CPU leaves the guest, the kernel asks userspace to play the UART, and the guest
+# *trapped*: the CPU leaves the guest, the kernel asks userspace to act as the UART, and the guest
 # goes on after the store. That is how most emulated devices work.
 
 # %% name="predict"
@@ -80,18 +80,18 @@ bug.diagram()
 # %% [markdown]
 # 1. The kernel enters the guest with SS = 1: one instruction is granted.
 # 2. The store is trapped. It has not run, so the CPU saves SS = 1: the step is still owed.
-# 3. Userspace plays the UART. The kernel moves the PC over the store.
+# 3. Userspace acts as the UART. The kernel moves the PC over the store.
 # 4. The store is done now, so the step is spent, and SS should be 0. **Nobody cleared it.** The
 #    guest is entered with SS = 1 once more.
 # 5. The `add` runs: that was the instruction granted by mistake.
 # 6. Now the CPU stops, one instruction late.
 #
-# The dashed edge with the cross is the bug. A right kernel takes the edge beside it: SS := 0, and
+# The dashed edge with the cross is the bug. A correct kernel takes the edge beside it: SS := 0, and
 # the CPU stops before the `add`.
 #
 # Your *first* click has numbers like "1, 3" at an edge. The page of the program was not mapped
 # yet: the guest faulted, the kernel filled the page in and entered again. The step was owed, and
-# rightly so, since nothing had run.
+# correctly, since nothing had run.
 #
 # The same click, event by event. *SS* is the bit in the guest, and the saved one while the kernel
 # runs.
@@ -130,7 +130,7 @@ RecordedRun("linux-6.14", "b_str")
 # %% [markdown]
 # ## Try
 #
-# **Task 1.** The bug was mended in Linux 5.0. Was it? Use the list of kernels in the panel, and
+# **Task 1.** The bug was fixed in Linux 5.0. Was it? Use the list of kernels in the panel, and
 # find one of the 5.x series that still loses an instruction. Its name is what `lab` prints, for
 # example `v5.11`.
 
@@ -206,7 +206,7 @@ check.what_does_a_skip_take()
 #   we'll end up incorrectly stopping after the following insn rather than before, I think)."
 #   Subject: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*.
 # * In Linux: 337b99bf7edf (4.3) brought stepping, bd7d95cafb49 (5.0) cleared SS, cdb5e02ed133
-#   (5.11) moved the skip behind the arming, 370531d1e95b (6.1) remembers a pending step.
+#   (5.11) moved the skip after the arming, 370531d1e95b (6.1) remembers a pending step.
 # * In the Arm Architecture Reference Manual (DDI 0487): D2.11, *Software Step exceptions*.
 # * In this project: `aarch64sim/arch/step.py` is the machine of the diagram, 100 lines;
 #   `aarch64sim/kvm/behaviours.py` names what a kernel does.

@@ -263,7 +263,7 @@ print(lab.explain("saved"))
 
 # %% [markdown]
 # **Task 5, `self_step`.** No hypervisor. A kernel stands in its stop handler, at EL1, and is about to ERET to its own
-# code, also at EL1. Exactly one instruction of that code shall run. Give the bits: `d` is PSTATE.D in the handler,
+# code, also at EL1. Exactly one instruction of that code should run. Give the bits: `d` is PSTATE.D in the handler,
 # `spsr_d` and `spsr_ss` are what SPSR_EL1 holds. Try them: `Bench(little, host=1).enter(el=1, **bits)`.
 
 # %% name="task-self-step"
@@ -327,7 +327,7 @@ Question(
 Question(
     "A hypervisor steps a guest over an SVC. Where does the guest stop?",
     {
-        "behind the SVC": "The handler runs first, and it is stepped, too.",
+        "after the SVC": "The handler runs first, and it is stepped, too.",
         "at the first instruction of the guest's handler": "The exception entry sets SS to 0: a stop is pending.",
         "nowhere: exceptions end the step": "They do, and the end of a step is a stop.",
     },
@@ -336,7 +336,7 @@ Question(
 
 # %% name="check-reports" jupyter={"source_hidden": true}
 Question(
-    "A debugger is told of a Software Step exception with ELR_EL2 = 0x40000010. Which instruction was stepped?",
+    "A debugger is notified of a Software Step exception with ELR_EL2 = 0x40000010. Which instruction was stepped?",
     {
         "the one at 0x40000010": "That one has not run. ELR_EL2 is where the guest goes on.",
         "the one at 0x4000000c": "Only if it was no branch. The exception does not say.",

@@ -243,12 +243,12 @@ for name in ("v4.3", "v5.0", "v5.13", "v6.1", "v6.14", "fixed"):
 
 # %% [markdown]
 # Up to 6.0 the host's bit leaked into what userspace saw. Commit 34fbdee086cf (6.1) keeps the guest's own SS apart. So
-# "GET_ONE_REG shows the guest's own value" is a rule that had to be mended.
+# "GET_ONE_REG shows the guest's own value" is a rule that had to be restored by a fix.
 
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("control")` in a cell of your own gives a hint, `print(lab.explain("control"))` the whole
+# Five tasks. `lab.hint("control")` in a new cell gives a hint, `print(lab.explain("control"))` the whole
 # answer with its reasons.
 #
 # **Task 1, `control`.** The value with which KVM_SET_GUEST_DEBUG asks for single-stepping. `GuestDebug` has the flags;
@@ -280,7 +280,7 @@ print(lab.explain("entry"))
 
 # %% [markdown]
 # **Task 3, `step`.** Every debugger on KVM has this function. Step the guest once, and return the PC.
-# `serve(run.mmio)` plays the device when the guest wants one. You can try it: `step(vcpu, print)`.
+# `serve(run.mmio)` acts as the device when the guest wants one. You can try it: `step(vcpu, print)`.
 
 
 # %% name="task-step"
@@ -354,8 +354,8 @@ Question(
     " a guest kernel. What happens?",
     {
         "nothing is stepped": "EL0 is below EL1, so stepping is possible there, with EL1 as the target.",
-        "the guest kernel gets the step exception": "The target level is EL1 now, so the guest is told of a step.",
-        "the hypervisor gets it all the same": "Only TDE (or TGE) makes EL2 the target.",
+        "the guest kernel gets the step exception": "The target level is EL1 now, so the guest is notified of a step.",
+        "the hypervisor gets it anyway": "Only TDE (or TGE) makes EL2 the target.",
     },
     right="the guest kernel gets the step exception",
 )

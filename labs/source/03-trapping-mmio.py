@@ -207,7 +207,7 @@ print("Linux 6.14, recorded: x5 =", next(seen["x5"] for seen in changes if "x5" 
 # %% [markdown]
 # ## Try
 #
-# Six tasks. `lab.hint("by_hand")` in a cell of your own gives a hint, `print(lab.explain("by_hand"))` the whole answer
+# Six tasks. `lab.hint("by_hand")` in a new cell gives a hint, `print(lab.explain("by_hand"))` the whole answer
 # with its reasons.
 #
 # **Task 1, `by_hand`.** A guest was trapped with ESR_EL2 = `0x93670005`. Decode it with pencil and paper; then check
@@ -273,7 +273,7 @@ print(lab.explain("decode"))
 # | a | the device in userspace answers the load |
 # | b | KVM_RUN returns with KVM_EXIT_MMIO |
 # | c | the CPU takes a data abort to EL2 |
-# | d | the kernel moves the PC behind the load |
+# | d | the kernel moves the PC past the load |
 # | e | the kernel writes the answer to the register |
 # | f | userspace calls KVM_RUN again |
 # | g | the kernel reads ESR_EL2, FAR_EL2 and HPFAR_EL2 |
@@ -428,7 +428,7 @@ Question(
 # %% name="check-driver" jupyter={"source_hidden": true}
 Question(
     "A driver reads device registers with ldr w2, [x1], #4. It works on hardware, and fails in a virtual machine."
-    " What is the best cure?",
+    " What is the best fix?",
     {
         "let KVM read the instruction from memory": "Slow, and another vCPU may change the instruction meanwhile.",
         "use ldr w2, [x1] and add x1, x1, #4": "One register, no writeback: ISV is 1.",

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # The skipped instruction: find it, measure it, mend it
+# # The skipped instruction: find it, measure it, fix it
 #
 # *About 40 minutes. Before it: [lab 01](01-one-step.ipynb), [lab 02](02-the-host-steps-the-guest.ipynb) and
 # [lab 03](03-trapping-mmio.ipynb). Words in italics are in the [glossary](glossary.md).*
@@ -38,7 +38,7 @@ Question(
     "Linux 4.3 takes two instructions in one click where the first is a store to a device. Now three such stores"
     " stand in a row, and ordinary instructions follow. How many instructions does one click take?",
     {
-        "two: a store, and the store behind it": "So you expect a stop before the third. Measure it below.",
+        "two: a store, and the store after it": "So you expect a stop before the third. Measure it below.",
         "four: three stores, and one ordinary instruction": "You suspect that the mistake repeats itself. Measure it.",
         "six: each store brings one of its own": "The debt would add up then. A bit cannot count. Measure it.",
     },
@@ -86,7 +86,7 @@ right.step()
 right.diagram()
 
 # %% [markdown]
-# Both at once, event by event. Look at the row *SS*, and at the `add` that nobody was told of:
+# Both at once, event by event. Look at the row *SS*, and at the `add` that nobody was notified of:
 
 # %%
 both = CompareLab(store, left="v4.3", right="fixed")
@@ -131,9 +131,9 @@ RecordedRun("linux-4.4.60", "d_three")
 #
 # 1. The debugger wants one step. The kernel sets MDSCR_EL1.SS, sets SPSR_EL2.SS to 1 and executes the ERET. One
 #    instruction is granted.
-# 2. The store has no memory behind it: *data abort* to EL2. The store has not run, so the CPU saves SS = 1. This is
+# 2. The store has no memory at this address: *data abort* to EL2. The store has not run, so the CPU saves SS = 1. This is
 #    right. If the kernel had filled in a missing page now, the store would run again, and the step would still be owed.
-# 3. But the kernel does not let the store run again. Userspace plays the device, and the kernel **completes the
+# 3. But the kernel does not let the store run again. Userspace acts as the device, and the kernel **completes the
 #    instruction in the CPU's place**. It moves the PC.
 # 4. The completion of an instruction is more than a new PC. The CPU would also have run `SSAdvance`. Nobody has. SS is
 #    still 1.
@@ -150,7 +150,7 @@ from aarch64sim.arch.step import advance_ss
 print(inspect.getsource(advance_ss))
 
 # %% [markdown]
-# Maydell knew the cure, too. The same mail goes on:
+# Maydell knew the fix, too. The same mail goes on:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction (cf the comment in the pseudocode SSAdvance() function).
@@ -166,7 +166,7 @@ print(inspect.getsource(advance_ss))
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("stops_of")` in a cell of your own gives a hint, `lab.explain("stops_of")` the whole answer with
+# Five tasks. `lab.hint("stops_of")` in a new cell gives a hint, `lab.explain("stops_of")` the whole answer with
 # its reasons.
 #
 # **Task 1, `follow_the_bit`.** The click over the store of `store.s`, under **v4.3**. What is SS at these five moments?
@@ -227,7 +227,7 @@ lab.check("stops_of", stops_of)
 print(lab.explain("stops_of"))
 
 # %% [markdown]
-# **Task 4, `who_completes`.** Before you mend anything: which instructions need it? Somebody must complete each of
+# **Task 4, `who_completes`.** Before you fix anything: which instructions need it? Somebody must complete each of
 # these, and it is either the CPU or the kernel. x21 holds an address in RAM that nobody has touched yet.
 
 # %% name="task-who-completes"
@@ -248,7 +248,7 @@ lab.check("who_completes", who)
 print(lab.explain("who_completes"))
 
 # %% [markdown]
-# **Task 5, `skip_instruction`.** Now the cure. Your function is plugged into the host model: whenever the kernel has
+# **Task 5, `skip_instruction`.** Now the fix. Your function is plugged into the host model: whenever the kernel has
 # emulated an instruction, it calls `skip_instruction(vcpu)` on its way into the guest, just before the ERET. Nobody
 # else moves the PC.
 #
@@ -335,8 +335,8 @@ Question(
 Question(
     "The guest executes HVC, and the kernel answers the call. Does the kernel skip the HVC?",
     {
-        "yes: PC += 4 and SS := 0": "Then the instruction behind the HVC is lost. An HVC is executed, not trapped.",
-        "no: the CPU has completed it": "ELR_EL2 points behind the HVC, and SPSR_EL2.SS is 0 already.",
+        "yes: PC += 4 and SS := 0": "Then the instruction after the HVC is lost. An HVC is executed, not trapped.",
+        "no: the CPU has completed it": "ELR_EL2 points past the HVC, and SPSR_EL2.SS is 0 already.",
         "only SS := 0": "It is 0: a call completes before it raises its exception.",
     },
     right="no: the CPU has completed it",
@@ -344,14 +344,14 @@ Question(
 
 # %% name="check-only-pc"
 Question(
-    "A colleague mends the bug in the debugger: after an MMIO exit it sets a breakpoint on the next instruction. What"
+    "A colleague fixes the bug in the debugger: after an MMIO exit it sets a breakpoint on the next instruction. What"
     " is the matter with that?",
     {
         "nothing, if it is done well": "Try it with a branch, with an SMC, and with a guest that steps itself.",
-        "it mends what the debugger sees, and SS is still wrong": "The guest still runs with a step that is owed.",
+        "it fixes what the debugger sees, and SS is still wrong": "The guest still runs with a step that is owed.",
         "breakpoints do not work while stepping": "They do. The trouble is that the cause is still there.",
     },
-    right="it mends what the debugger sees, and SS is still wrong",
+    right="it fixes what the debugger sees, and SS is still wrong",
 )
 
 # %%

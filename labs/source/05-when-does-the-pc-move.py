@@ -24,7 +24,7 @@
 #
 # * say what userspace sees at an MMIO exit, and what is still to be done there;
 # * say why an injected abort needs the late advance;
-# * say why clearing SS cures the guest's own stepping at once, but the host's only after *arming*;
+# * say why clearing SS fixes the guest's own stepping at once, but the host's only after *arming*;
 # * answer both questions of the thread, each with a pair of kernels that proves it.
 
 # %% [markdown]
@@ -137,7 +137,7 @@ for name in ("v4.3", "v5.3", "v5.11"):
     print(f"{name:6}", *(f"{pc:#x}" for pc in guest_log(name)))
 
 # %% [markdown]
-# 4.3 loses the stop behind the store, at 0x4000002c: the bug of 2014, without any debugger on the host. 5.3 reports
+# 4.3 loses the stop after the store, at 0x4000002c: the bug of 2014, without any debugger on the host. 5.3 reports
 # it. So the same kernel, with the same line, is right for the guest and late for the host.
 
 # %% [markdown]
@@ -204,11 +204,11 @@ panel
 # %% [markdown]
 # ## Try
 #
-# Seven tasks. `lab.hint("jump")` in a cell of your own gives a hint, `lab.explain("jump")` the whole answer with its
+# Seven tasks. `lab.hint("jump")` in a new cell gives a hint, `lab.explain("jump")` the whole answer with its
 # reasons.
 #
-# **Task 1, `jump`.** You write a debugger. At the MMIO exit of a load the user types `jump`: the guest shall finish
-# its load, and then go on at `target` instead of behind the load. Userspace has put the answer into the run page
+# **Task 1, `jump`.** You write a debugger. At the MMIO exit of a load the user types `jump`: the guest should finish
+# its load, and then go on at `target` instead of after the load. Userspace has put the answer into the run page
 # already.
 #
 # | you have | it does |
@@ -361,7 +361,7 @@ for name in ("linux-5.11", "linux-5.15", "linux-6.1.192", "linux-6.14"):
 # *"Not sure what the relation to a guest single-stepping itself was."*
 #
 # **Task 6, `dall`.** Answer with an experiment. Give two kernels that differ in `skip_clears_ss` and in nothing else,
-# such that this one line cures the guest's own stepping, and leaves the debugger on the host as late as it was.
+# such that this one line fixes the guest's own stepping, and leaves the debugger on the host as late as it was.
 
 # %% name="task-dall"
 dall = (None, None)
@@ -396,7 +396,7 @@ lab.check("maydell", maydell)
 print(lab.explain("maydell"))
 
 # %% [markdown]
-# The early one of such a pair exists. Row 2 is the exit, with the PC behind the store; row 3 is the stop, in the
+# The early one of such a pair exists. Row 2 is the exit, with the PC after the store; row 3 is the stop, in the
 # right place:
 
 # %%
@@ -422,7 +422,7 @@ Question(
     "You clear SPSR_EL2.SS as soon as the guest exits with the MMIO abort, before anything else. The host steps, in a"
     " kernel that arms at every entry. What have you gained?",
     {
-        "the bug is mended": "The next entry writes the bit again. The last one to write wins.",
+        "the bug is fixed": "The next entry writes the bit again. The last one to write wins.",
         "nothing for the host": "The next entry arms SS again. A guest that steps itself would gain.",
         "nothing at all": "For a guest that steps itself nobody arms SS, so it stays cleared.",
     },
@@ -448,7 +448,7 @@ Question(
     {
         "the one at 0x40000100": "The load is still to be completed, and its completion moves the PC.",
         "the one at 0x40000104": "The KVM_RUN completes the load first: register, and PC += 4.",
-        "the one behind the load": "The PC that you have set is the one that is moved.",
+        "the one after the load": "The PC that you have set is the one that is moved.",
     },
     right="the one at 0x40000104",
 )
@@ -461,7 +461,7 @@ print(lab.progress())
 #
 # * The thread: Christoffer Dall, 30 November 2014, *Re: [PATCH 5/7] KVM: arm64: guest debug, add support for
 #   single-step*.
-# * 0d640732dbeb (5.0) moved the advance behind the answer of userspace, bd7d95cafb49 (5.0) cleared SS. Both were
+# * 0d640732dbeb (5.0) moved the advance after the answer of userspace, bd7d95cafb49 (5.0) cleared SS. Both were
 #   committed in December 2018.
 # * cdb5e02ed133 (5.11) deferred the skip to the next entry; 26778aaa134a and e3e880bb1518 (5.13) took care of a skip
 #   that is left over.

@@ -5,7 +5,7 @@
 # [lab 05](05-when-does-the-pc-move.ipynb). All terms are in the [glossary](glossary.md).*
 #
 # Single-stepping came into KVM on arm64 with Linux 4.3, in November 2015. Peter Maydell had seen the bug a year
-# before, in review. The kernel has been mended ever since, and almost every repair has broken something else.
+# before, in review. The kernel has been fixed ever since, and almost every repair has broken something else.
 #
 # Sixteen released kernels were booted, on an emulated CPU that has an EL2, and a program at their `/dev/kvm` wrote down
 # every return of `KVM_RUN`. In this lab you read these recordings.
@@ -75,7 +75,7 @@ for event in made.events[1:4]:
 # |---|---|
 # | 0xc**b**000022 | the CPU: an instruction was stepped |
 # | 0xc**a**000022 | the CPU: nothing was stepped, the guest was entered with its step already spent |
-# | 0xc**8**000000 | the kernel. No CPU writes a class and nothing else: the stop is *pretended* |
+# | 0xc**8**000000 | the kernel. No CPU writes a class and nothing else: the stop is *faked* |
 #
 # `registers` holds **only what changed** since the last return. A register that is not there has its old value.
 #
@@ -96,7 +96,7 @@ store_strips(museum.real_kernels())
 # * 5.0 is the real fix. **The bug is back**, and it stays for two years.
 # * From 5.11 on the stop is there, made by the CPU, with the mark of a spent step.
 #
-# ### The stop for nothing
+# ### The spurious stop
 #
 # Here is 4.15 in a panel, after one click. It has not moved: PC is where it was.
 
@@ -114,11 +114,11 @@ panel.diagram()
 
 # %% [markdown]
 # The exception was a fault on RAM: the page of the program was not mapped yet. The kernel filled it in. Since it had
-# *handled* something, it thought that an instruction was done, and pretended the stop.
+# *handled* something, it thought that an instruction was done, and faked the stop.
 #
 # ### The fix that brought the bug back
 #
-# Both eras beside each other, up to the end. 5.0 needs two steps less. One of them is the stop for nothing, and it is
+# Both eras beside each other, up to the end. 5.0 needs two steps less. One of them is the spurious stop, and it is
 # well that it is gone. The other one is not:
 
 # %% name="compare"
@@ -150,7 +150,7 @@ Matrix()
 # | era | releases | mark |
 # |---|---|---|
 # | A | 4.3 - 4.14 | one late over everything that the kernel emulates |
-# | B | 4.15 - 4.20 | pretended stops: in time, and also where nothing was stepped |
+# | B | 4.15 - 4.20 | faked stops: in time, and also where nothing was stepped |
 # | C | 5.0 - 5.10 | late again over the same things, but a guest that steps *itself* is right |
 # | D | 5.11 - 6.0 | right over MMIO; late when something comes between the step and its stop |
 # | E | 6.1 - 6.13 | remembers a pending step; loses it over a signal or immediate_exit |
@@ -158,7 +158,7 @@ Matrix()
 #
 # Two columns do not keep to their era. 4.14.177 and 4.19.48 are [stable releases](glossary.md): they took the late
 # advance of 5.0 (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 took the instruction that it loses, too. From 4.19.21 to
-# 4.19.71 the stable kernel lost it, for half a year; then it took that fix as well. The cure of the late stop it never
+# 4.19.71 the stable kernel lost it, for half a year; then it took that fix as well. The fix of the late stop it never
 # took. A version number does not say what a kernel does; ask `kernels` for the release that you mean:
 
 # %% name="stable"
@@ -170,24 +170,24 @@ for patch in (20, 21, 71, 72):
 # %% [markdown]
 # ### Why 5.11 is an accident
 #
-# The commit that cured MMIO in 5.11, cdb5e02ed133, is not about stepping. Marc Zyngier moved all changes of the PC to
-# one place, just before the guest is entered. That place is behind the line that arms SS. So the skip clears SS last,
+# The commit that fixed MMIO in 5.11, cdb5e02ed133, is not about stepping. Marc Zyngier moved all changes of the PC to
+# one place, just before the guest is entered. That place is after the line that arms SS. So the skip clears SS last,
 # and the 0 survives. Compare the rows *userspace MMIO* and *HVC*: an HVC is not skipped, nothing clears SS after the
 # arming, and 5.11 is as late as before. The step was remembered on purpose only in 6.1 (370531d1e95b, Reiji Watanabe).
 #
 # ### What each fix brought
 #
 # In the simulator each wrong behaviour is one field of `Kernel`, and the field knows its commits. Here they are, by
-# release. *mends* and *breaks* are names of fields:
+# release. *fixes* and *breaks* are names of fields:
 
 # %% name="commits"
-print(f"{'release':17}{'commit':14}mends                          breaks")
+print(f"{'release':17}{'commit':14}fixes                          breaks")
 for commit in museum.commits():
     when = f"{commit.moment.release:5}{commit.moment.when}"
-    for n in range(max(len(commit.mended), len(commit.broke))):
+    for n in range(max(len(commit.fixed), len(commit.broke))):
         head = f"{when:17}{commit.moment.commit:14}" if n == 0 else " " * 31
-        mends, breaks = ("".join(side[n : n + 1]) for side in (commit.mended, commit.broke))
-        print(f"{head}{mends:31}{breaks}".rstrip())
+        fixes, breaks = ("".join(side[n : n + 1]) for side in (commit.fixed, commit.broke))
+        print(f"{head}{fixes:31}{breaks}".rstrip())
 
 # %% [markdown]
 # The same as bars. A dashed line is a commit that ends one bar and begins another:
@@ -196,7 +196,7 @@ for commit in museum.commits():
 Lives()
 
 # %% [markdown]
-# In 2018, at 4.15, a bar begins and none ends. The pretended stop did not mend `skip_clears_ss`; it hid it from the
+# In 2018, at 4.15, a bar begins and none ends. The faked stop did not fix `skip_clears_ss`; it hid it from the
 # host.
 #
 # What a field means, in words. Ask for any of them:
@@ -212,7 +212,7 @@ print(*textwrap.wrap(stories["skip_applied"], 100), sep="\n")
 # The shortest ones were found soon, since they *lost* an instruction. A late stop loses nothing. It only lies to a
 # debugger, and who debugs a debugger?
 #
-# Maydell had written the cure of 5.0 four years before, on 26 November 2014:
+# Maydell had written the fix of 5.0 four years before, on 26 November 2014:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction [...]
@@ -222,12 +222,12 @@ print(*textwrap.wrap(stories["skip_applied"], 100), sep="\n")
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("steps")` in a cell of your own gives a hint, `print(lab.explain("steps"))` the whole answer
+# Five tasks. `lab.hint("steps")` in a new cell gives a hint, `print(lab.explain("steps"))` the whole answer
 # with its reasons.
 #
 # **Task 1, `steps`.** Read a recording yourself. `events` is the list of its events, as above; only those with
-# `event["op"] == "KVM_RUN"` matter. The debugger was told of a stop at the address `start`. It stepped. How many
-# instructions further was it told of the next stop? 1 is right, 2 is one late, 0 is a stop for nothing. Try it with
+# `event["op"] == "KVM_RUN"` matter. The debugger was notified of a stop at the address `start`. It stepped. How many
+# instructions further was it told of the next stop? 1 is right, 2 is one late, 0 is a spurious stop. Try it with
 # `steps(list(made.events), 0x4000_0004)`.
 
 
@@ -318,7 +318,7 @@ print(lab.explain("brought"))
 # * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler was
 #   told of stops at these addresses.
 #
-# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, stops for nothing, and PSTATE. The traces
+# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, spurious stops, and PSTATE. The traces
 # end where they are all alike. Which era is each, A to F?
 
 # %%
@@ -417,7 +417,7 @@ print(lab.progress())
 # ## Read on
 #
 # * The thread: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*, November 2014.
-# * In Linux, in the order of the bars: 337b99bf7edf (stepping), 1eb591288b95 (the pretended stop), 0d640732dbeb (skip
+# * In Linux, in the order of the bars: 337b99bf7edf (stepping), 1eb591288b95 (the faked stop), 0d640732dbeb (skip
 #   after emulation), bd7d95cafb49 (clear SS), 2113c5f62b74 (complete once), cdb5e02ed133 (skip at the entry),
 #   26778aaa134a (commit a skip on the way out), 370531d1e95b (remember a pending step), 2ca3f03bf524 (step state in
 #   load and put), efa1368ba9f4 (take an injected abort at once), 85f56708a443 (sign extension). Read their messages

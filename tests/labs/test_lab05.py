@@ -134,7 +134,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("interrupted", (MISSED, STOP), "asks for a dictionary", ""),
     ("dall", ("v4.3", "v5.3"), "also in pc_advance", ""),
     ("dall", ("v5.3", "v5.3"), "the same kernel twice", ""),
-    ("dall", (NAMED[1], BASE), "cures both", "clear-anywhere"),
+    ("dall", (NAMED[1], BASE), "fixes both", "clear-anywhere"),
     ("dall", (NAMED[0], NAMED[1]), "do not differ in skip_clears_ss", ""),
     ("dall", ("v5.4", "v5.3"), "this is the str 'v5.4'", ""),
     ("dall", BASE, "asks for a pair of kernels", ""),

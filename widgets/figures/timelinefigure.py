@@ -58,7 +58,7 @@ class TimelineFigure(Figure):
                 str(c.step),
                 LANE_TITLES[c.lane],
                 c.label
-                + (" (nobody was told)" if c.ghost == "ran" else "")
+                + (" (nobody was notified)" if c.ghost == "ran" else "")
                 + (f" ({PARTS})" if number == self.parting else ""),
                 f"{c.pc:#x}",
                 c.ss,
@@ -199,7 +199,7 @@ def _draw_chip(axes: Axes, column: Column, x: float, y: float, step: float) -> N
         zorder=3,
     )
     meaning = {"": "was told", "stop": "a stop that never came"}
-    says(chip, "event", meaning.get(column.ghost, "nobody was told"))
+    says(chip, "event", meaning.get(column.ghost, "nobody was notified"))
     says(chip, "lane", LANE_TITLES[column.lane])
     axes.add_patch(chip)
     size = min(FONT - 0.5, (2 * half - 2) / max(len(column.label), 1) / 0.62)

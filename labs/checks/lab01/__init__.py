@@ -269,7 +269,7 @@ def _check_self_step(answer: Any) -> str:
         )
     else:
         text, misconception = (
-            "With SPSR_EL1.SS = 0 the ERET grants no instruction: you are back at once, and so for ever.",
+            "With SPSR_EL1.SS = 0 the ERET grants no instruction: you are back at once, forever.",
             "ss0-is-off",
         )
     raise Wrong(text, misconception=misconception, evidence=f"the bench says: {outcome}")
@@ -422,7 +422,7 @@ LAB = Lab(
             "saved is None: give the dictionary.",
             (
                 "Ask: when the handler returns, has the instruction still to run?",
-                "A call returns behind itself. An abort returns to the instruction that aborted.",
+                "A call returns to the instruction after it. An abort returns to the instruction that aborted.",
             ),
             "SS = 1 is saved where the step is still owed: after the abort and the undefined instruction (they return"
             " to the same instruction) and after the interrupt (it came first). SVC and HVC complete, spend the step,"
@@ -458,7 +458,7 @@ LAB = Lab(
             "Three rules make the whole table. An instruction that completes sets SS to 0. An exception entry sets SS"
             " to 0 (and D to 1). An ERET copies SPSR.SS if stepping is impossible where it stands and possible where"
             " it goes to, else it sets SS to 0. The state follows from the bits. So active-not-pending is entered by"
-            " one edge only, and there is exactly one instruction behind it.",
+            " one edge only, and it grants exactly one instruction.",
             ("ss0-is-off", "interrupts-do-not-matter"),
         ),
     ],

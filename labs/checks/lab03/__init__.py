@@ -252,7 +252,7 @@ EVENTS = {
     "a": "the device in userspace answers the load",
     "b": "KVM_RUN returns with KVM_EXIT_MMIO",
     "c": "the CPU takes a data abort to EL2",
-    "d": "the kernel moves the PC behind the load",
+    "d": "the kernel moves the PC past the load",
     "e": "the kernel writes the answer to the register",
     "f": "userspace calls KVM_RUN again",
     "g": "the kernel reads ESR_EL2, FAR_EL2 and HPFAR_EL2",
@@ -300,10 +300,10 @@ def _check_order(answer: Any) -> str:
     if at["d"] < at["b"]:
         early = logged_order("v4.3")
         raise Wrong(
-            "So did Linux up to 4.20, and userspace saw a PC behind an access that was not complete. A right kernel"
+            "So did Linux up to 4.20, and userspace saw a PC past an access that was not complete. A correct kernel"
             " moves the PC when the instruction is done.",
             misconception="mmio-is-done",
-            evidence=f"in the log of Linux 4.3: {' '.join(early)}; of a right kernel: {' '.join(logged_order())}",
+            evidence=f"in the log of Linux 4.3: {' '.join(early)}; of a correct kernel: {' '.join(logged_order())}",
         )
     if at["e"] < at["a"]:
         raise Wrong(

@@ -119,7 +119,7 @@ def _follow_the_bit(answer: Any) -> str:
             raise Wrong(f"SS is one bit: {moment!r} is 0 or 1, not {answer[moment]!r}")
     if all(answer[moment] == bits("fixed")[moment] for moment in MOMENTS):
         raise Wrong(
-            "this is the way through the diagram that a right kernel takes. The question is about 4.3: which of the"
+            "this is the path through the diagram that a correct kernel takes. The question is about 4.3: which of the"
             " five is where the two part?"
         )
     for moment, right in bits("v4.3").items():
@@ -163,7 +163,7 @@ def _without_a_device(answer: Any) -> str:
         )
     if any(e.what is What.EXCEPTION and e.kind == "SVC" for e in events):
         raise Wrong(
-            "an SVC goes to the guest's own EL1: the hypervisor does not hear of it, and the CPU completes it"
+            "an SVC goes to the guest's own EL1: the hypervisor does not notice it, and the CPU completes it"
         )
     if not any(e.what is What.MMIO_WRITE for e in events):
         raise Wrong(
@@ -173,7 +173,7 @@ def _without_a_device(answer: Any) -> str:
     if any(e.what is What.FAULT_IN and e.pc != Debugger(answer).program.entry for e in events):
         raise Wrong(
             "a first access to RAM leaves the guest, too, but nothing is emulated: the kernel fills the page in, and"
-            " the CPU runs the instruction again. The step was owed, and rightly so"
+            " the CPU runs the instruction again. The step was still owed, and correctly: nothing had run"
         )
     raise Wrong(
         "no instruction of your program is emulated under 4.3: the CPU runs them all by itself. Which ones does KVM"
@@ -219,7 +219,7 @@ def _stops_of(answer: Any) -> str:
         shown = f"The smallest program that shows it:\n{program_of(kinds)}"
         if list(got) == list(range(1, len(kinds) + 1)):
             raise Wrong(
-                f"{said} Those are the stops of a right kernel: after an access, 4.3 stays silent",
+                f"{said} Those are the stops of a correct kernel: after an access, 4.3 stays silent",
                 misconception="mmio-is-done",
                 evidence=shown,
             )
@@ -251,7 +251,7 @@ def _stops_of(answer: Any) -> str:
 # --- who_completes ---------------------------------------------------------------------------------------
 
 CASES = {
-    "str w0, [x19]": "there is no memory behind the UART: the kernel must have the store emulated, and then skip it",
+    "str w0, [x19]": "there is no memory at this address: the kernel must have the store emulated, and then skip it",
     "str x0, [x21]": "this is RAM. The first access faults, the kernel fills the page in and moves nothing; then the"
     " CPU runs the store itself",
     "mrs x1, id_aa64pfr0_el1": "the read of an ID register is trapped, so that every guest sees the CPU that KVM wants"
@@ -259,8 +259,8 @@ CASES = {
     "smc #0": "with HCR_EL2.TSC the SMC is trapped before it runs, with its own address as the return address: the"
     " kernel must skip it",
     "hvc #0": "an HVC is executed. The CPU itself has moved the PC and cleared SS before it enters EL2; a kernel that"
-    " skipped it would lose the instruction behind it",
-    "svc #0": "an SVC goes to the guest's own EL1. The hypervisor hears nothing of it",
+    " skipped it would lose the instruction after it",
+    "svc #0": "an SVC goes to the guest's own EL1. The hypervisor does not notice it",
 }
 
 

@@ -224,17 +224,17 @@ class Failure:
         who = "the debugger" if self.scenario.host_steps else "the guest's own handler"
         should = listing.where(self.right.stops[n])
         if n >= len(self.learner.stops):
-            return f"In the scenario '{self.scenario.name}' {who} should be told of {should}, and is not."
+            return f"In the scenario '{self.scenario.name}' {who} should be notified of {should}, and is not."
         got = self.learner.stops[n]
         if self.learner.ends[n] and not self.right.ends[n]:
             return (
-                f"In the scenario '{self.scenario.name}' {who} should be told of {should},"
+                f"In the scenario '{self.scenario.name}' {who} should be notified of {should},"
                 " and the guest runs to its end without a stop."
             )
         if got != self.right.stops[n]:
             return (
                 f"In the scenario '{self.scenario.name}' stop {n + 1} should be at {should},"
-                f" and {who} is told of {listing.where(got)}."
+                f" and {who} is notified of {listing.where(got)}."
             )
         wrong = [
             f"{name} is {self.learner.registers[n][name]:#x}, not {value:#x}"

@@ -70,8 +70,8 @@ def _jump(answer: Any) -> str:
             )
         if found["x3"] and not found["x5"]:
             if late and found["x3"] == 1:
-                raise NotAnswered("the guest goes on behind its load: jump moves nothing yet")
-            raise Wrong(f"{where} the guest goes on behind its load, and not at the target")
+                raise NotAnswered("the guest goes on after its load: jump moves nothing yet")
+            raise Wrong(f"{where} the guest goes on after its load, and not at the target")
         if not late:
             raise Wrong(
                 f"{where} the guest does not arrive at the target. You have built the + 4 of the late advance into"
@@ -79,7 +79,7 @@ def _jump(answer: Any) -> str:
             )
         if found["x5"] == 0 and found["x6"]:
             raise Wrong(
-                f"{where} the instruction at the target never runs: the guest goes on behind it. You have set the PC"
+                f"{where} the instruction at the target never runs: the guest goes on after it. You have set the PC"
                 " while the access was still to be completed, and the next KVM_RUN completes it: PC += 4",
                 misconception="mmio-is-done",
             )
@@ -139,7 +139,7 @@ def _after_abort(answer: Any) -> str:
         )
     raise Wrong(
         "ELR_EL1 is an address of the program, which starts at 0x40000000: that of the load or of the instruction"
-        " behind it"
+        " after it"
     )
 
 
@@ -213,7 +213,7 @@ LAB = Lab(
             "fill in (ELR_EL1, loads) for late and early",
             hints=(
                 "An injected abort is entered in software: ELR_EL1 := PC. Where is the PC at that moment?",
-                "The handler returns with ERET to ELR_EL1. Is that the load, or the instruction behind it?",
+                "The handler returns with ERET to ELR_EL1. Is that the load, or the instruction after it?",
                 "The load is at 0x40000004.",
             ),
             explanation=(
@@ -253,14 +253,14 @@ LAB = Lab(
             explanation=(
                 "One position of eight: skip_clears_ss, and skip_applied at the next entry (after arming), and the late"
                 " advance. Before arming, the clearing is undone by the arming. With the early advance the skip is"
-                " committed when KVM_RUN returns, so again the next entry arms behind it. What counts is which of two"
+                " committed when KVM_RUN returns, so the next entry arms SS again. What counts is which of two"
                 " lines comes last."
             ),
             misconceptions=("skip-is-pc", "clear-anywhere"),
         ),
         Task(
             "interrupted",
-            "Say where the debugger stops if a host interrupt comes right after the ERET behind the access.",
+            "Say where the debugger stops if a host interrupt comes right after the ERET that follows the access.",
             _interrupted,
             "fill in an address for each kernel",
             hints=(
@@ -277,7 +277,7 @@ LAB = Lab(
         ),
         Task(
             "dall",
-            "Give two kernels that differ in skip_clears_ss only, and of which the clearing cures the guest's own"
+            "Give two kernels that differ in skip_clears_ss only, and of which the clearing fixes the guest's own"
             " stepping, but not the host's.",
             dall,
             "fill in both kernels",
@@ -289,7 +289,7 @@ LAB = Lab(
             explanation=(
                 "(replace(kernels['v5.3'], skip_clears_ss=False), kernels['v5.3']). When the host steps, SS is set at"
                 " every entry, so a clearing before that is lost. When the guest steps itself nobody sets SS at an"
-                " entry, and Maydell's one line is the whole cure. That is the relation to a guest single-stepping"
+                " entry, and Maydell's one line is the whole fix. That is the relation to a guest single-stepping"
                 " itself."
             ),
             misconceptions=("clear-anywhere",),

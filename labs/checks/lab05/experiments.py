@@ -116,12 +116,12 @@ def recorded_stops(name: str, scenario: str) -> list[int]:
 
 
 def host_right(kernel: Kernel | str) -> bool:
-    """A debugger that steps the guest over a store to the UART is stopped behind it, and not later."""
+    """A debugger that steps the guest over a store to the UART is stopped after it, and not later."""
     return simulated("host", kernel_of(kernel)) == "1"
 
 
 def guest_right(kernel: Kernel | str) -> bool:
-    """A guest that steps itself over a store to the UART is stopped behind it, and not later."""
+    """A guest that steps itself over a store to the UART is stopped after it, and not later."""
     return simulated("guest", kernel_of(kernel)) == "right"
 
 
@@ -194,7 +194,7 @@ def abort_at_load(kernel: Kernel | str) -> tuple[int, int]:
 
 
 def interrupted_step(kernel: Kernel | str) -> int:
-    """Where the step over the store stops if a host interrupt comes right after the ERET behind the access."""
+    """Where the step over the store stops if a host interrupt comes right after the ERET that follows the access."""
     machine = Machine(assemble(program("store")), kernel_of(kernel))
     machine.vcpu.set_guest_debug(GuestDebug.ENABLE | GuestDebug.SINGLESTEP)
     while machine.run_once(10_000).reason != "MMIO":

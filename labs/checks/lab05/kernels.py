@@ -67,7 +67,7 @@ def guest_steps_right(answer: Any) -> str:
                 " outside? Only the guest's ERET. The kernel arms nothing, so nothing undoes the clearing",
                 evidence=_recipe(kernel),
             )
-    return "right: for a guest that steps itself, clearing SS at the skip is the whole cure."
+    return "right: for a guest that steps itself, clearing SS at the skip is the whole fix."
 
 
 def host_steps_right(answer: Any) -> str:
@@ -143,7 +143,7 @@ def dall(answer: Any) -> str:
         kept, cleared = cleared, kept
     if host_right(cleared):
         raise Wrong(
-            "in this pair the clearing cures both, the guest's own stepping and the debugger's. So it shows no"
+            "in this pair the clearing fixes both, the guest's own stepping and the debugger's. So it shows no"
             " difference between them: take a kernel in which the clearing comes before SS is armed",
             misconception="clear-anywhere",
         )
@@ -151,7 +151,7 @@ def dall(answer: Any) -> str:
         raise Wrong("the first kernel should have the bug, for the host and for the guest")
     return (
         "right. Clearing SS, and nothing else: the debugger's stop is late with and without it, and the guest's own is"
-        " cured. Nobody arms SS for a guest that steps itself. That is the relation that Dall was not sure of."
+        " fixed. Nobody arms SS for a guest that steps itself. That is the relation that Dall was not sure of."
     )
 
 
@@ -185,5 +185,5 @@ def maydell(answer: Any) -> str:
     return (
         "right. Both step correctly, host and guest. What the late advance alone gives is what userspace sees: the PC"
         f" at KVM_EXIT_MMIO is {seen[0]} under the early kernel, and {seen[1]} under the late one. And so an injected"
-        " abort returns to the access, and not behind it."
+        " abort returns to the access, and not after it."
     )
