@@ -117,15 +117,18 @@ def _follow_the_bit(answer: Any) -> str:
     for moment in MOMENTS:
         if answer[moment] not in (0, 1):
             raise Wrong(f"SS is one bit: {moment!r} is 0 or 1, not {answer[moment]!r}")
+    right = bits("v4.3")
+    count = sum(answer[moment] == right[moment] for moment in MOMENTS)
+    first = f"{count} of {len(MOMENTS)} are right. Go through the moments in order: who writes the bit, and what?"
     if all(answer[moment] == bits("fixed")[moment] for moment in MOMENTS):
         raise Wrong(
             "this is the path through the diagram that a correct kernel takes. The question is about 4.3: which of the"
             " five is where the two part?"
         )
-    for moment, right in bits("v4.3").items():
-        if answer[moment] != right:
+    for moment in MOMENTS:
+        if answer[moment] != right[moment]:
             text, misconception = _WRONG_BITS[moment]
-            raise Wrong(f"{moment}: {text}.", misconception=misconception)
+            raise Wrong(f"{moment}: {text}.", misconception=misconception, first=first)
     return "right: one bit, and at one moment somebody should have cleared it."
 
 
@@ -158,8 +161,8 @@ def _without_a_device(answer: Any) -> str:
             return f"right: {name} is emulated by the kernel, and one click took {len(done)} instructions."
     if any(e.what is What.EXCEPTION and e.kind == "HVC" for e in events):
         raise Wrong(
-            "an HVC is no instruction that the kernel skips: the CPU completes it, and clears SS itself. It is late"
-            " here for another reason, which is the matter of lab 05"
+            "HVC is not an instruction that the kernel skips: the CPU completes it, and clears SS itself. It is late"
+            " here for another reason, which is a subject of lab 05"
         )
     if any(e.what is What.EXCEPTION and e.kind == "SVC" for e in events):
         raise Wrong(
@@ -176,8 +179,8 @@ def _without_a_device(answer: Any) -> str:
             " the CPU runs the instruction again. The step was still owed, and correctly: nothing had run"
         )
     raise Wrong(
-        "no instruction of your program is emulated under 4.3: the CPU runs them all by itself. Which ones does KVM"
-        " trap? Think of calls to the firmware, and of registers that the guest may not have for itself"
+        "no instruction of your program is emulated under 4.3: the CPU runs them all by itself. (4.3 did not trap ID"
+        " registers yet.) Which ones did it trap? Think of calls to the firmware, and of the guest's debug registers"
     )
 
 
@@ -284,7 +287,12 @@ def _who_completes(answer: Any) -> str:
         if not isinstance(said, str) or said.lower() not in ("cpu", "kernel"):
             raise Wrong(f'{case}: say "CPU" or "kernel", not {said!r}')
         if said.lower() != completer(case).lower():
-            raise Wrong(f"{case}: {why}.")
+            count = sum(str(answer[c]).lower() == completer(c).lower() for c in CASES)
+            first = (
+                f"{count} of {len(CASES)} are right. Ask of each: has it run when the CPU leaves the guest, and does"
+                " the CPU leave the guest at all?"
+            )
+            raise Wrong(f"{case}: {why}.", first=first)
     return (
         "right: who emulates must complete, and who completes must clear SS. The rest is the CPU's."
     )
@@ -339,8 +347,9 @@ LAB = Lab(
             explanation=(
                 "A step exception comes when the CPU has run an instruction with SS = 1. An access never retires: it"
                 " is aborted, with the step owed before and, because of the bug, still owed after. So there is a stop"
-                " after every a and after no m: [n + 1 for n, kind in enumerate(kinds) if kind == 'a']."
+                " after every a and after no m."
             ),
+            code="return [n + 1 for n, kind in enumerate(kinds) if kind == 'a']",
             misconceptions=("reports-stepped", "skip-is-pc", "mmio-is-done"),
         ),
         Task(
@@ -377,6 +386,7 @@ LAB = Lab(
                 " nothing else: the flags, the masks, the level and MDSCR_EL1 belong to others."
             ),
             misconceptions=("skip-is-pc", "ss0-is-off", "mdscr-alone"),
+            code="vcpu.pc += 4\nvcpu.pstate &= ~(1 << 21)\nvcpu.pstate &= ~(3 << 10)",
         ),
     ],
 )

@@ -311,9 +311,7 @@ def _check_skip(answer: Any) -> str:
             )
         raise Wrong("Behind the UDF the user is not stepped any longer.", evidence=shown)
     if x1 == 0:
-        raise Wrong(
-            "ELR_EL1 has moved too far: the `add` after the UDF never ran.", evidence=shown
-        )
+        raise Wrong("ELR_EL1 has moved too far: the `add` after the UDF never ran.", evidence=shown)
     if AFTER_STORE not in log and "resume" in answer:
         raise Wrong(
             "You jump to `resume`, and there SS is set again, whatever you have done to it before. This is Linux 5.0 in"
