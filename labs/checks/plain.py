@@ -70,8 +70,9 @@ def plain(value: Any, *, callables: bool = True, depth: int = 0) -> Any:
 
 
 def _members(value: set[Any] | frozenset[Any]) -> list[Any]:
-    kind = set if isinstance(value, set) else frozenset
-    return list(kind.__iter__(value))
+    if isinstance(value, set):
+        return list(set.__iter__(value))
+    return list(frozenset.__iter__(value))
 
 
 def _as_number(value: Any) -> Any:

@@ -93,7 +93,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("without_a_device", after_smc("mrs x1, id_aa64pfr0_el1"), "no instruction of your", ""),
     ("without_a_device", after_smc("str w0, [x19]"), "touches a device", ""),
     ("without_a_device", after_smc("str x0, [x21]"), "fills the page in", ""),
-    ("without_a_device", after_smc("hvc #0"), "HVC is not an instruction that the kernel skips", ""),
+    (
+        "without_a_device",
+        after_smc("hvc #0"),
+        "HVC is not an instruction that the kernel skips",
+        "",
+    ),
     ("without_a_device", after_smc("svc #0"), "guest's own EL1", ""),
     ("without_a_device", after_smc("wfi"), "does not come to its end", ""),
     ("without_a_device", "smc", "does not assemble", ""),

@@ -155,7 +155,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("history", ["linux-5.0.1"], "a dictionary", ""),
     ("brought", RIGHT_BROUGHT | {"linux-4.15.1": "userspace MMIO"}, "set right", ""),
     ("brought", RIGHT_BROUGHT | {"linux-5.0.1": "PC seen at KVM_EXIT_MMIO"}, "set right", ""),
-    ("brought", RIGHT_BROUGHT | {"linux-5.15": "HVC"}, "no news", ""),
+    ("brought", RIGHT_BROUGHT | {"linux-5.15": "HVC"}, "did not break it", ""),
     ("brought", RIGHT_BROUGHT | {"linux-5.0.1": "ordinary instruction"}, "both sides", ""),
     (
         "brought",

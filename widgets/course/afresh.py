@@ -20,7 +20,8 @@ class GradeAfresh(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Grade all answers of a notebook, and write the verdicts into its graded cells."""
-        answers, graded = {}, {}
+        answers: dict[str, str] = {}
+        graded: dict[str, Any] = {}
         for cell in nb.cells:
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("grade") and (task := re.search(r'\.grade\("(\w+)"', cell.source)):
@@ -28,8 +29,8 @@ class GradeAfresh(NbGraderPreprocessor):  # type: ignore[misc]
             elif marks.get("solution"):
                 answers[marks["grade_id"]] = cell.source
         number = resources["metadata"]["name"][:2]
-        for task, (state, text) in grade(number, list(graded), answers).items():
-            graded[task].outputs = [_output(state, text)]
+        for name, (state, text) in grade(number, list(graded), answers).items():
+            graded[name].outputs = [_output(state, text)]
         return nb, resources
 
 

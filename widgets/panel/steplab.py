@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure as MplFigure
-
 from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
+from widgets.models.drawing import Drawing
 from widgets.page import controls, edits, historyline, ownkernel, session_code, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
@@ -212,6 +211,6 @@ class StepLab(Driving, Looking, GuestBoard):
         name = type(self).__name__
         return f"{name}({debugger.kernel.name}, {where}, pc={debugger.last.pc:#x}, {state})"
 
-    def draw(self) -> MplFigure:
-        """That picture, as matplotlib draws it."""
+    def drawing(self) -> Drawing:
+        """The panel as one picture."""
         return poster(repr(self), self._listing, self.debugger, self.diagram(), self.last_timeline)

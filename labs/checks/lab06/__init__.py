@@ -139,8 +139,7 @@ def _check_history(answer: Any) -> str:
 
 
 def _history_mistake(title: str, given: set[str], right: list[str]) -> None:
-    rows = {name: museum.recorded_cells().get((title, name), "-") for name in museum.real_kernels()}
-    shown = f"{title}: " + ", ".join(f"{k.removeprefix('linux-')} {v}" for k, v in rows.items())
+    shown = f"the row {title!r} of the matrix: look for where its shading begins and ends"
     steady = sorted(given - set(right), key=list(museum.real_kernels()).index)
     first = museum.real_kernels()[0]
     if title == "userspace MMIO" and given == {"linux-5.0.1"}:
@@ -221,8 +220,11 @@ def _check_brought(answer: Any) -> str:
         if now:
             raise Wrong(f"This row is right on both sides of {after}.", evidence=shown)
         if not was:
-            raise Wrong(f"This row was wrong before {after} came: it is no news.", evidence=shown)
-    return "Right: three releases, each with a repair for stepping, and each with something that worked before it."
+            raise Wrong(
+                f"This row was already wrong before {after}, so {after} did not break it.",
+                evidence=shown,
+            )
+    return "Right: three releases, each with a fix, and each with something that worked before it."
 
 
 # --- dating a trace --------------------------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ def _mistake(given: str, right: str, seen: Case) -> Wrong:
         return Wrong("No hsr here is faked: a CPU has written each of them, so this is not B.")
     if pair <= {"A", "B", "C"}:
         return Wrong(
-            "Late over the store: A or C. The PC at KVM_EXIT_MMIO does not part them: the late advance went into"
+            "Late over the store: A or C. The PC at KVM_EXIT_MMIO does not tell them apart: the late advance went into"
             " stable releases of A, too. The guest's own stepping does: it was fixed in 5.0."
         )
     late = seen.store[-1].pc in {one.pc for one in seen.store} and not any(
@@ -325,18 +327,18 @@ LAB = Lab(
             "Write steps(events, start): how many instructions the debugger's step from `start` took.",
             _check_steps,
             hints=(
-                "A stop is an event with op KVM_RUN, errno 0 and exit_reason DEBUG. MMIO is none.",
+                "A stop is an event with op KVM_RUN, errno 0 and exit_reason DEBUG. MMIO is not a stop.",
                 "Keep the PC in a variable; change it when `registers` has a pc.",
-                "Remember whether the last stop was at `start`. If it was, the next stop is the answer.",
+                "Remember whether the last stop was at `start`. If it was, the next stop is the one you want.",
             ),
             explanation="The debugger sees only KVM_EXIT_DEBUG, and a recording says of the registers only what"
-            " changed. So keep the PC, look at the stops, and take the one after the stop at `start`:\n\n"
-            "    pc = None\n    there = False\n    for event in events:\n"
-            '        if event["op"] != "KVM_RUN":\n            continue\n'
-            '        pc = int(event["registers"].get("pc", hex(pc or 0)), 16)\n'
-            '        if event["exit_reason"] == "DEBUG" and event["errno"] == 0:\n'
-            "            if there:\n                return (pc - start) // 4\n            there = pc == start\n\n"
+            " changed. So keep the PC, look at the stops, and take the one after the stop at `start`. "
             "1 is right, 2 is one late, 0 is a spurious stop. The matrix of this lab is made by a function like it.",
+            code="pc = 0\nthere = False\nfor event in events:\n"
+            '    if event["op"] != "KVM_RUN":\n        continue\n'
+            '    pc = int(event["registers"].get("pc", hex(pc)), 16)\n'
+            '    if event["exit_reason"] == "DEBUG" and event["errno"] == 0:\n'
+            "        if there:\n            return (pc - start) // 4\n        there = pc == start",
             misconceptions=("mmio-is-done",),
         ),
         _task(
@@ -346,7 +348,7 @@ LAB = Lab(
             hints=(
                 "Go along a row from the left. Whenever the shading begins or ends, write down the column.",
                 "By program: compare museum.is_right(title, kernel) for neighbours.",
-                "The four rows have 3, 3, 3 and 1 changes.",
+                "A row may become right, wrong and right again. One of the four changes only once.",
             ),
             explanation="userspace MMIO: wrong, right in 4.15 (faked), wrong in 5.0, right in 5.11. HVC: right in"
             " 4.15 (faked), wrong in 5.0, right in 6.1, when KVM began to remember a pending step. MMIO then"
@@ -394,12 +396,13 @@ LAB = Lab(
             hints=(
                 "case.store and case.signal are tuples of returns with .reason, .pc, .pstate and .hsr (None if there is"
                 " none); case.guest is a tuple of addresses.",
-                "Begin with: any(one.hsr is not None and one.hsr >> 24 == 0xC8 for one in case.store)",
-                "A stop in time: any(one.pc == 0x40000008 and one.reason == 'DEBUG' for one in case.store).",
+                "Start with the faked stops: their hsr >> 24 is 0xC8. (hsr may be None.)",
+                "Then: is there a stop in time, with pc 0x40000008 and reason 'DEBUG', in case.store? In case.signal?",
             ),
             explanation="The order of the questions matters: the faked stops of B are in time, so ask for them"
-            " first.\n\n"
-            "    def in_time(trace):\n"
+            " first."
+            " Then the late ones, then PSTATE, then the signal.",
+            code="    def in_time(trace):\n"
             '        return any(one.pc == 0x40000008 and one.reason == "DEBUG" for one in trace)\n\n'
             "    if any(one.hsr is not None and one.hsr >> 24 == 0xC8 for one in case.store):\n"
             '        return "B"\n    if not in_time(case.store):\n'
