@@ -95,7 +95,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     ("missing_stops", lambda pcs: len(pcs), "should return a list", ""),
     ("missing_stops", [0x40000008], "asks for a function", ""),
-    ("what_gdb_shows", NUMBERS | {GUEST: 1}, "this is the guest's register", "shows-host-ss"),
+    ("what_gdb_shows", NUMBERS | {GUEST: 1}, "This is the guest's register", "shows-host-ss"),
     ("what_gdb_shows", NUMBERS | {HOST: 0}, "host wants steps", "ss0-is-off"),
     ("what_gdb_shows", NUMBERS | {X1: 0}, "the second is the add", "mmio-is-done"),
     ("what_gdb_shows", NUMBERS | {BACK: 1}, "undoes the whole step", ""),
