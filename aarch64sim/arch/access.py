@@ -11,12 +11,13 @@ from typing import Literal
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.bound_code import forget_code
 from aarch64sim.arch.exceptions import Synchronous
+from aarch64sim.arch.matching import check_watchpoints
 from aarch64sim.arch.memory import OFFSET, PAGE, PAGE_BITS
 from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, FSC, WNR
 
 ZVA_BLOCK = 64  # bytes zeroed by DC ZVA, as DCZID_EL0 says
-ADDRESS_BITS = 48  # what lies beyond is an Address size fault of stage 1, also when that is off
+PHYSICAL_BITS = (32, 36, 40, 42, 44, 48)  # of an address, by ID_AA64MMFR0_EL1.PARange
 
 
 def byte_order_of(cpu: CpuState, el: int) -> Literal["little", "big"]:
@@ -35,6 +36,7 @@ def may_cache(cpu: CpuState) -> bool:
     return not (
         cpu.sys.sctlr_el1 & (sysregs.SCTLR_A | sysregs.SCTLR_EE | sysregs.SCTLR_E0E)
         or cpu.sys.mdscr_el1 & sysregs.MDSCR_MDE
+        or cpu.choices.unaligned_device_faults
         or cpu.log.watching
     )
 
@@ -51,7 +53,7 @@ def load(
     """The value of `size` bytes at `address`; `iss` is what the instruction adds to the syndrome of an abort.
 
     `ordered`: acquire, release, exclusive or atomic, so that natural alignment is required. `unprivileged` marks
-    LDTR and similar: without stage 1 they access what a plain load does.
+    LDTR and similar: without stage 1 they access what a plain load does, but watchpoints see an access of EL0.
     """
     _check_alignment(cpu, address, size, 0, ordered)
     data = bytearray()
@@ -63,7 +65,7 @@ def load(
         data += descriptor.data[offset : offset + length]
         if may_cache(cpu):
             cpu.memory.readable[page] = descriptor.data
-    _check_watchpoints(cpu, address, size, 0)
+    check_watchpoints(cpu, address, size, 0, unprivileged=unprivileged)
     return int.from_bytes(data, byte_order(cpu))
 
 
@@ -80,14 +82,14 @@ def store(
     """Write the low `size` bytes of `value` at `address`; parameters as for `load`."""
     _check_alignment(cpu, address, size, WNR, ordered)
     memory = cpu.memory
-    parts = list(_parts(address, size))
+    parts = _parts(address, size)
     for number, (page, offset, _) in enumerate(parts):
         descriptor = memory.stage2.get(page)
         if descriptor is None or not descriptor.writable:
             fault = (page << PAGE_BITS | offset) if number else address
             status = FSC.PERMISSION if descriptor else FSC.TRANSLATION
             raise _stage2_abort(cpu, fault, iss | WNR, status)
-    _check_watchpoints(cpu, address, size, WNR)
+    check_watchpoints(cpu, address, size, WNR, unprivileged=unprivileged)
     if cpu.log.watching:
         cpu.written.append((address, size, peek(cpu, address, size)))
     data = (value & (1 << 8 * size) - 1).to_bytes(size, byte_order(cpu))
@@ -103,16 +105,38 @@ def store(
             memory.writable[page] = view
 
 
+def check_read_write(cpu: CpuState, address: int, size: int) -> None:
+    """What an atomic of `size` bytes meets before it reads: it is a load and a store, whether or not it then writes
+    (Arm ARM C3.2.12). Of an access that may not even be read, the syndrome says that it was a read.
+    """
+    _check_alignment(cpu, address, size, 0, ordered=True)
+    page = address >> PAGE_BITS
+    descriptor = cpu.memory.stage2.get(page)
+    if descriptor is None:
+        raise _stage2_abort(cpu, address, 0, FSC.TRANSLATION)
+    if not descriptor.writable:
+        raise _stage2_abort(cpu, address, WNR, FSC.PERMISSION)
+    check_watchpoints(cpu, address, size, 0)
+    check_watchpoints(cpu, address, size, WNR)
+
+
 def fetch(cpu: CpuState, pc: int) -> int:
-    """The instruction word at `pc`; raises the PC alignment fault or the instruction abort."""
+    """The instruction word at `pc`; raises the PC alignment fault or the instruction abort, in the CPU's order."""
+    if pc & 3 and not cpu.choices.fetch_before_alignment:
+        raise Synchronous(EC.PC_ALIGNMENT, far=pc)
+    check_fetch(cpu, pc)
     if pc & 3:
         raise Synchronous(EC.PC_ALIGNMENT, far=pc)
+    offset = pc & OFFSET
+    return int.from_bytes(cpu.memory.stage2[pc >> PAGE_BITS].data[offset : offset + 4], "little")
+
+
+def check_fetch(cpu: CpuState, pc: int) -> None:
+    """Raise the instruction abort of a fetch at `pc`, if there is one."""
     descriptor = cpu.memory.stage2.get(pc >> PAGE_BITS)
     if descriptor is None or not descriptor.executable:
         status = FSC.PERMISSION if descriptor else FSC.TRANSLATION
         raise _stage2_abort(cpu, pc, 0, status, EC.INSTRUCTION_ABORT)
-    offset = pc & OFFSET
-    return int.from_bytes(descriptor.data[offset : offset + 4], "little")
 
 
 def peek(cpu: CpuState, address: int, size: int) -> int:
@@ -126,6 +150,8 @@ def peek(cpu: CpuState, address: int, size: int) -> int:
 
 def zero_block(cpu: CpuState, address: int) -> None:
     """DC ZVA: zero the 64-byte block around `address`; an abort has no valid syndrome."""
+    if _is_device(cpu):
+        raise Synchronous(EC.DATA_ABORT, WNR | FSC.ALIGNMENT, far=address)
     try:
         store(cpu, address & ~(ZVA_BLOCK - 1), ZVA_BLOCK, 0, 0)
     except Synchronous as fault:
@@ -145,56 +171,30 @@ def _parts(address: int, size: int) -> list[tuple[int, int, int]]:
 
 def _check_alignment(cpu: CpuState, address: int, size: int, wnr: int, ordered: bool) -> None:
     if address & (size - 1) and (
-        ordered or (cpu.pstate.el < 2 and cpu.sys.sctlr_el1 & sysregs.SCTLR_A)
+        ordered or (cpu.pstate.el < 2 and cpu.sys.sctlr_el1 & sysregs.SCTLR_A) or _is_device(cpu)
     ):
         raise Synchronous(EC.DATA_ABORT, wnr | FSC.ALIGNMENT, far=address)
+
+
+def _is_device(cpu: CpuState) -> bool:
+    """Data is Device-nGnRnE memory: stage 1 is off and HCR_EL2.DC does not make it Normal, where the CPU cares."""
+    return (
+        cpu.choices.unaligned_device_faults
+        and not cpu.sys.sctlr_el1 & sysregs.SCTLR_M
+        and not cpu.sys.hcr_el2 & sysregs.HCR_DC
+    )
+
+
+def physical_bits(cpu: CpuState) -> int:
+    """Bits of a physical address: what lies beyond is an Address size fault of stage 1, also when that is off."""
+    return PHYSICAL_BITS[min(cpu.sys.get("id_aa64mmfr0_el1") & 15, len(PHYSICAL_BITS) - 1)]
 
 
 def _stage2_abort(
     cpu: CpuState, address: int, iss: int, status: int, ec: int = EC.DATA_ABORT
 ) -> Synchronous:
-    if address >> ADDRESS_BITS:
+    if address >> physical_bits(cpu):
         return Synchronous(ec, iss & WNR | FSC.ADDRESS_SIZE, far=address)
     page = address >> PAGE_BITS
     level = 3 if status == FSC.PERMISSION else cpu.memory.fault_level(page)
     return Synchronous(ec, iss | status | level, target_el=2, far=address, hpfar=page << 4)
-
-
-def _check_watchpoints(cpu: CpuState, address: int, size: int, wnr: int) -> None:
-    if cpu.sys.mdscr_el1 & sysregs.MDSCR_MDE and cpu.debug_exceptions_enabled():
-        direction = 2 if wnr else 1
-        for n in range(16):
-            control = cpu.sys.get(f"dbgwcr{n}_el1")
-            if not control & 1 or not control >> 3 & direction or not level_matches(cpu, control):
-                continue
-            base = cpu.sys.get(f"dbgwvr{n}_el1") & ~7
-            watched = {base + bit for bit in range(8) if control >> 5 & 1 << bit}
-            if mask := control >> 24 & 31:
-                watched = set()
-                start = base & ~((1 << mask) - 1)
-                hit = address < start + (1 << mask) and address + size > start
-            else:
-                hit = any(address <= byte < address + size for byte in watched)
-            if hit:
-                target = cpu.debug_target_el()
-                raise Synchronous(EC.WATCHPOINT, wnr | FSC.DEBUG, target_el=target, far=address)
-
-
-def check_breakpoints(cpu: CpuState) -> None:
-    """Raise the Breakpoint exception when an enabled address breakpoint matches PC (Arm ARM D2.8)."""
-    if not cpu.debug_exceptions_enabled():
-        return
-    for n in range(16):
-        control = cpu.sys.get(f"dbgbcr{n}_el1")
-        if (
-            control & 1
-            and control >> 20 & 15 == 0
-            and level_matches(cpu, control)
-            and cpu.sys.get(f"dbgbvr{n}_el1") & ~3 == cpu.pc
-        ):
-            raise Synchronous(EC.BREAKPOINT, FSC.DEBUG, target_el=cpu.debug_target_el())
-
-
-def level_matches(cpu: CpuState, control: int) -> bool:
-    """Whether the PMC or PAC field of a breakpoint or watchpoint control register covers the current level."""
-    return bool(control >> 1 & 3 & (2 if cpu.pstate.el == 0 else 1)) and cpu.pstate.el < 2

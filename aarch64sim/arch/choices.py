@@ -23,8 +23,47 @@ class Choices:
     """HCR_EL2.TWI traps WFI also while it is stepped; else it completes at once."""
     wfe_traps: bool = True
     """HCR_EL2.TWE traps WFE; QEMU 7.2 completes it instead."""
+    illegal_state_last: bool = False
+    """The Illegal Execution state exception yields to an instruction abort and a breakpoint: D1.4.5.6 allows both
+    places."""
+    unaligned_device_faults: bool = False
+    """While stage 1 is off, all data is Device memory, and unaligned accesses and DC ZVA fault (B2.7.2, D8.2.12). Off,
+    memory is as a guest with its MMU on finds it; QEMU 7.2 does so, too."""
+    entry_clears_flags: bool = False
+    """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
+    not."""
+    fetch_before_alignment: bool = False
+    """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
+    sp_alignment_checked: bool = True
+    """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.3.10.2); QEMU 7.2 has no such check."""
+    implementation_defined_traps: bool = True
+    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.53); in QEMU 7.2 they are UNDEFINED."""
+    daif_fields_swapped: bool = False
+    """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.40)."""
+    breakpoint_clears_far: bool = False
+    """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.44)."""
+    breakpoint_before_fetch: bool = False
+    """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
+    all_debug_registers: bool = True
+    """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3)."""
+    pmselr_traps: bool = True
+    """MDCR_EL2.TPM traps PMSELR_EL0 from EL0, as all of the PMU's registers (D24.3.19)."""
 
 
 ARCHITECTURE = Choices()
-QEMU = Choices(completed_step_first=True, fetch_before_step=True, wfe_traps=False)
+QEMU = Choices(
+    completed_step_first=True,
+    fetch_before_step=True,
+    wfe_traps=False,
+    illegal_state_last=True,
+    entry_clears_flags=True,
+    fetch_before_alignment=True,
+    sp_alignment_checked=False,
+    implementation_defined_traps=False,
+    daif_fields_swapped=True,
+    breakpoint_clears_far=True,
+    breakpoint_before_fetch=True,
+    all_debug_registers=False,
+    pmselr_traps=False,
+)
 """QEMU 7.2, patched so that a stepped WFI traps: the CPU behind the recordings."""

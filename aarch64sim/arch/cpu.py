@@ -11,6 +11,7 @@ from aarch64sim.arch import (
     decode,
     entry,
     guest_lane,
+    matching,
     stack_pointers,
     step,
     sysregs,
@@ -131,15 +132,10 @@ class Cpu(CpuState):
             return entry.take_interrupt(self, vector)
         try:
             if pending:
-                if self.choices.fetch_before_step and self.pc not in self.ops:
-                    decode.bind_at(self, self.pc)
+                if self.choices.fetch_before_step:
+                    access.check_fetch(self, self.pc)
                 return entry.take_step_exception(self)
-            if self.pstate.il and not self.pc & 3:  # the PC alignment fault has priority
-                raise Synchronous(EC.ILLEGAL_STATE)
-            op = self.ops.get(self.pc) or decode.bind_at(self, self.pc)
-            if self.sys.mdscr_el1 & sysregs.MDSCR_MDE:
-                access.check_breakpoints(self)
-            self._execute(op, state)
+            self._execute(self._next_op(), state)
         except Synchronous as exception:
             self.counted = False
             return entry.take_synchronous(self, exception)
@@ -148,6 +144,23 @@ class Cpu(CpuState):
             if vector is None or self.choices.completed_step_first:
                 return entry.take_step_exception(self)
         return None
+
+    def _next_op(self) -> Op:
+        """The instruction at PC; raises what comes instead of it, by its place in Arm ARM D1.4.5.6: PC alignment (7),
+        Illegal Execution state (8 or 11), instruction abort (9), breakpoint (10).
+        """
+        choices, illegal = self.choices, self.pstate.il
+        if illegal and not choices.illegal_state_last and not self.pc & 3:
+            raise Synchronous(EC.ILLEGAL_STATE)
+        breakpoints = self.sys.mdscr_el1 & sysregs.MDSCR_MDE
+        if breakpoints and choices.breakpoint_before_fetch:
+            matching.check_breakpoints(self)
+        op = self.ops.get(self.pc) or decode.bind_at(self, self.pc)
+        if breakpoints:
+            matching.check_breakpoints(self)
+        if illegal:
+            raise Synchronous(EC.ILLEGAL_STATE)
+        return op
 
     def _execute(self, op: Op, before: StepState) -> None:
         """Run one op to completion and advance the step machine, which is in state `before`."""

@@ -89,7 +89,7 @@ DATA_IMMEDIATE = (
        "logical_immediate", where=_bitmask),
     _E("ands Rd, Rn, bitmask", "f 11 100100 N rrrrrr kkkkkk nnnnn ddddd", "ands_immediate",
        where=_bitmask),
-    _E("(o:movn|-|movz|movk) Rd, u16{, lsl halfword.shift}", "f oo 100101 hh iiiiiiiiiiiiiiii ddddd",
+    _E("(o:movn|-|movz|movk) Rd, half", "f oo 100101 hh iiiiiiiiiiiiiiii ddddd",
        "move_wide", where=_halfword),
     _E("(o:sbfm|bfm|ubfm|-) Rd, Rn, bit.immr, bit.imms", "f oo 100110 f rrrrrr kkkkkk nnnnn ddddd",
        "bitfield", where=_bit_positions),
@@ -321,8 +321,12 @@ STRUCTURES = (
 # SIMD and floating point that is not a plain load or store: trapped if CPACR_EL1/CPTR_EL2 say so, else UNDEFINED (we have no
 # arithmetic on V registers). The least specific rows of the table; they have no text.
 OTHER_SIMD = (
-    _E("", "zzz U 111 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),
-    _E("", "zzz U 110 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),
+    _E("", "0 zz 0 111 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),    # Advanced SIMD, vectors
+    _E("", "01 z 1 111 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),    # Advanced SIMD, scalars
+    _E("", "z 00 1 111 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),    # floating point
+    _E("", "0 z 00 110 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),    # structures
+    _E("", "zz 01 110 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),     # literals
+    _E("", "zz 1 z 110 iiiiiiiiiiiiiiiiiiiiiiiii", "other_simd"),    # pairs, single registers
 )  # fmt: skip
 
 ENCODINGS = (*DATA_IMMEDIATE, *DATA_REGISTER, *BRANCHES, *SYSTEM, *MEMORY, *STRUCTURES, *OTHER_SIMD)

@@ -15,7 +15,7 @@ from aarch64sim.arch.exceptions import (
     Synchronous,
     Taken,
 )
-from aarch64sim.arch.pstate import AARCH32, d_of, il_of, level_of, sp_of, ss_of, vector_offset
+from aarch64sim.arch.pstate import AARCH32, SSBS, d_of, il_of, level_of, sp_of, ss_of, vector_offset
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.stack_pointers import select_sp
 from aarch64sim.arch.state import CpuState
@@ -105,12 +105,12 @@ def enter_exception(
         s.esr_el2 = s.esr_el2 if syndrome is None else syndrome
         s.far_el2 = s.far_el2 if far is None else far
         s.hpfar_el2 = s.hpfar_el2 if hpfar is None else hpfar
-        base = s.vbar_el2
+        base, sctlr = s.vbar_el2, s.get("sctlr_el2")
     else:
         s.spsr_el1, s.elr_el1 = spsr, elr
         s.esr_el1 = s.esr_el1 if syndrome is None else syndrome
         s.far_el1 = s.far_el1 if far is None else far
-        base = s.vbar_el1
+        base, sctlr = s.vbar_el1, s.sctlr_el1
         if not s.sctlr_el1 & sysregs.SCTLR_SPAN:
             p.pan = 1
     if cpu.resident_guest and target_el == 2:
@@ -120,7 +120,10 @@ def enter_exception(
         select_sp(cpu, target_el, 1)
         p.d = p.a = p.i = p.f = 1
         p.ss = p.il = p.btype = p.uao = 0
-        cpu.pc = base + offset & MASK64
+        p.ssbs = 1 if sctlr & sysregs.SCTLR_DSSBS and cpu.implemented(SSBS) else 0
+        if cpu.choices.entry_clears_flags:
+            p.n = p.z = p.c = p.v = 0
+        cpu.pc = (base & ~0x7FF) + offset & MASK64
     cpu.stepped = cpu.stepped_exclusive = False
     taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
     if cpu.log.watching:
@@ -148,7 +151,7 @@ def exception_return(cpu: CpuState) -> int:
         enabled_at_source=cpu.debug_exceptions_enabled(),
         enabled_at_target=cpu.debug_exceptions_enabled(target_el, d_of(spsr)),
     )
-    p.set_flags_and_masks(spsr)
+    p.set_flags_and_masks(cpu.implemented(spsr))
     p.il = il_of(spsr) if legal else 1
     cpu.at_host = False
     select_sp(cpu, target_el, sp)

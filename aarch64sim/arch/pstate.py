@@ -11,6 +11,7 @@ NZCV = 0xF << 28
 DIT, UAO, PAN = 1 << 24, 1 << 23, 1 << 22
 SS, IL = 1 << 21, 1 << 20
 SSBS = 1 << 12
+BTYPE = 3 << 10
 D = 1 << 9
 DAIF = 0xF << 6
 AARCH32 = 1 << 4
@@ -143,9 +144,9 @@ def vector_offset(spsr: int, target_el: int = 1) -> int:
     return 0x200 if sp_of(spsr) else 0
 
 
-def kept_at_a_vector(spsr: int, *, span: int) -> int:
+def kept_at_a_vector(spsr: int, *, span: int, dssbs: int = 0) -> int:
     """What software that enters an exception at EL1 on the CPU's behalf keeps of PSTATE: NZCV, DIT and PAN.
 
-    PAN is set unless SCTLR_EL1.SPAN (`span`) is (Arm ARM D1.3.1, AArch64.TakeException).
+    PAN is set unless SCTLR_EL1.SPAN (`span`) is, and SSBS is SCTLR_EL1.DSSBS (Arm ARM D1.3.1, AArch64.TakeException).
     """
-    return spsr & (NZCV | DIT | PAN) | (0 if span else PAN)
+    return spsr & (NZCV | DIT | PAN) | (0 if span else PAN) | (SSBS if dssbs else 0)

@@ -57,7 +57,7 @@ def check_fp(cpu: CpuState) -> None:
 
 def check_sp_alignment(cpu: CpuState) -> None:
     """Raise the SP alignment fault if SCTLR_EL1.SA (SA0 at EL0) is set and SP is not 16-byte aligned."""
-    if cpu.r[SP] & 15 and cpu.pstate.el < 2:
+    if cpu.r[SP] & 15 and cpu.pstate.el < 2 and cpu.choices.sp_alignment_checked:
         bit = sysregs.SCTLR_SA if cpu.pstate.el else sysregs.SCTLR_SA0
         if cpu.sys.sctlr_el1 & bit:
             raise Synchronous(EC.SP_ALIGNMENT)

@@ -19,9 +19,9 @@ def select_sp(cpu: CpuState, el: int, sp: int) -> None:
 
 
 def set_pstate(cpu: CpuState, spsr: int) -> None:
-    """Make PSTATE what a 32-bit SPSR image says, with the SP that it selects."""
+    """Make PSTATE what a 32-bit SPSR image says, as far as the CPU has it, with the SP that it selects."""
     p = cpu.pstate
-    p.set_all_but_stack(spsr)
+    p.set_all_but_stack(cpu.implemented(spsr))
     select_sp(cpu, level_of(spsr), sp_of(spsr))
 
 

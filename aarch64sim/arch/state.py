@@ -12,7 +12,7 @@ from aarch64sim.arch import step, sysregs
 from aarch64sim.arch.choices import Choices
 from aarch64sim.arch.encodings import FEATURES
 from aarch64sim.arch.memory import Memory
-from aarch64sim.arch.pstate import PState, level_of, sp_of
+from aarch64sim.arch.pstate import BTYPE, DIT, SSBS, PState, level_of, sp_of
 from aarch64sim.events import EventLog
 from aarch64sim.step_state import StepState
 
@@ -66,6 +66,14 @@ class CpuState:
         # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
         self.stepped = self.stepped_exclusive = False
 
+    def implemented(self, spsr: int) -> int:
+        """An SPSR image without the bits of PSTATE that the ID registers do not promise: DIT, BTYPE, SSBS."""
+        s = self.sys
+        dit, btype = s.get("id_aa64pfr0_el1") >> 48 & 15, s.get("id_aa64pfr1_el1") & 15
+        ssbs = s.get("id_aa64pfr1_el1") >> 4 & 15
+        absent = (0 if dit else DIT) | (0 if btype else BTYPE) | (0 if ssbs else SSBS)
+        return spsr & ~absent
+
     def debug_target_el(self) -> int:
         """Where debug exceptions go now."""
         tde = self.sys.mdcr_el2 & sysregs.MDCR_TDE
@@ -80,7 +88,8 @@ class CpuState:
             target_el=self.debug_target_el(),
             kde=self.sys.mdscr_el1 & sysregs.MDSCR_KDE,
             d=self.pstate.d if d is None else d,
-            os_lock=self.sys.oslsr_el1 & sysregs.OSLSR_OSLK,
+            os_lock=self.sys.oslsr_el1 & sysregs.OSLSR_OSLK
+            | self.sys.osdlr_el1 & sysregs.OSDLR_DLK,
         )
 
     def step_state(self) -> StepState:

@@ -34,7 +34,7 @@ def debug_exceptions_enabled(*, el: int, target_el: int, kde: int, d: int, os_lo
     """Whether debug exceptions are enabled from Exception level `el` (Arm ARM D2.3).
 
     From below the debug target level they always are: MDSCR_EL1.KDE (`kde`) and PSTATE.D (`d`) count only at the
-    target level itself. The OS Lock (OSLSR_EL1.OSLK) disables them everywhere.
+    target level itself. The OS Lock (OSLSR_EL1.OSLK) or the OS Double Lock (OSDLR_EL1.DLK) disables them everywhere.
 
     >>> debug_exceptions_enabled(el=1, target_el=2, kde=0, d=1, os_lock=0)
     True

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 IL = 1 << 25  # 32-bit instruction
 ISV = 1 << 24
+ISS_MASK = (1 << 25) - 1
 CONDITION_ALWAYS = 1 << 24 | 0xE << 20  # CV and COND of an instruction that is not conditional
 
 
@@ -51,6 +52,7 @@ class FSC(IntEnum):
     TRANSLATION = 0x04
     PERMISSION = 0x0C
     EXTERNAL = 0x10
+    EXTERNAL_ON_WALK = 0x14  # on a translation table walk, level 0
     ALIGNMENT = 0x21
     DEBUG = 0x22
 
@@ -77,6 +79,7 @@ def exception_class(syndrome: int) -> int:
 # --- data aborts ---
 
 WNR = 1 << 6
+S1PTW = 1 << 7
 CM = 1 << 8
 STATUS = 0x3F  # DFSC or IFSC
 
@@ -134,6 +137,11 @@ def is_sixty_four(syndrome: int) -> bool:
 def is_write(syndrome: int) -> bool:
     """WnR: the access was a write."""
     return bool(syndrome & WNR)
+
+
+def on_walk(syndrome: int) -> bool:
+    """S1PTW: the abort was met on a translation table walk."""
+    return bool(syndrome & S1PTW)
 
 
 def is_cache_maintenance(syndrome: int) -> bool:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.syndrome import system_key
 
+BREAKPOINTS, WATCHPOINTS = 6, 4  # as ID_AA64DFR0_EL1.BRPs and WRPs say, less one
+CONTEXT_AWARE = 2  # so many breakpoints, the last ones, as CTX_CMPs says
+
 # Trap name -> (control register, bit, directions). All go to EL2; Arm ARM D24.2 under each control bit.
 TRAPS = {
     "tvm": ("hcr_el2", 26, "w"),
@@ -19,8 +22,12 @@ TRAPS = {
     "tid3": ("hcr_el2", 18, "r"),
     "tacr": ("hcr_el2", 21, "rw"),
     "tlor": ("hcr_el2", 35, "rw"),
+    "terr": ("hcr_el2", 36, "rw"),
+    "tc": ("ich_hcr_el2", 10, "rw"),
+    "tall1": ("ich_hcr_el2", 12, "rw"),
     "tda": ("mdcr_el2", 9, "rw"),
     "tdosa": ("mdcr_el2", 10, "rw"),
+    "tdra": ("mdcr_el2", 11, "rw"),
     "tpm": ("mdcr_el2", 6, "rw"),
     "tsw": ("hcr_el2", 22, "rw"),
 }
@@ -36,13 +43,23 @@ EL0_ENABLES = {
     "pmu": ("pmuserenr_el0", 1 << 0),
 }
 
+# EL0 traps to EL1 while a bit is 1: name -> (control register, bit).
+EL0_TRAPS = {"tdcc": ("mdscr_el1", 1 << 12)}
+
+# Without the feature there is no such register: name -> (ID register, lowest bit of its field, smallest value).
+PROMISES = {
+    "dit": ("id_aa64pfr0_el1", 48, 1),
+    "ras": ("id_aa64pfr0_el1", 28, 1),
+    "ssbs": ("id_aa64pfr1_el1", 4, 2),
+}
+
 # name  op0 op1 CRn CRm op2  lowest EL to read / to write (- = never)  reset value  traps and EL0 enables
 _ROWS = """
 midr_el1            3 0 0 0 0   1 -  0x413fd0c1
 mpidr_el1           3 0 0 0 5   1 -  0x80000000
 revidr_el1          3 0 0 0 6   1 -  0                  tid1
-id_aa64pfr0_el1     3 0 0 4 0   1 -  0x1100000010110112 tid3
-id_aa64pfr1_el1     3 0 0 4 1   1 -  0x20               tid3
+id_aa64pfr0_el1     3 0 0 4 0   1 -  0x1101000010110111 tid3
+id_aa64pfr1_el1     3 0 0 4 1   1 -  0x21               tid3
 id_aa64zfr0_el1     3 0 0 4 4   1 -  0                  tid3
 id_aa64dfr0_el1     3 0 0 5 0   1 -  0x10305408         tid3
 id_aa64dfr1_el1     3 0 0 5 1   1 -  0                  tid3
@@ -68,6 +85,14 @@ pan                 3 0 4 2 3   1 1  0
 uao                 3 0 4 2 4   1 1  0
 afsr0_el1           3 0 5 1 0   1 1  0                  tvm,trvm
 afsr1_el1           3 0 5 1 1   1 1  0                  tvm,trvm
+erridr_el1          3 0 5 3 0   1 -  0                  ras,terr
+errselr_el1         3 0 5 3 1   1 1  0                  ras,terr
+erxfr_el1           3 0 5 4 0   1 -  0                  ras,terr
+erxctlr_el1         3 0 5 4 1   1 1  0                  ras,terr
+erxstatus_el1       3 0 5 4 2   1 1  0                  ras,terr
+erxaddr_el1         3 0 5 4 3   1 1  0                  ras,terr
+erxmisc0_el1        3 0 5 5 0   1 1  0                  ras,terr
+erxmisc1_el1        3 0 5 5 1   1 1  0                  ras,terr
 esr_el1             3 0 5 2 0   1 1  0                  tvm,trvm
 far_el1             3 0 6 0 0   1 1  0                  tvm,trvm
 par_el1             3 0 7 4 0   1 1  0
@@ -80,7 +105,10 @@ lorc_el1            3 0 10 4 3  1 1  0                  tlor
 lorid_el1           3 0 10 4 7  1 -  0                  tlor
 vbar_el1            3 0 12 0 0  1 1  0
 isr_el1             3 0 12 1 0  1 -  0
-icc_pmr_el1         3 0 4 6 0   1 1  0
+disr_el1            3 0 12 1 1  1 1  0                  ras
+icc_pmr_el1         3 0 4 6 0   1 1  0                  tc
+icc_iar1_el1        3 0 12 12 0 1 -  0x3ff              tall1
+icc_sgi1r_el1       3 0 12 11 5 - 1  0                  tc
 icc_sre_el1         3 0 12 12 5 1 1  7
 contextidr_el1      3 0 13 0 1  1 1  0                  tvm,trvm
 tpidr_el1           3 0 13 0 4  1 1  0
@@ -93,14 +121,26 @@ ctr_el0             3 3 0 0 1   0 -  0x8444c004         uct,tid2
 dczid_el0           3 3 0 0 7   0 -  4
 nzcv                3 3 4 2 0   0 0  0
 daif                3 3 4 2 1   0 0  0                  uma
-dit                 3 3 4 2 5   0 0  0
+dit                 3 3 4 2 5   0 0  0                  dit
+ssbs                3 3 4 2 6   0 0  0                  ssbs
 fpcr                3 3 4 4 0   0 0  0
 fpsr                3 3 4 4 1   0 0  0
 pmcr_el0            3 3 9 12 0  0 0  0x41013000         pmu,tpm
 pmcntenset_el0      3 3 9 12 1  0 0  0                  pmu,tpm
 pmcntenclr_el0      3 3 9 12 2  0 0  0                  pmu,tpm
+pmovsclr_el0        3 3 9 12 3  0 0  0                  pmu,tpm
+pmswinc_el0         3 3 9 12 4  - 0  0                  pmu,tpm
+pmselr_el0          3 3 9 12 5  0 0  0                  pmu,tpm
+pmceid0_el0         3 3 9 12 6  0 -  0                  pmu,tpm
+pmceid1_el0         3 3 9 12 7  0 -  0                  pmu,tpm
 pmccntr_el0         3 3 9 13 0  0 0  0                  pmu,tpm
+pmxevtyper_el0      3 3 9 13 1  0 0  0                  pmu,tpm
+pmxevcntr_el0       3 3 9 13 2  0 0  0                  pmu,tpm
 pmuserenr_el0       3 3 9 14 0  0 1  0                  tpm
+pmovsset_el0        3 3 9 14 3  0 0  0                  pmu,tpm
+pmccfiltr_el0       3 3 14 15 7 0 0  0                  pmu,tpm
+pmintenset_el1      3 0 9 14 1  1 1  0                  tpm
+pmintenclr_el1      3 0 9 14 2  1 1  0                  tpm
 tpidr_el0           3 3 13 0 2  0 0  0
 tpidrro_el0         3 3 13 0 3  0 1  0
 cntfrq_el0          3 3 14 0 0  0 -  0x3b9aca0          cnt
@@ -112,14 +152,16 @@ cntv_cval_el0       3 3 14 3 2  0 0  0                  vt
 mdscr_el1           2 0 0 2 2   1 1  0                  tda
 mdccint_el1         2 0 0 2 0   1 1  0                  tda
 osdtrrx_el1         2 0 0 0 2   1 1  0                  tda
+osdtrtx_el1         2 0 0 3 2   1 1  0                  tda
+oseccr_el1          2 0 0 6 2   1 1  0                  tda
 oslar_el1           2 0 1 0 4   - 1  0                  tdosa
 oslsr_el1           2 0 1 1 4   1 -  8                  tdosa
 osdlr_el1           2 0 1 3 4   1 1  0                  tdosa
-mdrar_el1           2 0 1 0 0   1 -  0                  tda
+mdrar_el1           2 0 1 0 0   1 -  0                  tdra
 dbgclaimset_el1     2 0 7 8 6   1 1  0xff               tda
 dbgclaimclr_el1     2 0 7 9 6   1 1  0                  tda
 dbgauthstatus_el1   2 0 7 14 6  1 -  0                  tda
-mdccsr_el0          2 3 0 1 0   0 -  0                  tda
+mdccsr_el0          2 3 0 1 0   0 -  0                  tdcc,tda
 sctlr_el2           3 4 1 0 0   2 2  0x30c50830
 hcr_el2             3 4 1 1 0   2 2  0x80000000
 mdcr_el2            3 4 1 1 1   2 2  0
@@ -134,8 +176,30 @@ vsesr_el2           3 4 5 2 3   2 2  0
 far_el2             3 4 6 0 0   2 2  0
 hpfar_el2           3 4 6 0 4   2 2  0
 vbar_el2            3 4 12 0 0  2 2  0
+contextidr_el2      3 4 13 0 1  2 2  0
 tpidr_el2           3 4 13 0 2  2 2  0
+ich_hcr_el2         3 4 12 11 0 2 2  0
 """
+
+# Registers with bits that a write does not reach, and those that it does.
+_WRITABLE = {
+    "vbar_el1": ~0x7FF,
+    "vbar_el2": ~0x7FF,
+    "csselr_el1": 0xF,
+    **dict.fromkeys(("afsr0_el1", "afsr1_el1", "amair_el1"), 0),  # as on a Neoverse N1
+    **dict.fromkeys(("errselr_el1", "erxctlr_el1", "erxstatus_el1", "erxaddr_el1"), 0),
+    **dict.fromkeys(("erxmisc0_el1", "erxmisc1_el1"), 0),
+    **dict.fromkeys((f"dbgwvr{n}_el1" for n in range(WATCHPOINTS)), ~3),
+}
+
+
+def kept(name: str, value: int) -> int:
+    """What the register `name` holds of 64 bits that an MSR writes."""
+    if name.startswith("dbgbcr"):  # BAS[1] and BAS[3] are copies of BAS[0] and BAS[2]
+        bas = value & 0b0101 << 5
+        return value & ~(0xF << 5) | bas | bas << 1
+    return value & _WRITABLE.get(name, value)
+
 
 NEVER = 4  # no Exception level reaches it
 
@@ -170,8 +234,12 @@ def _parse(row: str) -> SystemRegister:
 
 
 def _debug_rows() -> list[str]:
-    names = (("dbgbvr", 4), ("dbgbcr", 5), ("dbgwvr", 6), ("dbgwcr", 7))
-    return [f"{name}{n}_el1 2 0 0 {n} {op2} 1 1 0 tda" for n in range(16) for name, op2 in names]
+    breakpoints = [(f"dbgb{kind}r{n}", n) for n in range(BREAKPOINTS) for kind in "vc"]
+    watchpoints = [(f"dbgw{kind}r{n}", n) for n in range(WATCHPOINTS) for kind in "vc"]
+    op2 = {"dbgbv": 4, "dbgbc": 5, "dbgwv": 6, "dbgwc": 7}
+    return [
+        f"{name}_el1 2 0 0 {n} {op2[name[:5]]} 1 1 0 tda" for name, n in breakpoints + watchpoints
+    ]
 
 
 def _reserved_id_rows(named: list[str]) -> list[str]:
@@ -189,17 +257,20 @@ NAMES = {register.key: register.name for register in REGISTERS}
 
 # Bits of the control registers that the model reads, by their names in the manual.
 MDSCR_SS, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 13, 1 << 15
-MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TPM = 1 << 8, 1 << 9, 1 << 10, 1 << 6
+MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TDRA, MDCR_TPM = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 6
 SCTLR_A, SCTLR_SA, SCTLR_SA0, SCTLR_E0E, SCTLR_EE = 1 << 1, 1 << 3, 1 << 4, 1 << 24, 1 << 25
 SCTLR_NTWI, SCTLR_NTWE, SCTLR_SPAN = 1 << 16, 1 << 18, 1 << 23
+SCTLR_M, SCTLR_DSSBS = 1 << 0, 1 << 44
 SCTLR_UMA, SCTLR_DZE, SCTLR_UCI = 1 << 9, 1 << 14, 1 << 26
+HCR_DC = 1 << 12
 HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
 HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 << 19, 1 << 20
 HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
-HCR_RW, HCR_TLOR, HCR_TID2 = 1 << 31, 1 << 35, 1 << 17
+HCR_RW, HCR_TLOR, HCR_TERR, HCR_TID1, HCR_TID2 = 1 << 31, 1 << 35, 1 << 36, 1 << 16, 1 << 17
 CPTR_TFP = 1 << 10
-OSLSR_OSLK = 1 << 1
+ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
+OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
 
 
 class SystemRegisters:
@@ -215,6 +286,7 @@ class SystemRegisters:
     vbar_el1: int
     mdscr_el1: int
     oslsr_el1: int
+    osdlr_el1: int
     hcr_el2: int
     mdcr_el2: int
     cptr_el2: int

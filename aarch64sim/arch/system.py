@@ -34,7 +34,7 @@ def write_system(cpu: CpuState, key: int, value: int, rt: int) -> None:
     elif view:
         view(cpu, value)
     else:
-        cpu.sys.set(register.name, value)
+        cpu.sys.set(register.name, sysregs.kept(register.name, value))
     cpu.memory.forget_caches()  # SCTLR_EL1 or MDSCR_EL1 may have changed what accesses must look at
 
 
@@ -44,6 +44,8 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
     el = cpu.pstate.el
     if register is None:
         _trap_implementation_defined(cpu, key, rt, read)
+        undefined()
+    if not _exists(cpu, register):
         undefined()
     if el < (register.read_el if read else register.write_el) or (
         (register.read_el if read else register.write_el) == sysregs.NEVER
@@ -55,21 +57,46 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
             control, bits = sysregs.EL0_ENABLES[condition]
             if el == 0 and not cpu.sys.get(control) & bits:
                 raise Synchronous(EC.SYSTEM, iss)
+        elif condition in sysregs.EL0_TRAPS:
+            control, bits = sysregs.EL0_TRAPS[condition]
+            if el == 0 and cpu.sys.get(control) & bits:
+                raise Synchronous(EC.SYSTEM, iss)
     for condition in register.conditions:
         if condition in sysregs.TRAPS and el < 2:
             control, bit, directions = sysregs.TRAPS[condition]
             # Debug exceptions that go to EL2 take the debug registers with them (D24, MDCR_EL2.TDE and HCR_EL2.TGE).
-            forced = condition in ("tda", "tdosa") and cpu.debug_target_el() == 2
+            forced = condition in ("tda", "tdosa", "tdra") and cpu.debug_target_el() == 2
             trapped = cpu.sys.get(control) >> bit & 1 and ("r" if read else "w") in directions
-            if forced or trapped:
+            escapes = register.name == "pmselr_el0" and el == 0 and not cpu.choices.pmselr_traps
+            if (forced or trapped) and not escapes:
                 raise Synchronous(EC.SYSTEM, iss, target_el=2)
     if register.name in ("fpcr", "fpsr"):
         check_fp(cpu)
     return register
 
 
+_SOME_DEBUG_REGISTERS = {
+    *("dbgclaimset_el1", "dbgclaimclr_el1", "dbgauthstatus_el1"),
+    *("osdtrrx_el1", "osdtrtx_el1", "oseccr_el1"),
+}
+
+
+def _exists(cpu: CpuState, register: sysregs.SystemRegister) -> bool:
+    """Whether this CPU has the register: its ID registers promise the feature, and it was not left out."""
+    if register.name in _SOME_DEBUG_REGISTERS and not cpu.choices.all_debug_registers:
+        return False
+    for condition in register.conditions:
+        if condition in sysregs.PROMISES:
+            name, lowest, least = sysregs.PROMISES[condition]
+            if cpu.sys.get(name) >> lowest & 15 < least:
+                return False
+    return True
+
+
 def _trap_implementation_defined(cpu: CpuState, key: int, rt: int, read: bool) -> None:
     """HCR_EL2.TIDCP: accesses to the IMPLEMENTATION DEFINED space go to EL2."""
+    if not cpu.choices.implementation_defined_traps:
+        return
     op0, _, crn, _, _ = system_fields(key)
     implementation_defined = op0 in (1, 3) and crn in (11, 15)
     if implementation_defined and cpu.pstate.el == 1 and cpu.sys.hcr_el2 & sysregs.HCR_TIDCP:
@@ -109,12 +136,20 @@ def _read_isr(cpu: CpuState) -> int:
     return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
 
 
+def _read_ccsidr(cpu: CpuState) -> int:
+    """What CSSELR_EL1 selects; 0 for a level at which CLIDR_EL1 names no cache (the manual: UNKNOWN)."""
+    level = cpu.sys.get("csselr_el1") >> 1 & 7
+    there = cpu.sys.get("clidr_el1") >> 3 * level & 7 if level < 7 else 0
+    return cpu.sys.get("ccsidr_el1") if there else 0
+
+
 _READS: dict[str, Callable[[CpuState], int]] = {
     "currentel": lambda cpu: cpu.pstate.el << 2,
     "spsel": lambda cpu: cpu.pstate.sp,
     "sp_el0": _read_sp_el0,
     "sp_el1": lambda cpu: stack_pointers.get_sp(cpu, 1),
     "isr_el1": _read_isr,
+    "ccsidr_el1": _read_ccsidr,
     # Time is counted in instructions, so that runs repeat exactly.
     "cntvct_el0": instruction_count,
     "cntpct_el0": instruction_count,
@@ -128,7 +163,7 @@ _WRITES: dict[str, Callable[[CpuState, int], None]] = {
 }
 
 # These show bits of PSTATE where SPSR_ELx has them.
-_PSTATE_BITS = {"nzcv": NZCV, "daif": DAIF, "pan": PAN, "uao": UAO, "dit": DIT}
+_PSTATE_BITS = {"nzcv": NZCV, "daif": DAIF, "pan": PAN, "uao": UAO, "dit": DIT, "ssbs": SSBS}
 # MSR (immediate), op1 and op2: the bit that gets bit 0 of the immediate.
 _PSTATE_BIT = {(0, 3): UAO, (0, 4): PAN, (3, 1): SSBS, (3, 2): DIT}
 _SPSEL, _DAIF_SET, _DAIF_CLEAR = (0, 5), (3, 6), (3, 7)
@@ -143,14 +178,16 @@ def write_pstate_field(cpu: CpuState, op1: int, op2: int, crm: int) -> None:
     """MSR (immediate): SPSel, DAIFSet, DAIFClr, PAN, UAO, DIT, SSBS; anything else is UNDEFINED."""
     el, field = cpu.pstate.el, (op1, op2)
     if el == 0 and field in (_DAIF_SET, _DAIF_CLEAR) and not cpu.sys.sctlr_el1 & sysregs.SCTLR_UMA:
-        raise Synchronous(EC.SYSTEM, system_access(system_key(0, op1, 4, crm, op2), 31, read=False))
+        fields = (op2, op1) if cpu.choices.daif_fields_swapped else (op1, op2)
+        key = system_key(0, fields[0], 4, crm, fields[1])
+        raise Synchronous(EC.SYSTEM, system_access(key, 31, read=False))
     if el == 0 and op1 == 0:
         undefined()
     if field in (_DAIF_SET, _DAIF_CLEAR):
         _write_pstate(cpu, crm << 6, DAIF if field == _DAIF_SET else 0)
     elif field == _SPSEL:
         stack_pointers.select_sp(cpu, el, crm & 1)
-    elif field in _PSTATE_BIT:
+    elif field in _PSTATE_BIT and cpu.implemented(_PSTATE_BIT[field]):
         _write_pstate(cpu, _PSTATE_BIT[field], -(crm & 1))
     else:
         undefined()

@@ -206,7 +206,7 @@ class Debugger(View):
         """A breakpoint at an address, label or source line; its address. ValueError where there is no instruction.
 
         It is a BRK word in guest memory while the guest runs, as KVM's debuggers plant it; with `hardware` a debug
-        register (there are 16).
+        register (there are 6).
         """
         address = self.code_address(where, line)
         self.points = self.points.with_breakpoint(address, hardware=hardware)
@@ -230,7 +230,7 @@ class Debugger(View):
     ) -> Watchpoint:
         """Watch `size` bytes at an address or label for a "write", "read" or "access" of the guest's.
 
-        On memory this takes the debug registers of the CPU (there are 16): the guest is stopped before the access is
+        On memory this takes the debug registers of the CPU (there are 4): the guest is stopped before the access is
         made; a run makes it, and says old and new value. With `mmio` it is about a device: the stop is at the end of
         the step that made the access.
         """
@@ -320,6 +320,10 @@ class Debugger(View):
             machine.uart.input += data
 
         self.track.input(give)
+
+    def irq_line(self, level: int) -> None:
+        """KVM_IRQ_LINE here and now; the steps after this one are forgotten."""
+        self.track.input(lambda machine: machine.vm.irq_line(level))
 
     def __repr__(self) -> str:
         return (

@@ -80,12 +80,13 @@ def reinject_brk(machine: Machine) -> None:
     """The guest's own BRK: give it the exception that KVM took away, through KVM_SET_ONE_REG, as QEMU does."""
     vcpu = machine.vcpu
     pc, pstate = vcpu.pc, vcpu.get_one_reg("pstate")
-    span = vcpu.get_one_reg("sctlr_el1") & sysregs.SCTLR_SPAN
+    sctlr = vcpu.get_one_reg("sctlr_el1")
+    span, dssbs = sctlr & sysregs.SCTLR_SPAN, sctlr & sysregs.SCTLR_DSSBS
     values = {
         "elr_el1": pc,
         "spsr_el1": pstate,
         "esr_el1": vcpu.kvm_run.debug.hsr,
-        "pstate": kept_at_a_vector(pstate, span=span) | DAIF | EL1H,
+        "pstate": kept_at_a_vector(pstate, span=span, dssbs=dssbs) | DAIF | EL1H,
         "pc": vcpu.get_one_reg("vbar_el1") + vector_offset(pstate) & MASK64,
     }
     changes = tuple(Change(name, vcpu.get_one_reg(name), value) for name, value in values.items())

@@ -9,10 +9,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
+
 Kind = Literal["write", "read", "access"]
 KINDS: dict[str, int] = {"read": 1, "write": 2, "access": 3}  # DBGWCR.LSC
 
-REGISTERS = 16  # breakpoint registers, and watchpoint registers, of the CPU
 _EVERYWHERE = 3 << 1 | 1  # PAC: EL0 and EL1; E: enabled
 
 
@@ -85,8 +86,8 @@ class Points:
         if not hardware:
             return replace(self, breakpoints=self.breakpoints | {address})
         more = replace(self, hardware=self.hardware | {address})
-        if len(more.hardware) > REGISTERS:
-            raise ValueError(f"the CPU has {REGISTERS} breakpoint registers, and all are in use")
+        if len(more.hardware) > BREAKPOINTS:
+            raise ValueError(f"the CPU has {BREAKPOINTS} breakpoint registers, and all are in use")
         return more
 
     def without_breakpoint(self, address: int) -> Points:
@@ -101,9 +102,9 @@ class Points:
         if watchpoint in self.watchpoints:
             return self
         more = replace(self, watchpoints=(*self.watchpoints, watchpoint))
-        if len(more.watch_registers()) > REGISTERS:
+        if len(more.watch_registers()) > WATCHPOINTS:
             raise ValueError(
-                f"the CPU has {REGISTERS} watchpoint registers, and {watchpoint} needs more of them than are free"
+                f"the CPU has {WATCHPOINTS} watchpoint registers, and {watchpoint} needs more of them than are free"
             )
         return more
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aarch64sim.evidence.errors import EvidenceError
+from aarch64sim.evidence.scenario import Scenario, scenarios_in
+from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, changed
+from aarch64sim.kvm.vcpu import UNKNOWN
 from aarch64sim.kvm.vm_state import Host, SmcCall
 from aarch64sim.vmm.start import StartState
 
-POISON = 0x1DE7_EC7E_DBAD_C0DE  # what KVM puts into registers that it resets to "unknown"
+POISON = UNKNOWN
 
 # What a guest can read of the recorded CPUs without a trap (their reference manuals, as QEMU 7.2 has them).
 CPUS = {
@@ -41,7 +46,7 @@ def linux_errno(error: OSError) -> int:
     return _LINUX_ERRNO.get(error.errno or 0, error.errno or 0)
 
 
-class RecordingError(ValueError):
+class RecordingError(EvidenceError):
     """The folder or a recording in it cannot be read; the text is one sentence."""
 
 
@@ -80,6 +85,8 @@ class Recording:
     program: tuple[Instruction, ...]
     host: Host
     start: StartState
+    what_if: Kernel | None = None
+    """The kernel, where the folder says how it was made: a release with fields changed."""
     damage: str = ""
     """Why it cannot be read; it then has no events."""
 
@@ -105,44 +112,61 @@ class Folder:
             self.kernels = {
                 entry["kernel"]: entry for entry in list(json.loads(self._text("kernels.json")))
             }
+        texts = self.path / "scenarios"
+        if texts.is_dir() and not any(self.path.glob("scenarios.jsonl*")):
+            self.scenarios = {s.name: scenario_line(s) for s in scenarios_in(texts)}
+            return
         for number, line in enumerate(self._text("scenarios.jsonl").splitlines(), 1):
             with _reading(f"scenarios.jsonl, line {number}"):
                 entry = json.loads(line)
                 self.scenarios[entry["scenario"]] = entry
 
     def _text(self, name: str) -> str:
+        """The text of a file, which may be there in compressed form (`.xz`) only."""
         with _reading(name):
+            path, packed = self.path / name, self.path / f"{name}.xz"
             try:
-                return (self.path / name).read_text("utf-8")
+                if packed.exists() and not path.exists():
+                    return lzma.decompress(packed.read_bytes()).decode("utf-8")
+                return path.read_text("utf-8")
+            except lzma.LZMAError:
+                raise RecordingError(f"{packed.name} is cut off or not compressed by xz") from None
             except OSError:
                 raise RecordingError(f"{self.path} has no {name}") from None
+
+    @property
+    def recorded(self) -> list[str]:
+        """The kernels of which there are recordings, in order: `NAME.jsonl` or `NAME.jsonl.xz`."""
+        files = [*self.path.glob("*.jsonl"), *self.path.glob("*.jsonl.xz")]
+        return sorted({path.name.partition(".jsonl")[0] for path in files} - {"scenarios"})
 
     def recordings(
         self, kernel: str | None = None, scenario: str | None = None
     ) -> Iterator[Recording]:
         """All recordings, or those of one kernel or scenario, in the order of the files; damaged ones, too."""
-        for path in sorted(self.path.glob("*.jsonl")):
-            if path.name == "scenarios.jsonl" or (kernel and path.stem != kernel):
+        for name in self.recorded:
+            if kernel in (None, name):
+                yield from self._of_kernel(name, scenario)
+
+    def _of_kernel(self, kernel: str, scenario: str | None) -> Iterator[Recording]:
+        file = f"{kernel}.jsonl"
+        try:
+            lines = self._text(file).splitlines()
+        except RecordingError as error:
+            yield self._damaged(kernel, "all", str(error))
+            return
+        for number, line in enumerate(lines, 1):
+            name = re.search(r'"scenario": *"([^"]*)"', line)
+            if scenario and name and name[1] != scenario:
                 continue
             try:
-                lines = self._text(path.name).splitlines()
+                with _reading(f"{file}, line {number}"):
+                    yield self._recording(kernel, json.loads(line))
             except RecordingError as error:
-                yield self._damaged(path.stem, "all", str(error))
-                continue
-            for number, line in enumerate(lines, 1):
-                name = re.search(r'"scenario": *"([^"]*)"', line)
-                if scenario and name and name[1] != scenario:
-                    continue
-                try:
-                    with _reading(f"{path.name}, line {number}"):
-                        recording = self._recording(path.stem, json.loads(line))
-                except RecordingError as error:
-                    scenario_name = name[1] if name else f"line {number}"
-                    recording = self._damaged(path.stem, scenario_name, str(error))
-                yield recording
+                yield self._damaged(kernel, name[1] if name else f"line {number}", str(error))
 
     def _damaged(self, kernel: str, scenario: str, damage: str) -> Recording:
-        return Recording(kernel, scenario, "", (), (), Host(), self.start, damage)
+        return Recording(kernel, scenario, "", (), (), Host(), self.start, damage=damage)
 
     def _recording(self, kernel: str, entry: dict[str, Any]) -> Recording:
         known = self.scenarios.get(entry["scenario"], {})
@@ -161,7 +185,31 @@ class Folder:
             program,
             host_of(self.kernels.get(kernel, {})),
             self.start,
+            self._what_if(kernel),
         )
+
+    def _what_if(self, kernel: str) -> Kernel | None:
+        entry = self.kernels.get(kernel, {})
+        if "changes" not in entry:
+            return None
+        with _reading("kernels.json"):
+            try:
+                return changed(entry)
+            except UnknownKernelError as error:
+                raise RecordingError(str(error)) from None
+
+
+def scenario_line(scenario: Scenario) -> dict[str, Any]:
+    """What scenarios.jsonl says of a scenario: the words in memory, and their text."""
+    program = [
+        {
+            "address": hex(address),
+            "word": f"{word:#010x}",
+            "text": scenario.program.line_text(address).partition("//")[0].strip(),
+        }
+        for address, word in scenario.words
+    ]
+    return {"scenario": scenario.name, "about": scenario.about, "program": program}
 
 
 def host_of(entry: dict[str, Any]) -> Host:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aarch64sim.arch import pstate, syndrome, sysregs
 from aarch64sim.arch.registers import MASK64
-from aarch64sim.arch.syndrome import EC
+from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.guest_debug import ss_change
 from aarch64sim.kvm.kernels import AbortInjection, SkipApplied
@@ -73,6 +73,16 @@ def inject_undefined(vcpu: VcpuState) -> None:
     inject(vcpu, syndrome.esr(EC.UNKNOWN, 0), None)
 
 
+def inject_abort(vcpu: VcpuState, far: int, *, fetch: bool = False) -> None:
+    """Make the guest take an external abort at PC, of a data access or of the fetch (inject_abt64)."""
+    status = FSC.EXTERNAL
+    if vcpu.vm.kernel.injected_abort_reads_any_syndrome and syndrome.on_walk(vcpu.cpu.sys.esr_el2):
+        # S1PTW of the last syndrome, if that was an abort's; the walk, repeated, ends at level 0 with stage 1 off.
+        status = FSC.EXTERNAL_ON_WALK
+    ec = EC.INSTRUCTION_ABORT if fetch else EC.DATA_ABORT
+    inject(vcpu, syndrome.esr(ec + (vcpu.el == 1), status), far)
+
+
 def inject(vcpu: VcpuState, esr: int, far: int | None) -> None:
     """Make the guest take an exception to EL1 at PC: ESR_EL1 and an abort's FAR_EL1 at once, the rest as the era."""
     sys, kernel = vcpu.cpu.sys, vcpu.vm.kernel
@@ -95,8 +105,8 @@ def _enter_exception(vcpu: VcpuState) -> None:
     sys.spsr_el1, sys.elr_el1 = old, pc
     vcpu.pstate = pstate.DAIF | pstate.EL1H
     if vcpu.vm.kernel.injection_keeps_flags:
-        span = sys.sctlr_el1 & sysregs.SCTLR_SPAN
-        vcpu.pstate |= pstate.kept_at_a_vector(old, span=span)
-    vcpu.pc = sys.vbar_el1 + pstate.vector_offset(old) & MASK64
+        span, dssbs = sys.sctlr_el1 & sysregs.SCTLR_SPAN, sys.sctlr_el1 & sysregs.SCTLR_DSSBS
+        vcpu.pstate |= pstate.kept_at_a_vector(old, span=span, dssbs=dssbs)
+    vcpu.pc = (sys.vbar_el1 & ~0x7FF) + pstate.vector_offset(old) & MASK64
     changes = (Change("pc", pc, vcpu.pc), *ss_change(pstate.ss_of(old), 0))
     vcpu.note(What.INJECT, "the guest is put at its exception vector", changes)

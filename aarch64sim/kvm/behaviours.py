@@ -135,10 +135,19 @@ class Kernel:
         "If not, an aborted access stays marked as needed: after KVM_RUN with immediate_exit has entered the vector,"
         " the next KVM_RUN completes the access after all and skips the handler's first instruction.",
     )
+    vcpu_events: bool = _behaviour(
+        True,
+        "Userspace may inject an SError and ask whether one is pending (KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS).",
+    )
     injected_esr_sign_extended: bool = _behaviour(
         False,
         "The syndrome of an injected abort has an upper half of all ones. Cause: the exception class is an int, shifted"
         " into its sign bit, and since 5.19 the variable that takes it has 64 bits.",
+    )
+    injected_abort_reads_any_syndrome: bool = _behaviour(
+        False,
+        "Bit 7 of the last syndrome says that an abort hit a translation table walk, if it was an abort's. Read"
+        " whatever the class was, it turns an abort injected at the exit of BRK #0x80 into one on a walk.",
     )
     injection_keeps_flags: bool = _behaviour(
         True,
@@ -149,6 +158,21 @@ class Kernel:
         True,
         "If not, the SS that the host armed is what GET_ONE_REG shows in PSTATE at an MMIO exit, and the guest's own"
         " is lost.",
+    )
+    unstepped_ss_lost: bool = _behaviour(
+        False,
+        "Guest debug without SINGLESTEP loses the guest's own PSTATE.SS: MDSCR_EL1.SS is 0 while the guest runs, so the"
+        " ERET into it clears PSTATE.SS, and only where the host steps is the guest's given back.",
+    )
+    guest_mdscr_cut: bool = _behaviour(
+        False,
+        "The upper half of the guest's MDSCR_EL1 is lost by an entry under guest debug. Cause: the variable that keeps"
+        " it meanwhile has 32 bits.",
+    )
+    watchpoint_far_reported: bool = _behaviour(
+        True,
+        "If not, kvm_run.debug.arch.far of a watchpoint is where the last abort was. Cause: FAR_EL2 was read after"
+        " aborts only.",
     )
     guest_breakpoints_put_away: bool = _behaviour(
         True,
@@ -167,6 +191,29 @@ class Kernel:
     lor_registers_trapped: bool = _behaviour(
         True,
         "Accesses to the LORegion registers are emulated (HCR_EL2.TLOR): they read as zero, writes are ignored.",
+    )
+    implementation_registers_trapped: bool = _behaviour(
+        True,
+        "Reads of REVIDR_EL1 and AIDR_EL1 are emulated (HCR_EL2.TID1), so that userspace may choose their values.",
+    )
+    gic_registers_trapped: bool = _behaviour(
+        True,
+        "The registers of the GIC's CPU interface are UNDEFINED for a guest without an interrupt controller in the"
+        " kernel. If not, it finds the CPU's own virtual interface.",
+    )
+    outside_ipa_space_aborts: bool = _behaviour(
+        True,
+        "An access beyond the 40 bits of the guest's address space is an external abort for the guest. If not, it is"
+        " an MMIO exit as any other.",
+    )
+    psci_affinity_checked: bool = _behaviour(
+        True,
+        "If not, reserved bits in the affinity that CPU_ON and AFFINITY_INFO are given are ignored.",
+    )
+    vendor_calls_answered: bool = _behaviour(
+        True,
+        "A guest may ask by HVC whether its hypervisor is KVM, and for KVM's own services (SMCCC, vendor-specific"
+        " hypervisor calls).",
     )
     os_lock_emulated: bool = _behaviour(
         True,

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aarch64sim.arch.exceptions import Taken
-from aarch64sim.arch.syndrome import EC, FSC, esr, is_cache_maintenance, is_write, software_step
+from aarch64sim.arch.syndrome import EC, esr, is_cache_maintenance, is_write, software_step
 from aarch64sim.events import What
-from aarch64sim.kvm import emulate, mmio
-from aarch64sim.kvm.adjust_pc import inject, inject_undefined
+from aarch64sim.kvm import emulate, mmio, smccc
+from aarch64sim.kvm.adjust_pc import inject_abort, inject_undefined
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vcpu_state import VcpuState
+from aarch64sim.kvm.vm_state import IPA_BITS
 
 # A step exception from a lower level after one instruction that was no load-exclusive.
 ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=False))
@@ -21,6 +22,10 @@ ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=Fals
 
 def handle_exit(vcpu: VcpuState, taken: Taken) -> int:
     """Dispatch on the exception class (handle_exit)."""
+    if taken.ec in (EC.INSTRUCTION_ABORT, EC.DATA_ABORT) or (
+        taken.ec == EC.WATCHPOINT and vcpu.vm.kernel.watchpoint_far_reported
+    ):
+        vcpu.fault_far = taken.far or 0
     return _HANDLERS.get(taken.ec or 0, _handle_unknown)(vcpu, taken)
 
 
@@ -35,11 +40,9 @@ def _handle_guest_debug(vcpu: VcpuState, taken: Taken) -> int:
     run.exit_reason = ExitReason.DEBUG
     run.debug.hsr = taken.esr or 0
     if taken.ec == EC.WATCHPOINT:
-        run.debug.far = taken.far or 0
+        run.debug.far = vcpu.fault_far
     elif taken.ec == EC.SOFTWARE_STEP:
         vcpu.step_pending = False
-        if taken.esr == ORDINARY_STEP and vcpu.nothing_to_look_at:
-            vcpu.quick = vcpu.cpu.plain
     return 0
 
 
@@ -48,6 +51,9 @@ def _handle_guest_abort(vcpu: VcpuState, taken: Taken) -> int:
     syndrome, far = taken.esr or 0, taken.far or 0
     ipa = (taken.hpfar or 0) << 8 | far & 0xFFF
     fetch = taken.ec == EC.INSTRUCTION_ABORT
+    if ipa >> IPA_BITS and vcpu.vm.kernel.outside_ipa_space_aborts:
+        inject_abort(vcpu, far, fetch=fetch)
+        return 1
     slot = vcpu.vm.slot_at(ipa)
     if slot and not (slot.readonly and is_write(syndrome) and not fetch):
         vcpu.note(
@@ -56,7 +62,7 @@ def _handle_guest_abort(vcpu: VcpuState, taken: Taken) -> int:
         vcpu.vm.map_page(ipa >> 12, slot)
         return 1
     if fetch:
-        inject(vcpu, esr(EC.INSTRUCTION_ABORT + (vcpu.el == 1), FSC.EXTERNAL), far)
+        inject_abort(vcpu, far, fetch=True)
         return 1
     if is_cache_maintenance(syndrome) and slot is None:
         vcpu.skip_instruction()
@@ -66,8 +72,8 @@ def _handle_guest_abort(vcpu: VcpuState, taken: Taken) -> int:
 
 _HANDLERS: dict[int, Callable[[VcpuState, Taken], int]] = {
     EC.WFX: emulate.handle_wfx,
-    EC.HVC: emulate.handle_hvc,
-    EC.SMC: emulate.handle_smc,
+    EC.HVC: smccc.handle_hvc,
+    EC.SMC: smccc.handle_smc,
     EC.SYSTEM: emulate.handle_system_register,
     EC.INSTRUCTION_ABORT: _handle_guest_abort,
     EC.DATA_ABORT: _handle_guest_abort,

@@ -7,17 +7,19 @@ debug state, outside them everybody sees the guest's own, as far as the era give
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.registers import MASK32
 from aarch64sim.events import Change, What
 from aarch64sim.kvm.kernels import Arming
 from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 
 # Traps that KVM always sets in MDCR_EL2.
-MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA
+MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA | sysregs.MDCR_TDRA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
-_DEBUG_REGISTERS = [f"dbg{kind}{n}_el1" for kind in ("bvr", "bcr", "wvr", "wcr") for n in range(16)]
+_DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
@@ -57,7 +59,7 @@ def arm_step(vcpu: VcpuState) -> None:
     """Put the host's debug state in place of the guest's (kvm_arm_setup_debug, kvm_vcpu_load_debug)."""
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
-        vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1} if vcpu.os_lock else {}
+        vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)} if vcpu.os_lock else {}
         own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE) and not vcpu.os_lock
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
@@ -65,7 +67,7 @@ def arm_step(vcpu: VcpuState) -> None:
         return
     state = vcpu.cpu.pstate
     old = state.ss
-    vcpu.guest_registers = {"mdscr_el1": sys.mdscr_el1}
+    vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)}
     vcpu.guest_ss = old
     sys.mdcr_el2 = MDCR_OF_KVM | sysregs.MDCR_TDA | sysregs.MDCR_TDE
     mdscr = sys.mdscr_el1 & ~sysregs.MDSCR_SS
@@ -94,6 +96,12 @@ def arm_step(vcpu: VcpuState) -> None:
         )
 
 
+def _guest_mdscr(vcpu: VcpuState) -> int:
+    """The guest's MDSCR_EL1, as it is put aside (save_guest_debug_regs)."""
+    value = vcpu.cpu.sys.mdscr_el1
+    return value & MASK32 if vcpu.vm.kernel.guest_mdscr_cut else value
+
+
 def disarm_step(vcpu: VcpuState) -> None:
     """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
     sys = vcpu.cpu.sys
@@ -105,7 +113,8 @@ def disarm_step(vcpu: VcpuState) -> None:
         vcpu.cpu.memory.forget_caches()
     if not vcpu.cpu.pstate.ss and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
         remember_step(vcpu)
-    if vcpu.vm.kernel.guest_ss_preserved:
+    unstepped = not vcpu.single_stepping
+    if vcpu.vm.kernel.guest_ss_preserved and not (unstepped and vcpu.vm.kernel.unstepped_ss_lost):
         vcpu.cpu.pstate.ss = vcpu.guest_ss
 
 

@@ -40,10 +40,12 @@ def io_mem_abort(vcpu: VcpuState, esr: int, fault_ipa: int) -> int:
         data = (value & (1 << 8 * length) - 1).to_bytes(
             length, access.byte_order_of(vcpu.cpu, vcpu.el)
         )
-    run.mmio.fill(fault_ipa, length, is_write, data)
+    in_kernel = is_write and any(fd.takes(fault_ipa, data) for fd in vm.ioeventfds)
+    # The bytes are for userspace: they stay in a buffer of the kernel's while a device of its own takes them.
+    run.mmio.fill(fault_ipa, length, is_write, b"" if in_kernel else data)
     vcpu.mmio_syndrome = esr
     vcpu.mmio_needed = True
-    if is_write and (fault_ipa, length) in vm.ioeventfds:
+    if in_kernel:
         vcpu.note(
             What.IN_KERNEL_DEVICE, "a device in the kernel took the store: no exit to userspace"
         )

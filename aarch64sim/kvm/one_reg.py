@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 
 from aarch64sim.arch import sysregs
+from aarch64sim.arch.syndrome import system_fields
 from aarch64sim.kvm.vcpu_state import VcpuState
 
+_IMPLEMENTATION = ("midr_el1", "revidr_el1", "aidr_el1")
 _OSLSR_OSLM = 1 << 3  # the OS Lock is implemented (OSLM 0b10)
 
 
@@ -51,8 +53,19 @@ def set_one_reg(vcpu: VcpuState, name: str, value: int) -> None:
             raise OSError(errno.EINVAL, f"{vcpu.vm.kernel.title} has no OS Lock to set")
         vcpu.os_lock = value >> 1 & 1
     else:
+        _check_invariant(vcpu, kind, value)
         vcpu.cpu.sys.set(kind, value)
         vcpu.cpu.memory.forget_caches()
+
+
+def _check_invariant(vcpu: VcpuState, name: str, value: int) -> None:
+    """EINVAL for another value of a register that says what the CPU is (set_id_reg, set_invariant_sys_reg)."""
+    op0, op1, crn, _, _ = system_fields(sysregs.KEYS[name])
+    if (op0, crn) != (3, 0) or op1 == 2 or name == "mpidr_el1" or value == vcpu.cpu.sys.get(name):
+        return
+    if name in _IMPLEMENTATION and vcpu.vm.kernel.implementation_registers_trapped:
+        return
+    raise OSError(errno.EINVAL, f"{name} says what the CPU is; {vcpu.vm.kernel.title} keeps it")
 
 
 def _register(name: str) -> tuple[str, int]:

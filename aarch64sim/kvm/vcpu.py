@@ -15,12 +15,13 @@ from typing import Any, Protocol
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
-from aarch64sim.arch.syndrome import EC, FSC, class_alone, esr
+from aarch64sim.arch.state import Op
+from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
 from aarch64sim.events import What
-from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg
+from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg, smccc
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
-from aarch64sim.kvm.vcpu_state import VcpuState
+from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 from aarch64sim.kvm.vm_state import VmState
 
 FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
@@ -35,11 +36,16 @@ HCR_OF_KVM = (
     | sysregs.HCR_TSW | sysregs.HCR_TVM
 )  # fmt: skip
 _RESET_PSTATE = DAIF | EL1H
+UNKNOWN = 0x1DE7_EC7E_DBAD_C0DE  # what KVM resets registers to that the architecture leaves UNKNOWN
+_RESET_UNKNOWN = (
+    "ttbr0_el1", "ttbr1_el1", "mair_el1", "par_el1", "esr_el1", "far_el1", "tpidr_el0", "tpidr_el1",
+    "tpidrro_el0", "csselr_el1",
+)  # fmt: skip
 
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "signal_pending", "waiting", "hw_registers", "os_lock",
+    "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -81,12 +87,21 @@ class Vcpu(VcpuState):
         sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
         sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE
+        sys.set("pmuserenr_el0", 0xF)  # while a guest runs: all of EL0's accesses go to EL2, too
+        for name in _RESET_UNKNOWN:
+            sys.set(name, UNKNOWN)
+        if not self.vm.kernel.cache_registers_trapped:
+            sys.set("csselr_el1", UNKNOWN & 0xF)  # what the CPU's register keeps of it
         for trapped, bit in (
+            (True, sysregs.HCR_TERR),
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
             (self.vm.kernel.cache_registers_trapped, sysregs.HCR_TID2),
             (self.vm.kernel.lor_registers_trapped, sysregs.HCR_TLOR),
+            (self.vm.kernel.implementation_registers_trapped, sysregs.HCR_TID1),
         ):
             sys.hcr_el2 |= bit if trapped else 0
+        if self.vm.kernel.gic_registers_trapped:
+            sys.set("ich_hcr_el2", sysregs.ICH_HCR_TRAPS)
         for name, value in self.vm.host.id_registers.items():
             sys.set(name, value)
         self._initialised = True
@@ -104,18 +119,53 @@ class Vcpu(VcpuState):
 
     # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
 
-    def set_vcpu_events(self, *, ext_dabt_pending: bool = False) -> None:
-        """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL)."""
-        kind = self.vm.kernel.abort_injection
-        if kind is AbortInjection.UNSUPPORTED:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an external abort")
-        if not ext_dabt_pending:
-            return
+    def get_vcpu_events(self) -> dict[str, int]:
+        """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
+        if not self.vm.kernel.vcpu_events:
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
+        sys = self.cpu.sys
+        pending = int(bool(sys.hcr_el2 & sysregs.HCR_VSE))
+        return {
+            "serror_pending": pending,
+            "serror_has_esr": 1,
+            "serror_esr": sys.vsesr_el2 if pending else 0,
+            "ext_dabt_pending": 0,
+        }
+
+    def set_vcpu_events(
+        self,
+        *,
+        ext_dabt_pending: bool = False,
+        serror_pending: bool = False,
+        serror_esr: int | None = None,
+    ) -> None:
+        """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL), or
+        an SError (from 4.19) with an ISS of 25 bits, by default IMPLEMENTATION DEFINED.
+        """
+        kernel = self.vm.kernel
+        if serror_pending:
+            self._pend_serror(serror_esr)
+        elif kernel.abort_injection is AbortInjection.UNSUPPORTED:
+            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
+        if ext_dabt_pending:
+            self._inject_abort(kernel.abort_injection)
+
+    def _pend_serror(self, iss: int | None) -> None:
+        """Make an SError pending for the guest, which takes it once PSTATE.A lets it (kvm_inject_vabt)."""
+        if not self.vm.kernel.vcpu_events:
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an SError")
+        if iss is not None and iss & ~ISS_MASK:
+            raise OSError(errno.EINVAL, f"the syndrome of an SError has 25 bits, not {iss:#x}")
         self.look_again()
-        syndrome = esr(EC.DATA_ABORT + (self.el == 1), FSC.EXTERNAL)
+        self.cpu.sys.set("vsesr_el2", ISV if iss is None else iss)
+        self.cpu.sys.hcr_el2 |= sysregs.HCR_VSE
+
+    def _inject_abort(self, kind: AbortInjection) -> None:
+        """An external abort, taken where and when the era does."""
+        self.look_again()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
-        adjust_pc.inject(self, syndrome, self.cpu.sys.far_el2)
+        adjust_pc.inject_abort(self, self.fault_far)
         if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
@@ -174,6 +224,7 @@ class Vcpu(VcpuState):
             self.arm_step()
             self.adjust_pc()
             taken, limit = self.enter_guest(limit)
+            self.quick = self._quick_after(taken)
             self.disarm_step()
             self.signal_pending = taken is None or limit <= 0
             if taken:
@@ -181,6 +232,17 @@ class Vcpu(VcpuState):
                 if ret > 0 and kernel.fake_debug_exit and self._fakes_debug_exit():
                     ret = 0
         return self.return_to_userspace(ret)
+
+    def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
+        """What the next KVM_RUN may execute as it stands: asked while the host's debug state is still on the CPU.
+
+        It is the CPU that says whether an instruction needs a look around; of its reasons only the step is the host's.
+        """
+        plainly = self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
+        ordinary = taken is not None and taken.esr == exits.ORDINARY_STEP
+        if not (plainly and ordinary) or self.cpu.must_look(sysregs.MDSCR_MDE):
+            return {}
+        return self.cpu.plain
 
     def _fakes_debug_exit(self) -> bool:
         """Pretend a step (kvm_arm_handle_step_debug, 4.15 to 4.20)."""
@@ -211,9 +273,9 @@ class Vcpu(VcpuState):
 
 _ERRNO_TEXTS = {
     errno.EINTR: "KVM_RUN was interrupted; call it again",
-    errno.ENOSYS: "the access outside memory has no valid syndrome, so KVM cannot emulate it;"
-    " enable KVM_CAP_ARM_NISV_TO_USER to handle it in userspace",
+    errno.ENOSYS: "the access outside memory has no valid syndrome, so KVM cannot emulate it",
 }
+_ADVICE = "; enable KVM_CAP_ARM_NISV_TO_USER to handle it in userspace"  # where there is one
 
 
 def _enter_guest(vcpu: VcpuState, limit: int) -> tuple[Taken | None, int]:
@@ -227,6 +289,9 @@ def _enter_guest(vcpu: VcpuState, limit: int) -> tuple[Taken | None, int]:
     if vcpu.vm.log.watching:
         vcpu.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
     taken = cpu.run(limit)
+    while smccc.answered_at_el2(vcpu, taken):
+        cpu.exception_return()
+        taken = cpu.run(limit - (cpu.retired - retired))
     if taken is None:
         # The signal's interrupt is taken to EL2 with nothing executed.
         cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)
@@ -243,7 +308,11 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.adjust_pc()
         vcpu.disarm_step()
     if ret < 0:
-        raise OSError(-ret, _ERRNO_TEXTS.get(-ret, os.strerror(-ret)))
+        text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
+        has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED
+        if -ret == errno.ENOSYS and has_cap:
+            text += _ADVICE
+        raise OSError(-ret, text)
     if vcpu.vm.log.watching:
         reason = vcpu.kvm_run.exit_reason.name
         vcpu.note(What.USERSPACE_EXIT, f"KVM_RUN returns: KVM_EXIT_{reason}", kind=reason)

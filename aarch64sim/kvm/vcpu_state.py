@@ -9,7 +9,6 @@ from collections.abc import Callable
 from enum import IntFlag
 from sys import _getframe
 
-from aarch64sim.arch import sysregs
 from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.events import Change, Event, Lane, What
@@ -56,6 +55,7 @@ class VcpuState(Hooks):
         self.guest_registers: dict[str, int] = {}
         self.guest_ss = 0
         self.os_lock = 0  # the guest's, as it sees it: the CPU's own stays open
+        self.fault_far = 0  # FAR_EL2 at the last abort: where an injected one is reported
         self.mmio_needed = False
         self.mmio_syndrome = 0
         self.increment_pc = False  # a skip that waits for the next entry
@@ -94,18 +94,6 @@ class VcpuState(Hooks):
     def single_stepping(self) -> bool:
         """The host steps the guest."""
         return bool(self.guest_debug & GuestDebug.SINGLESTEP)
-
-    @property
-    def nothing_to_look_at(self) -> bool:
-        """The host steps with no breakpoints, nor the guest's own; no interrupt, no OS Lock, and nobody watches."""
-        sys = self.cpu.sys
-        return (
-            self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
-            and not sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
-            and not sys.oslsr_el1 & sysregs.OSLSR_OSLK
-            and (not sys.mdscr_el1 & sysregs.MDSCR_MDE or self.vm.kernel.guest_breakpoints_put_away)
-            and not self.log.watching
-        )
 
     def look_again(self) -> None:
         """Something changed from outside: the next KVM_RUN takes the long way."""

@@ -9,12 +9,9 @@ import errno
 
 from aarch64sim.arch.memory import PAGE, PAGE_BITS
 from aarch64sim.kvm import emulate
-from aarch64sim.kvm.kernels import AbortInjection
+from aarch64sim.kvm.capabilities import MOST_SLOTS, check_extension
 from aarch64sim.kvm.vcpu import Vcpu
-from aarch64sim.kvm.vm_state import MemorySlot, VmState
-
-MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
-IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
+from aarch64sim.kvm.vm_state import IPA_BITS, IoEventFd, MemorySlot, VmState
 
 
 class VM(VmState):
@@ -72,15 +69,27 @@ class VM(VmState):
             raise OSError(errno.EINVAL, "there is no vCPU yet")
         emulate.interrupt_line(self.vcpu, level)
 
-    def ioeventfd(self, addr: int, length: int) -> None:
-        """KVM_IOEVENTFD: stores of `length` bytes (1, 2, 4, 8) at `addr` are handled in the kernel."""
-        if length not in (1, 2, 4, 8):
-            raise OSError(errno.EINVAL, "an ioeventfd is 1, 2, 4 or 8 bytes long")
-        self.ioeventfds.add((addr, length))
+    def ioeventfd(self, addr: int, length: int, datamatch: int | None = None) -> None:
+        """KVM_IOEVENTFD: stores of `length` bytes (1, 2, 4, 8; 0 for any) at `addr` are handled in the kernel, or only
+        those of the value `datamatch`. EINVAL, and EEXIST for one that another would take, too.
+        """
+        if length not in (0, 1, 2, 4, 8):
+            raise OSError(
+                errno.EINVAL, "an ioeventfd is 1, 2, 4 or 8 bytes long, or 0 for any length"
+            )
+        if datamatch is not None and not (length and 0 <= datamatch < 1 << 8 * length):
+            raise OSError(errno.EINVAL, f"no store of {length} bytes has the value {datamatch:#x}")
+        new = IoEventFd(addr, length, datamatch)
+        if any(new.collides(other) for other in self.ioeventfds):
+            raise OSError(errno.EEXIST, f"there is an ioeventfd at {addr:#x} already")
+        self.ioeventfds.append(new)
+
+    def check_extension(self, cap: str) -> int:
+        """KVM_CHECK_EXTENSION: the value of the capability, 0 where there is none of that name."""
+        return check_extension(self, cap)
 
     def enable_cap(self, cap: str) -> None:
         """KVM_ENABLE_CAP of the only capability, KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""
-        supported = self.kernel.abort_injection is not AbortInjection.UNSUPPORTED
-        if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not supported:
+        if cap.removeprefix("KVM_CAP_") != "ARM_NISV_TO_USER" or not self.check_extension(cap):
             raise OSError(errno.EINVAL, f"{self.kernel.title} has no capability {cap}")
         self.nisv_to_user = True

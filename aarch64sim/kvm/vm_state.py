@@ -13,7 +13,9 @@ from aarch64sim.arch.choices import Choices
 from aarch64sim.arch.cpu import Cpu
 from aarch64sim.arch.memory import PAGE, PAGE_BITS, Memory, Stage2Page
 from aarch64sim.events import EventLog
-from aarch64sim.kvm.kernels import FIXED, Kernel
+from aarch64sim.kvm.kernels import FIXED, Kernel, kernels
+
+IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
 
 
 class SmcCall(Enum):
@@ -53,25 +55,46 @@ class MemorySlot:
         return memoryview(self.data)[start : start + PAGE]
 
 
+@dataclass(frozen=True, slots=True)
+class IoEventFd:
+    """A store that the kernel takes: at `addr`, of `length` bytes (0: any), of the value `datamatch` (None: any)."""
+
+    addr: int
+    length: int
+    datamatch: int | None = None
+
+    def takes(self, addr: int, data: bytes) -> bool:
+        """Whether a store of `data` at `addr` is its (ioeventfd_in_range)."""
+        if addr != self.addr or self.length not in (0, len(data)):
+            return False
+        return self.datamatch in (None, int.from_bytes(data, "little"))
+
+    def collides(self, other: IoEventFd) -> bool:
+        """Whether there are stores that both would take (ioeventfd_check_collision)."""
+        lengths = not self.length or not other.length or self.length == other.length
+        values = None in (self.datamatch, other.datamatch) or self.datamatch == other.datamatch
+        return self.addr == other.addr and lengths and values
+
+
 class VmState:
     """Everything that Linux keeps per VM, as far as the vCPU asks for it."""
 
     def __init__(
         self,
-        kernel: Kernel = FIXED,
+        kernel: Kernel | str = FIXED,
         *,
         host: Host | None = None,
         choices: Choices | None = None,
         log: EventLog | None = None,
     ) -> None:
-        self.kernel = kernel
+        self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
         self.host = host or Host()
         self.choices = choices or Choices()
         self.log = log or EventLog()
         self.slots: dict[int, MemorySlot] = {}
         self.memory = Memory()
         self.cpu: Cpu | None = None  # the one of the vCPU, once there is one
-        self.ioeventfds: set[tuple[int, int]] = set()
+        self.ioeventfds: list[IoEventFd] = []
         self.nisv_to_user = False
         # The level that the interrupt line gets as soon as the vCPU waits in WFI.
         self.irq_when_waiting: int | None = None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from aarch64sim.files import recordings_folder
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM
 
@@ -41,16 +41,12 @@ class StartState:
         return vcpu
 
 
-def recordings_folder() -> Path:
-    """Where the recordings are: inside the installed package, or in labs/ of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "recordings"
-    return installed if installed.is_dir() else package.parent / "labs" / "recordings"
-
-
 @cache
 def default_start() -> StartState:
     """The start state of the recordings that come with the project."""
     return StartState.from_json(
         json.loads((recordings_folder() / "machine.json").read_text("utf-8"))
     )
+
+
+__all__ = ["StartState", "default_start", "recordings_folder"]

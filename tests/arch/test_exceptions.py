@@ -5,7 +5,6 @@ Invariant: every test executes an instruction and looks at what the handler woul
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import pytest
@@ -521,9 +520,3 @@ def test_choice_completed_step_first(step_first: bool) -> None:
     assert (taken.elr, taken.esr) == (
         (CODE + 4, 0xCB00_0022) if step_first else (VECTORS + 0x280, 0xCA00_0022)
     )
-
-
-def test_every_choice_is_tested_here_or_with_the_claims() -> None:
-    assert {field.name for field in dataclasses.fields(Choices)} == {
-        "interrupt_before_step", "completed_step_first", "fetch_before_step", "stepped_wfi_traps", "wfe_traps",
-    }  # fmt: skip

@@ -54,7 +54,7 @@ TRAPPED = [
     ("msr pmuserenr_el0, x3", {"mdcr_el2": sysregs.MDCR_TPM}),
     ("mrs x3, mdscr_el1", {"mdcr_el2": sysregs.MDCR_TDA}),
     ("msr mdscr_el1, x3", {"mdcr_el2": sysregs.MDCR_TDE}),
-    ("msr dbgbvr7_el1, x3", {"mdcr_el2": sysregs.MDCR_TDA}),
+    ("msr dbgbvr5_el1, x3", {"mdcr_el2": sysregs.MDCR_TDA}),
     ("msr oslar_el1, x3", {"mdcr_el2": sysregs.MDCR_TDOSA}),
     ("mrs x3, oslsr_el1", {"mdcr_el2": sysregs.MDCR_TDE}),
     ("dc isw, x3", {"hcr": sysregs.HCR_TSW}),

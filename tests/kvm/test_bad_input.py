@@ -155,7 +155,7 @@ def test_capability_that_does_not_exist() -> None:
     vm.enable_cap("ARM_NISV_TO_USER")
 
 
-@pytest.mark.parametrize("length", [0, 3, 5, 16, -4])
+@pytest.mark.parametrize("length", [3, 5, 16, -4])
 def test_ioeventfd_of_an_odd_size(length: int) -> None:
     vm, _ = fresh()
     refused(errno.EINVAL, lambda: vm.ioeventfd(UART, length), "1, 2, 4 or 8 bytes")

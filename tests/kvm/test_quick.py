@@ -7,6 +7,8 @@ import random
 import pytest
 
 from aarch64sim import GuestDebug, assemble, kernels
+from aarch64sim.arch.cpu import Op
+from aarch64sim.arch.exceptions import Taken
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM
 from aarch64sim.vmm.start import default_start
@@ -18,12 +20,17 @@ LINES = [
     *["ldxr x10, [x24]", "stxr w11, x1, [x24]", "msr daifclr, #2", "isb", "svc #0", "b.ne .+8"],
     *["cbz x3, .+8", "ldr q0, [x21]", "csel x12, x1, x2, mi", "wfe", "msr daifset, #15"],
 ]
+# Exception returns to what SPSR_EL1 says: flags, masks, levels, SS, IL, and returns that are illegal.
+LINES += ["adr x17, .+8", "msr elr_el1, x17", "eret", "mrs x18, spsr_el1", "msr spsel, #0"]
+LINES += [f"msr spsr_el1, x{n}" for n in (13, 14, 15, 16)]
+SPSR = [0x3C5, 0x10_03C5, 0x20_03C5, 0x30_0004, 0xF000_03C5, 0x40_01C4, 0x3C0, 0x3C9, 0x3D0]
 
 
 class LongWayVcpu(Vcpu):
     """A vCPU that never finds a step ordinary."""
 
-    nothing_to_look_at = False  # type: ignore[assignment]
+    def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
+        return {}
 
 
 def _vcpu(source: str, kernel: str, *, quick: bool) -> Vcpu:
@@ -42,13 +49,16 @@ def _vcpu(source: str, kernel: str, *, quick: bool) -> Vcpu:
 
 
 def _state(vcpu: Vcpu) -> object:
-    names = ("pc", "pstate", "sp_el0", "sp_el1", "elr_el1", "spsr_el1", "esr_el1", "mdscr_el1")
     cpu = vcpu.cpu
+    system = cpu.sys.copy_values()
+    del system["elr_el2"], system["spsr_el2"]  # the guest's PC and PSTATE are where they are
     return (
-        [vcpu.get_one_reg(name) for name in names],
+        vcpu.pc,
+        vcpu.pstate,
         cpu.r[:31],
+        [cpu.get_sp(level) for level in range(3)],
+        system,
         cpu.retired,
-        cpu.sys.esr_el2,
         vcpu.kvm_run.exit_reason,
         bytes(vcpu.kvm_run.union),
         vcpu.step_pending,
@@ -56,28 +66,46 @@ def _state(vcpu: Vcpu) -> object:
     )
 
 
+def _compare(rng: random.Random, kernel: str, steps: int) -> int:
+    """Both ways through one random program, the same after each step; how many of the steps were quick."""
+    source = "\n".join(rng.choice(LINES) for _ in range(40)) + "\nb .\n"
+    quick, long = (_vcpu(source, kernel, quick=way) for way in (True, False))
+    chosen = rng.choices(SPSR, k=4)
+    for vcpu in (quick, long):
+        vcpu.set_one_reg("elr_el1", 0x4000_0000)
+        for n, value in enumerate(chosen, 13):
+            vcpu.set_one_reg(f"x{n}", value)
+    quick_steps = 0
+    for number in range(steps):
+        for vcpu in (quick, long):
+            if number == 70:
+                vcpu.set_one_reg("pstate", 0x8020_03C5)
+            elif number == 80:
+                vcpu.set_one_reg("pstate", 0x10_03C5)
+            elif number == 90:
+                vcpu.vm.irq_line(1)
+            elif number == 100:
+                control = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
+                vcpu.set_guest_debug(control, hwwp=[0x4000_4000])
+        quick_steps += bool(quick.quick)
+        for vcpu in (quick, long):
+            vcpu.run(limit=10_000)
+        assert _state(quick) == _state(long), (number, kernel, chosen, source)
+    assert not long.quick
+    return quick_steps
+
+
 @pytest.mark.parametrize("kernel", kernels)
 def test_quick_steps_give_what_the_long_way_gives(kernel: str) -> None:
     rng = random.Random(kernel)
-    for _ in range(6):
-        source = "\n".join(rng.choice(LINES) for _ in range(40)) + "\nb .\n"
-        quick, long = (_vcpu(source, kernel, quick=way) for way in (True, False))
-        quick_steps = 0
-        for number in range(150):
-            if number == 70:  # userspace meddles
-                for vcpu in (quick, long):
-                    vcpu.set_one_reg("pstate", 0x8020_03C5)
-            elif number == 90:
-                for vcpu in (quick, long):
-                    vcpu.vm.irq_line(1)
-            elif number == 100:
-                for vcpu in (quick, long):
-                    vcpu.set_guest_debug(
-                        GuestDebug.ENABLE | GuestDebug.SINGLESTEP, hwwp=[0x4000_4000]
-                    )
-            quick_steps += bool(quick.quick)
-            for vcpu in (quick, long):
-                vcpu.run(limit=10_000)
-            assert _state(quick) == _state(long), (number, source)
-        assert quick_steps > 20
-        assert not long.quick
+    assert sum(_compare(rng, kernel, 130) for _ in range(6)) > 100
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("kernel", kernels)
+def test_a_million_steps_give_the_same_both_ways(kernel: str) -> None:
+    rng = random.Random(kernel)
+    steps = 0
+    while steps < 1_000_000 // len(kernels):
+        _compare(rng, kernel, 150)
+        steps += 150

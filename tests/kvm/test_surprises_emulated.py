@@ -48,6 +48,7 @@ def test_15_16_what_does_not_trap_is_an_ordinary_step(instruction: str) -> None:
 @pytest.mark.parametrize(("register", "value"), [("ctr_el0", 0x8444_C004), ("ccsidr_el1", 2)])
 def test_15_from_6_3_the_cache_registers_are_emulated(register: str, value: int) -> None:
     machine = player(system(f"mrs x1, {register}"), "v6.3")
+    machine.vcpu.set_one_reg("csselr_el1", 0)
     machine.play("4 8")
     assert machine.hsrs[1] == 0xCA00_0022
     assert machine.x(1) == value

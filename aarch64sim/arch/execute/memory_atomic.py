@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aarch64sim.arch.access import byte_order
+from aarch64sim.arch.access import byte_order, check_read_write
 from aarch64sim.arch.execute.common import following, with_sp_check
 from aarch64sim.arch.execute.transfer import reader, writer
 from aarch64sim.arch.pattern import Fields
@@ -91,6 +91,17 @@ def store_exclusive_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     return _store_exclusive(cpu, f, pc, 2 * size, lambda: _joined(cpu, r[t], r[t2], size))
 
 
+def _checker(cpu: CpuState, size: int) -> Callable[[int], None]:
+    """A function that meets, before an atomic does anything, what its load and its store would."""
+    writable, low = cpu.memory.writable, size - 1
+
+    def check(a: int) -> None:
+        if a & low or a >> 12 not in writable:
+            check_read_write(cpu, a, size)
+
+    return check
+
+
 def _signed_choice(choose: Callable[[int, int], int], bits: int) -> Callable[[int, int], int]:
     return lambda x, y: choose(sign_extend(x, bits), sign_extend(y, bits))
 
@@ -123,9 +134,11 @@ def _read_modify_write(
     size = 1 << f.size
     mask = ones(8 * size)
     read, write = reader(cpu, size, ordered=True), writer(cpu, size, ordered=True)
+    check = _checker(cpu, size)
 
     def op() -> int:
         a = r[n]
+        check(a)
         old = read(a)
         write(a, function(old, r[s] & mask))
         r[t] = old
@@ -135,14 +148,19 @@ def _read_modify_write(
 
 
 def compare_and_swap(cpu: CpuState, f: Fields, pc: int) -> Op:
-    """CAS: writes Rt if memory holds Rs; Rs gets what memory held. A failing compare does not write."""
+    """CAS: writes Rt if memory holds Rs; Rs gets what memory held.
+
+    A failing compare writes nothing, but needs and meets what a store does.
+    """
     r, n, next_pc = cpu.r, f.Rn, following(pc)
     s, t, d, size = source(f.Rs), source(f.Rt), destination(f.Rs), 1 << f.size
     mask = ones(8 * size)
     read, write = reader(cpu, size, ordered=True), writer(cpu, size, ordered=True)
+    check = _checker(cpu, size)
 
     def op() -> int:
         a = r[n]
+        check(a)
         old = read(a)
         if old == r[s] & mask:
             write(a, r[t])
@@ -158,9 +176,11 @@ def compare_and_swap_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     s, s2, t, t2 = source(f.Rs), source(f.Rs + 1), source(f.Rt), source(f.Rt + 1)
     d, d2 = destination(f.Rs), destination(f.Rs + 1)
     read, write = reader(cpu, 2 * size, ordered=True), writer(cpu, 2 * size, ordered=True)
+    check = _checker(cpu, 2 * size)
 
     def op() -> int:
         a = r[n]
+        check(a)
         old = read(a)
         if old == _joined(cpu, r[s], r[s2], size):
             write(a, _joined(cpu, r[t], r[t2], size))

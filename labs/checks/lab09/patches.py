@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from aarch64sim.arch import access, syndrome, sysregs
 from aarch64sim.arch.exceptions import Taken
@@ -188,9 +189,9 @@ def bytes_not_swapped(machine: Machine) -> None:
 def abort_completes(machine: Machine) -> None:
     vcpu, ours = machine.vcpu, machine.vcpu.set_vcpu_events
 
-    def set_vcpu_events(*, ext_dabt_pending: bool = False) -> None:
+    def set_vcpu_events(*, ext_dabt_pending: bool = False, **others: Any) -> None:
         if ext_dabt_pending and vcpu.mmio_needed and not vcpu.kvm_run.mmio.is_write:
             mmio._write_back(vcpu, vcpu.mmio_syndrome, vcpu.kvm_run.mmio.len)
-        ours(ext_dabt_pending=ext_dabt_pending)
+        ours(ext_dabt_pending=ext_dabt_pending, **others)
 
     vcpu.set_vcpu_events = set_vcpu_events  # type: ignore[method-assign]

@@ -1,0 +1,89 @@
+"""Recordings of kernels of today: minimal programs, what-ifs of a release, and random guests.
+
+Invariant: what does not agree stands here by name, with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from aarch64sim.evidence.recording import RecordingError, load
+from aarch64sim.evidence.replay import replay
+from aarch64sim.kvm.kernels import changed, kernels, recorded_what_ifs
+from aarch64sim.vmm.start import recordings_folder
+
+# Scenario -> why the model is known to do something else (aarch64sim/limits.py says it to users).
+KNOWN = {
+    "m_aa32": "AArch32 at EL0 is not modelled",
+    "z2_0509_mem": "AArch32 at EL0 is not modelled",
+    "z3_0915_irq": "a timer interrupt of the host made 5.10 forget a step: it agrees when it is recorded again",
+}
+
+
+def differences(folder: str, kernel: str | None = None, every: int = 1) -> list[str]:
+    recordings = load(recordings_folder() / folder).recordings(kernel)
+    results = [replay(recording) for recording in islice(recordings, 0, None, every)]
+    return [
+        f"{r.recording}: {r.difference or r.unreplayable}"
+        for r in results
+        if not r.agrees and r.recording.scenario not in KNOWN
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "recordings"), [("today", 490), ("minimal", 595), ("minimal-2", 24)]
+)
+def test_every_recording_is_replayed_without_a_difference(folder: str, recordings: int) -> None:
+    assert len(list(load(recordings_folder() / folder).recordings())) == recordings
+    assert differences(folder) == []
+
+
+def test_a_sample_of_the_random_guests_is_replayed_without_a_difference() -> None:
+    assert differences("random", "linux-7.3.4", every=6) == []
+
+
+@pytest.mark.fuzz
+def test_every_random_guest_is_replayed_without_a_difference() -> None:
+    assert differences("random") == []
+
+
+def test_each_exception_is_still_one() -> None:
+    folders = [load(recordings_folder() / name) for name in ("minimal", "random")]
+    known = [r for f in folders for name in KNOWN for r in f.recordings("linux-5.10.218", name)]
+    assert {r.recording.scenario for r in map(replay, known) if not r.agrees} == KNOWN.keys()
+
+
+@pytest.mark.parametrize("name", recorded_what_ifs())
+def test_a_what_if_is_a_release_but_for_the_fields_in_kernels_json(name: str) -> None:
+    entries = json.loads((recordings_folder() / "today" / "kernels.json").read_text("utf-8"))
+    entry = next(entry for entry in entries if entry["kernel"] == name)
+    assert set(kernels[name].differences(kernels[entry["base"]])) == set(entry["changes"])
+    assert kernels[name].name == name
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pc_moves": True}, {"pc_advance": "NEVER"}, {"skip_clears_ss": 1}, {"name": "x"}]
+)
+def test_a_what_if_of_no_field_or_value_is_one_sentence(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    entry = {"kernel": "what-if-x", "base": "linux-7.3.4", "made": "x", "changes": changes}
+    with pytest.raises(ValueError, match="what-if-x: no kernel has"):
+        changed(entry)
+
+
+def test_a_compressed_recording_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    source = recordings_folder() / "minimal-2"
+    for path in source.iterdir():
+        data = path.read_bytes()
+        cut = path.name == "linux-7.3.4.jsonl.xz"
+        (tmp_path / path.name).write_bytes(data[:-40] if cut else data)
+    results = {str(r): r.damage for r in load(tmp_path).recordings("linux-7.3.4")}
+    assert results == {"linux-7.3.4/all": "linux-7.3.4.jsonl.xz is cut off or not compressed by xz"}
+    (tmp_path / "scenarios.jsonl.xz").write_bytes(b"no")
+    with pytest.raises(RecordingError, match=r"scenarios\.jsonl\.xz is cut off"):
+        load(tmp_path)
