@@ -24,14 +24,14 @@
 # %%
 import textwrap
 
+from aarch64sim import kernels
+from widgets import CompareLab, Question, RecordedRun, StepLab
+from widgets.course import exercises, program
+
 from checks import museum
 from checks.lab06.cases import case
 from checks.lab06.figures import Lives, Matrix
 from checks.strips import store_strips
-
-from aarch64sim import kernels
-from widgets import CompareLab, Question, RecordedRun, StepLab
-from widgets.course import exercises, program
 
 lab = exercises("06")
 store = program("store")
