@@ -1,7 +1,8 @@
 """Export the labs to an nbgrader course: `make assignment ARGS="01 04"`, the default is all labs.
 
 Invariant: every task of a source becomes an answer cell and a locked cell worth a point, which fails exactly if the
-lab's own check does not say "right"; nothing that learners handed in, and no gradebook, is ever touched.
+lab's own check does not say "right". No check and no answer goes along: a learner's notebook finds the checks where the
+project is installed. Nothing that learners handed in, and no gradebook, is ever touched.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from tools.build_labs import (
 )
 
 CONFIG = ROOT / "binder" / "hub" / "nbgrader_config.py"
-SHIPPED = ("checks", "programs")  # what every lab asks for while it runs
 POINTS = 1
 
 
@@ -92,9 +92,9 @@ def graded(lab: Lab) -> NotebookNode:
 
 
 def _check(lab: Lab, exercise: Exercise) -> str:
-    """The graded cell. It fetches the tasks anew: `lab` may be anything by now."""
+    """The graded cell: what a learner sees of the check. Points come from `widgets.course.grading`."""
     return (
-        f"# The check of this task: {POINTS} point. This cell is restored before it is graded.\n"
+        f"# The check of this task: {POINTS} point. Points are given for the answer above, graded in a fresh process.\n"
         "from widgets.course import exercises\n\n"
         f'exercises("{lab.name[:2]}").grade("{exercise.name}", {exercise.answer})'
     )
@@ -145,10 +145,6 @@ def export(lab: Lab, course: Path, blob: str) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / lab.name).write_text(canonicalise(notebook), encoding="utf-8")
-    for name in SHIPPED:
-        shutil.copytree(
-            labs / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
-        )
     for name in along:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(labs / name, folder / name)
@@ -172,6 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
     course = options.course.resolve()
     try:
         chosen = choose(find_labs(ROOT / "labs" / "source"), options.labs)
+        course.mkdir(parents=True, exist_ok=True)
+        course.chmod(0o700)  # the gradebook and all hand-ins will lie here
         for lab in chosen:
             points = export(lab, course, page())
             print(f"{options.course}/source/{lab.source.stem}: {points} points")

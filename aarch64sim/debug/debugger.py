@@ -1,5 +1,8 @@
 """The debugger: one step at a time through any kernel's KVM_RUN, forwards and backwards.
 
+It has three parts and does what they do not: a `Track` moves the machine and remembers how, `Points` are what is set,
+a `Cursor` looks into the last step.
+
 Invariant: whatever moves the guest is made of single steps, so that every position can be reached again exactly.
 Memory use is bounded: checkpoints as `History` says, and the events of the last 5000 steps looked at (about 12 MiB).
 """
@@ -7,29 +10,29 @@ Memory use is bounded: checkpoints as `History` says, and the events of the last
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
 
-from aarch64sim.arch import sysregs
 from aarch64sim.arch.cpu import Choices
-from aarch64sim.arch.step import StepState
-from aarch64sim.asm import Program, assemble
-from aarch64sim.debug import reverse
-from aarch64sim.debug.course import GUEST_REGISTERS
-from aarch64sim.debug.points import Watchpoint
+from aarch64sim.arch.syndrome import EC
+from aarch64sim.asm import Program
+from aarch64sim.debug import destinations, guest, pauses, places, reverse
+from aarch64sim.debug.destinations import Destination
+from aarch64sim.debug.phase import Cursor, Phase
+from aarch64sim.debug.points import NOTHING, Kind, Watchpoint
 from aarch64sim.debug.reverse import Write
-from aarch64sim.debug.running import Running
-from aarch64sim.debug.stops import STEP_LIMIT, HistoryError, StepRecord, Stop
-from aarch64sim.events import Event
-from aarch64sim.kvm.kernels import Kernel, kernels
+from aarch64sim.debug.setup import Patch, Setup, as_kernel, as_program
+from aarch64sim.debug.stops import Stop
+from aarch64sim.debug.view import View
+from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState
 
+RUN_LIMIT = 100_000  # steps after which a run comes back
 
-class Debugger(Running):
+
+class Debugger(View):
     """Steps a guest program under a kernel of your choice.
 
     `program` is a Program or source text; `kernel` a Kernel or the name of a preset (UnknownKernelError lists them);
@@ -51,33 +54,17 @@ class Debugger(Running):
         start: StartState | None = None,
         host: Host | None = None,
         choices: Choices | None = None,
-        patch: Callable[[Machine], None] | None = None,
+        patch: Patch | None = None,
     ) -> None:
-        self.program = assemble(program) if isinstance(program, str) else program
-        self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
-        self.patch = patch
-        self.patched = patch is not None  # the machine has it
-        self._devices = tuple((base, device, device.save()) for base, device in devices)
-        self._options: dict[str, Any] = {"start": start, "host": host, "choices": choices}
-        self._uart_input = uart_input
-        super().__init__(self._patched_machine())
+        options = {"uart_input": uart_input, "start": start, "host": host, "choices": choices}
+        at_start = tuple((base, device, device.save()) for base, device in devices)
+        program, kernel = as_program(program), as_kernel(kernel)
+        self._begin(Setup(program, kernel, at_start, options, patch, patch is not None))
+        self.points = NOTHING  # what is to be set for steps to come
 
-    def _machine(self) -> Machine:
-        for _, device, state in self._devices:
-            device.restore(state)
-        return Machine(
-            self.program,
-            self.kernel,
-            devices=[(base, device) for base, device, _ in self._devices],
-            uart_input=self._uart_input,
-            **self._options,
-        )
-
-    def _patched_machine(self) -> Machine:
-        machine = self._machine()
-        if self.patch is not None and self.patched:
-            self.patch(machine)
-        return machine
+    def _begin(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._cursor = Cursor(self.track)
 
     def restart(
         self,
@@ -91,24 +78,82 @@ class Debugger(Running):
         Breakpoints and watchpoints stay where the program has an instruction; the patch stays if `patched`. When
         the program is none (AssemblyError) or does not fit, everything stays as it was.
         """
-        before = self.program, self.kernel, self.patched
-        states = [device.save() for _, device, _ in self._devices]
-        try:
-            if program is not None:
-                self.program = assemble(program) if isinstance(program, str) else program
-            if kernel is not None:
-                self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
-            self.patched = patched and self.patch is not None
-            machine = self._patched_machine()
-        except BaseException:
-            self.program, self.kernel, self.patched = before
-            for (_, device, _), state in zip(self._devices, states, strict=True):
-                device.restore(state)
-            raise
-        self._begin(machine)
+        self._begin(self._setup.with_changes(program, kernel, patched=patched))
         if program is not None:
             self.points = self.points.inside({address for address, _ in self.program.words()})
         return self.last
+
+    # --- moving on ---------------------------------------------------------------------------------------------------
+
+    def step(self) -> Stop:
+        """Step once, as a debugger does: KVM_RUN until KVM_EXIT_DEBUG, answering whatever else comes back.
+
+        When the guest has ended nothing happens, and the last stop is returned.
+        """
+        self.look_at_end()
+        self.track.step(self.points)
+        return self.last
+
+    def continue_(self, limit: int = RUN_LIMIT) -> Stop:
+        """Step until a breakpoint, a watchpoint or a BRK of the guest's own is met, or the guest ends.
+
+        At most `limit` times.
+        """
+        self.run_slice(limit)
+        return self.last
+
+    run = continue_
+
+    def run_to(
+        self, where: int | str | None = None, *, line: int | None = None, limit: int = RUN_LIMIT
+    ) -> Stop:
+        """Continue to an address, a label or a source line, as if a breakpoint were there.
+
+        ValueError if there is no such place.
+        """
+        address = self.code_address(where, line)
+        return self._run(limit, Destination(f"{address:#x}", address))
+
+    def run_until(self, condition: Callable[[Debugger], bool], limit: int = RUN_LIMIT) -> Stop:
+        """Continue until `condition(debugger)` holds after a step."""
+        return self._run(limit, Destination("the condition", holds=lambda _: condition(self)))
+
+    def run_to_exit(self, kind: str, limit: int = RUN_LIMIT) -> Stop:
+        """Continue to the end of the next step in which KVM_RUN returned for `kind`: "MMIO", "SYSTEM_EVENT" ...
+
+        ValueError if there is no such kind.
+        """
+        kind = destinations.exit_kind(kind)
+        return self._run(limit, Destination(kind, exit=kind))
+
+    def _run(self, limit: int, to: Destination) -> Stop:
+        self.run_slice(limit, to=to)
+        return self.last
+
+    def run_slice(
+        self, count: int, *, to: Destination | None = None, finish: bool = True
+    ) -> Stop | None:
+        """Up to `count` steps; the stop if there was a reason to stop, else None. For a run on an event loop.
+
+        `to` is one more reason. Without `finish` it may be the stop in front of a watched access, which is where gdb
+        wants it.
+        """
+        self.look_at_end()
+        track, points, until = self.track, self.points, None
+        if to is not None and to.holds is not None:
+            # After each step nothing may be in the machine: a condition looks at memory as the guest has it.
+            stopped = any(track.go(1, points) or to.reached(self) for _ in range(count))
+            return self.last if stopped else None
+        if to is not None and to.address is not None:
+            points = points.with_breakpoint(to.address)
+        elif to is not None:
+            reached = to.reached
+            until = lambda: to.exit == "DEBUG" or reached(self)  # noqa: E731
+        return self.last if track.go(count, points, until, finish=finish) else None
+
+    def destination(self, text: str) -> Destination:
+        """What a text says about where to run, for `run_slice`; ValueError says what can be written."""
+        return destinations.destination(text, self.program, self._is_memory)
 
     # --- travelling --------------------------------------------------------------------------------------------------
 
@@ -119,12 +164,7 @@ class Debugger(Running):
     def goto(self, number: int) -> Stop:
         """Go to step `number` of the history, 0 to `length`; HistoryError for any other."""
         self.look_at_end()
-        self._check_step(number)
-        if number == 0 or number in self._records:
-            self.travel(number)
-        elif number != self.position:
-            self.travel(number - 1)
-            self._relive()
+        self.track.arrive_at(number)
         return self.last
 
     def reverse_continue(self) -> Stop:
@@ -133,7 +173,7 @@ class Debugger(Running):
 
     def search_stop(self) -> reverse.Search[int]:
         """The search of `reverse_continue`, with rests, for an event loop: its value is the step to go to."""
-        return reverse.find_stop(self, self.points)
+        return reverse.find_stop(self.track, self.points)
 
     def last_write(self, what: int | str, *, before: int | None = None) -> Write:
         """Go to the last step that changed a register, or the 8 bytes at an address or label; HistoryError if none did.
@@ -147,102 +187,131 @@ class Debugger(Running):
     def search_write(self, what: int | str, *, before: int | None = None) -> reverse.Search[Write]:
         """The search of `last_write`, with rests, for an event loop."""
         last = self.position if before is None else min(before - 1, self.length)
-        return reverse.find_write(self, what, last)
+        return reverse.find_write(self.track, self.program, what, last)
 
-    # --- what there is to see ----------------------------------------------------------------------------------------
+    def travel(self, number: int) -> None:
+        """Be at step `number`, silently."""
+        self.track.travel(number)
 
-    @property
-    def last(self) -> Stop:
-        """The stop at `position`; its `pc` is the current one, also after it was written."""
-        number = self.position
-        stop = self._make_stop() if number and number == self._made else self.record(number).stop
-        if number in self._history.inputs:
-            stop = replace(stop, pc=self.machine.vcpu.pc)
-        return stop
-
-    def stop_at(self, number: int) -> Stop:
-        """The stop of step `number` (0 to `length`)."""
-        return self.record(number).stop
+    # --- points ------------------------------------------------------------------------------------------------------
 
     @property
-    def stops(self) -> list[Stop]:
-        """All stops up to `position`, the start included."""
-        here = self.position
-        stops = [self.record(0).stop]
-        for _ in self.passing(0, here):
-            stops.append(self._make_stop())
-        return stops
+    def breakpoints(self) -> frozenset[int]:
+        """The addresses of all breakpoints."""
+        return self.points.addresses
+
+    def add_breakpoint(
+        self, where: int | str | None = None, *, line: int | None = None, hardware: bool = False
+    ) -> int:
+        """A breakpoint at an address, label or source line; its address. ValueError where there is no instruction.
+
+        It is a BRK word in guest memory while the guest runs, as KVM's debuggers plant it; with `hardware` a debug
+        register (there are 6).
+        """
+        address = self.code_address(where, line)
+        self.points = self.points.with_breakpoint(address, hardware=hardware)
+        return address
+
+    def remove_breakpoint(self, where: int | str | None = None, *, line: int | None = None) -> None:
+        """Remove the breakpoint there; ValueError if there is none."""
+        address = places.address_of(self.program, where, line=line)
+        self.points = self.points.without_breakpoint(address)
+
+    def toggle_breakpoint(self, where: int | str | None = None, *, line: int | None = None) -> bool:
+        """Set the breakpoint there or remove it; whether it is set now."""
+        if places.address_of(self.program, where, line=line) in self.breakpoints:
+            self.remove_breakpoint(where, line=line)
+            return False
+        self.add_breakpoint(where, line=line)
+        return True
+
+    def watch(
+        self, where: int | str, size: int = 8, kind: Kind = "write", *, mmio: bool = False
+    ) -> Watchpoint:
+        """Watch `size` bytes at an address or label for a "write", "read" or "access" of the guest's.
+
+        On memory this takes the debug registers of the CPU (there are 4): the guest is stopped before the access is
+        made; a run makes it, and says old and new value. With `mmio` it is about a device: the stop is at the end of
+        the step that made the access.
+        """
+        address = places.address_of(self.program, where)
+        watchpoint = Watchpoint.checked(address, size, kind, mmio=mmio)
+        if self._is_memory(address) == mmio:
+            advice = "memory: leave out mmio" if mmio else "no memory: use mmio=True for a device"
+            raise ValueError(f"{address:#x} is {advice}")
+        self.points = self.points.with_watchpoint(watchpoint)
+        return watchpoint
+
+    def unwatch(self, watchpoint: Watchpoint) -> None:
+        """Remove it; ValueError if it is not set."""
+        self.points = self.points.without_watchpoint(watchpoint)
+
+    def clear_points(self) -> None:
+        """Remove all breakpoints and watchpoints."""
+        self.points = NOTHING
+
+    def code_address(self, where: int | str | None, line: int | None = None) -> int:
+        """The address of a place where an instruction can be; ValueError if there is none."""
+        return places.code_address(self.program, where, line, self._is_memory)
+
+    def _is_memory(self, address: int) -> bool:
+        return self.machine.vm.slot_at(address) is not None
 
     @property
-    def events(self) -> list[Event]:
-        """Everything that happened up to `position`."""
-        return [event for n in range(1, self.position + 1) for event in self.events_of(n)]
+    def watchpoint_in_front(self) -> Watchpoint | None:
+        """The watchpoint on the access that the guest is about to make, if it stands in front of one."""
+        if self.track.paused != EC.WATCHPOINT:
+            return None
+        return pauses.hit(self.machine, self.points)[0]
 
-    def events_of(self, number: int) -> tuple[Event, ...]:
-        """What happened in step `number` (1 to `length`)."""
-        return self.record(number).events
-
-    @property
-    def changes(self) -> dict[str, tuple[int, int]]:
-        """Registers that the last step changed: name -> (old, new)."""
-        return self.record(self.position).changes
+    # --- event by event ----------------------------------------------------------------------------------------------
 
     @property
-    def ended(self) -> str:
-        """Why the guest can't go on; "" while it can."""
-        return self.machine.ended
+    def phase(self) -> Phase | None:
+        """The event of the last step that is looked at; None at its end."""
+        return self._cursor.now
 
-    @property
-    def console(self) -> str:
-        """What the UART has sent."""
-        return self.machine.uart.text
+    def look_at(self, index: int) -> Phase:
+        """Look at event `index` (from 0) of the step just made; IndexError if there is none."""
+        return self._cursor.to(index)
 
-    @property
-    def hardware(self) -> dict[str, int]:
-        """The bits that decide about the next step, as they stand now, while the host runs."""
-        vcpu, sys = self.machine.vcpu, self.machine.vcpu.cpu.sys
-        pstate = vcpu.cpu.pstate  # what the guest will be entered with: SPSR_EL2 of a real kernel
-        return {
-            "mdscr_el1.ss": int(vcpu.single_stepping),
-            "mdscr_el1.ss.guest": sys.mdscr_el1 & sysregs.MDSCR_SS,
-            "mdcr_el2.tde": int(bool(sys.mdcr_el2 & sysregs.MDCR_TDE)),
-            "spsr_el2.ss": pstate.ss,
-            "pstate.d": pstate.d,
-            "el": vcpu.el,
-            "step_pending": int(vcpu.step_pending),
-        }
+    def look_at_end(self) -> None:
+        """Look at the end of the step."""
+        self._cursor.to_end()
 
-    @property
-    def state(self) -> StepState:
-        """The state of the software-step machine after the last event."""
-        events = self.record(self.position).events
-        return events[-1].after if events else self.machine.vcpu.cpu.step_state()
+    def phase_forward(self) -> Phase | None:
+        """To the next event, making the next step when this one is over; the new `phase`, None at a step's last."""
+        return self._cursor.forward(lambda: self.track.step(self.points))
+
+    step_phase = phase_forward
+
+    def phase_back(self) -> Phase | None:
+        """To the event before, into the step before when this one is at its first; the new `phase`."""
+        return self._cursor.back()
+
+    def phase_registers(self) -> dict[str, int]:
+        """The guest's registers at `phase`, as far as the events say."""
+        return self._cursor.registers()
 
     # --- changing the guest ------------------------------------------------------------------------------------------
-
-    def read_memory(self, address: int, size: int) -> bytes:
-        """`size` bytes of guest memory, without anything of the debugger's in it; OSError (EFAULT) outside."""
-        return self.machine.vm.read_memory(address, size)
 
     def set_register(self, name: str, value: int) -> None:
         """Write a guest register (a name of `registers`) here and now; the steps after this one are forgotten.
 
-        OSError for a name that there is not (ENOENT), or a value that the register cannot hold (EINVAL).
+        OSError for an unknown name (ENOENT), or a value that the register cannot hold (EINVAL).
         """
-        if name == "sp":
-            name = "sp_el1" if self.machine.vcpu.pstate & 1 else "sp_el0"
+        name = guest.current_sp(self.machine) if name == "sp" else name
 
         def write(machine: Machine) -> None:
             machine.vcpu.set_one_reg(name, value)
             if name == "pc" and machine.vcpu.kvm_run.exit_reason is ExitReason.DEBUG:
                 machine.vcpu.kvm_run.exit_reason = ExitReason.UNKNOWN  # it was about another place
 
-        self._input(write)
-        self._pause()
+        self.track.input(write)
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Write guest memory here and now; the steps after this one are forgotten. OSError (EFAULT) outside."""
-        self._input(lambda machine: machine.vm.write_memory(address, data))
+        self.track.input(lambda machine: machine.vm.write_memory(address, data))
 
     def type(self, data: bytes) -> None:
         """Give the UART more input; the steps after this one are forgotten."""
@@ -250,18 +319,9 @@ class Debugger(Running):
         def give(machine: Machine) -> None:
             machine.uart.input += data
 
-        self._input(give)
+        self.track.input(give)
 
     def __repr__(self) -> str:
-        return f"Debugger({self.kernel.name}, step {self.position} of {self.length}, pc={self.machine.vcpu.pc:#x})"
-
-
-__all__ = [
-    "GUEST_REGISTERS",
-    "STEP_LIMIT",
-    "Debugger",
-    "HistoryError",
-    "StepRecord",
-    "Stop",
-    "Watchpoint",
-]
+        return (
+            f"Debugger({self.kernel.name}, step {self.position} of {self.length}, pc={self.pc:#x})"
+        )

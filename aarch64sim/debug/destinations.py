@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from aarch64sim.debug.locations import address_of
+from aarch64sim.arch.registers import MASK64
+from aarch64sim.asm import Program
+from aarch64sim.debug.guest import GUEST_REGISTERS
+from aarch64sim.debug.places import address_of, code_address
 from aarch64sim.kvm.run_page import ExitReason
-
-if TYPE_CHECKING:
-    from aarch64sim.debug.debugger import Debugger
+from aarch64sim.vmm.machine import ExitRecord
 
 EXIT_KINDS = ("DEBUG", "MMIO", "EINTR", "SYSTEM_EVENT", "ARM_NISV", "ENOSYS")
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
@@ -27,8 +28,20 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
 }
 _CONDITION = re.compile(r"(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+)")
-_MASK = (1 << 64) - 1
-Value = Callable[["Debugger"], int]
+
+
+class Seen(Protocol):
+    """What a destination asks of the guest, and of the step that it has just made."""
+
+    @property
+    def pc(self) -> int: ...
+    @property
+    def exits(self) -> Sequence[ExitRecord]: ...
+    def register(self, name: str) -> int: ...
+    def read_memory(self, address: int, size: int) -> bytes: ...
+
+
+Value = Callable[[Seen], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +51,15 @@ class Destination:
     words: str
     address: int | None = None
     exit: str = ""
-    holds: Callable[[Debugger], bool] | None = None
+    holds: Callable[[Seen], bool] | None = None
 
-    def reached(self, debugger: Debugger) -> bool:
-        """Whether the debugger stands there, after a run to it."""
+    def reached(self, seen: Seen) -> bool:
+        """Whether the guest stands there, after a run to it."""
         if self.holds is not None:
-            return self.holds(debugger)
+            return self.holds(seen)
         if self.exit:
-            return any(record.reason == self.exit for record in debugger.last.exits)
-        return debugger.machine.vcpu.pc == self.address
+            return any(record.reason == self.exit for record in seen.exits)
+        return seen.pc == self.address
 
 
 def exit_kind(text: str) -> str:
@@ -57,31 +70,31 @@ def exit_kind(text: str) -> str:
     return kind
 
 
-def destination(debugger: Debugger, text: str) -> Destination:
+def destination(text: str, program: Program, is_memory: Callable[[int], bool]) -> Destination:
     """What `text` says: "loop+8", "line 7", "0x40000010", "exit MMIO", "x2 == 5", "[0x40004000] != 0".
 
     A comparison has a register, a number or 8 bytes of memory, [PLACE] or [xN], on either side; values are
-    unsigned, 64 bits. ValueError if it says nothing of the kind.
+    unsigned, 64 bits. ValueError if it says nothing of the kind. `is_memory` tells where instructions can be.
 
-    >>> from aarch64sim import Debugger
-    >>> debugger = Debugger("mov x0, #1\\nloop: add x0, x0, #1\\nb loop")
-    >>> [destination(debugger, text).words for text in ("loop", "exit mmio", "x0 == 5")]
+    >>> from aarch64sim.asm import assemble
+    >>> program = assemble("mov x0, #1\\nloop: add x0, x0, #1\\nb loop")
+    >>> [destination(text, program, lambda _: True).words for text in ("loop", "exit mmio", "x0 == 5")]
     ['0x40000004', 'KVM_EXIT_MMIO', 'x0 == 5']
     """
     text = text.strip()
     if not text:
         raise ValueError("write where to: a label, line 7, 0x40000010, exit MMIO, or x2 == 5")
     if match := _CONDITION.fullmatch(text):
-        left, right = _value(debugger, match[1]), _value(debugger, match[3])
+        left, right = _value(match[1], program), _value(match[3], program)
         compare = _COMPARE[match[2]]
-        return Destination(text, holds=lambda d: compare(left(d), right(d)))
-    if text not in debugger.program.symbols and _names_exit(text):
+        return Destination(text, holds=lambda seen: compare(left(seen), right(seen)))
+    if text not in program.symbols and _names_exit(text):
         kind = exit_kind(text)
         return Destination(
             f"KVM_EXIT_{kind}" if kind in ExitReason.__members__ else kind, exit=kind
         )
     try:
-        address = debugger.code_address(text)
+        address = code_address(program, text, None, is_memory)
     except ValueError as error:
         raise ValueError(f"{error} (a condition is x2 == 5, an exit is exit MMIO)") from None
     return Destination(f"{address:#x}", address)
@@ -92,36 +105,30 @@ def _names_exit(text: str) -> bool:
     return upper.startswith(("EXIT ", "KVM_EXIT_")) or upper in EXIT_KINDS
 
 
-def _value(debugger: Debugger, text: str) -> Value:
+def _value(text: str, program: Program) -> Value:
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
         inner = text[1:-1].strip()
-        if inner.lower() in debugger.registers:
-            name = inner.lower()
-            return lambda d: _word(d, d.registers[name])
-        address = address_of(debugger.program, inner)
-        return lambda d: _word(d, address)
-    name = text.lower()
-    if name.startswith("x") and name[1:].isdigit() and int(name[1:]) < 31:
-        number = int(name[1:])
-        return lambda d: int(d.machine.vcpu.cpu.r[number])
-    if name in debugger.registers:
-        return lambda d: d.registers[name]
+        if (name := inner.lower()) in GUEST_REGISTERS:
+            return lambda seen: _word(seen, seen.register(name))
+        address = address_of(program, inner)
+        return lambda seen: _word(seen, address)
+    if (name := text.lower()) in GUEST_REGISTERS:
+        return lambda seen: seen.register(name)
     try:
-        value = int(text.lstrip("#"), 0) & _MASK
+        value = int(text.lstrip("#"), 0) & MASK64
     except ValueError:
-        if text in debugger.program.symbols:
-            value = debugger.program.symbols[text]
-        else:
+        if text not in program.symbols:
             raise ValueError(
                 f"{text!r} is no register, no number and no [address]: write x2 == 5"
             ) from None
-    return lambda d: value
+        value = program.symbols[text]
+    return lambda _: value
 
 
-def _word(debugger: Debugger, address: int) -> int:
+def _word(seen: Seen, address: int) -> int:
     """8 bytes of guest memory, little-endian; 0 where there is no memory."""
     try:
-        return int.from_bytes(debugger.read_memory(address & _MASK, 8), "little")
+        return int.from_bytes(seen.read_memory(address & MASK64, 8), "little")
     except OSError:
         return 0

@@ -5,10 +5,11 @@ Invariant: the cursor is a view over the log; the machine itself always stands a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aarch64sim.debug.stepper import Stepper
-from aarch64sim.debug.stops import StepRecord
+from aarch64sim.debug.guest import registers
+from aarch64sim.debug.track import Track
 from aarch64sim.events import Event, What
 
 
@@ -25,72 +26,64 @@ class Phase:
         return f"step {self.step}, event {self.index + 1} of {self.of}: {self.event.lane.value}: {self.event.text}"
 
 
-class PhaseCursor(Stepper):
-    """The cursor of a debugger: (position, event). Whatever moves the debugger puts it to the end of the step."""
+class Cursor:
+    """Where in the step that led to the track's position somebody looks: at one of its events, or at its end."""
 
-    _cursor: tuple[int, int] | None = (
-        None  # step and event; None: the end of the step at `position`
-    )
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._at: tuple[int, int] | None = None  # step and event; None: the end of the step
 
-    def look_at(self, index: int) -> Phase:
-        """Put the cursor to event `index` (from 0) of the step just made; IndexError if it has none such."""
-        count = len(self.record(self.position).events)
+    def _events(self) -> tuple[Event, ...]:
+        return self._track.record(self._track.position).events
+
+    @property
+    def now(self) -> Phase | None:
+        """The event; None at the end of a step, where nothing of it is still to come."""
+        if self._at is None or self._at[0] != self._track.position:
+            return None
+        events = self._events()
+        return Phase(*self._at, len(events), events[self._at[1]])
+
+    def to_end(self) -> None:
+        """To the end of the step."""
+        self._at = None
+
+    def to(self, index: int) -> Phase:
+        """To event `index` (from 0) of the step just made; IndexError if there is none."""
+        position, count = self._track.position, len(self._events())
         if not 0 <= index < count:
-            raise IndexError(f"step {self.position} has {count} events: there is no event {index}")
-        self._cursor = (self.position, index)
-        phase = self.phase
+            raise IndexError(f"step {position} has {count} events: there is no event {index}")
+        self._at = position, index
+        phase = self.now
         assert phase is not None
         return phase
 
-    @property
-    def phase(self) -> Phase | None:
-        """Where the cursor stands; None at the end of a step, where nothing of it is still to come."""
-        if self._cursor is None or self._cursor[0] != self.position:
-            return None
-        events = self.record(self.position).events
-        return Phase(self.position, self._cursor[1], len(events), events[self._cursor[1]])
+    def forward(self, step: Callable[[], object]) -> Phase | None:
+        """To the next event, with a `step` when this one is over; None at a step's last, and at the guest's end."""
+        phase = self.now
+        if phase is not None and phase.index < phase.of - 1:
+            return self._put(phase.index + 1)
+        before = self._track.position
+        step()
+        return self._put(0) if self._track.position != before else None
 
-    def phase_forward(self) -> Phase | None:
-        """To the next event, making the next step when this one is over; the new `phase`.
-
-        At the last event of a step the cursor is at its end: `phase` is None. Nothing happens once the guest has ended.
-        """
-        phase = self.phase
-        if phase is None or phase.index == phase.of - 1:
-            before = self.position
-            self._step_once()
-            if self.position == before:
-                return None
-            index = 0
-        else:
-            index = phase.index + 1
-        return self._put(index)
-
-    def phase_back(self) -> Phase | None:
-        """To the event before, into the step before when this one is at its first; the new `phase`."""
-        phase = self.phase
+    def back(self) -> Phase | None:
+        """To the event before, into the step before when this one is at its first."""
+        phase = self.now
         if phase is not None and phase.index == 0:
-            self.travel(self.position - 1)
-            self._cursor = None
+            self._track.travel(self._track.position - 1)
+            self._at = None
             return None
-        if phase is None and self.position == 0:
+        if phase is None and self._track.position == 0:
             return None
-        index = phase.index - 1 if phase else len(self.record(self.position).events) - 2
-        return self._put(max(0, index))
+        return self._put(max(0, phase.index - 1 if phase else len(self._events()) - 2))
 
-    step_phase = phase_forward
-
-    def look_at_end(self) -> None:
-        """Put the cursor to the end of the step."""
-        self._cursor = None
-
-    def phase_registers(self) -> dict[str, int]:
-        """The guest's registers at the cursor, as far as the events say."""
-        phase = self.phase
-        now = self.registers
+    def registers(self) -> dict[str, int]:
+        """The guest's registers there, as far as the events say."""
+        phase, now = self.now, registers(self._track.machine)
         if phase is None:
             return now
-        record: StepRecord = self.record(phase.step)
+        record = self._track.record(phase.step)
         now |= {name: old for name, (old, _) in record.changes.items()}
         for event in record.events[: phase.index + 1]:
             if event.what is What.RETIRE:
@@ -101,6 +94,6 @@ class PhaseCursor(Stepper):
         return now
 
     def _put(self, index: int) -> Phase | None:
-        last = len(self.record(self.position).events) - 1
-        self._cursor = (self.position, index) if index < last else None
-        return self.phase
+        last = len(self._events()) - 1
+        self._at = (self._track.position, index) if index < last else None
+        return self.now

@@ -1,7 +1,6 @@
-"""Breakpoints and watchpoints as KVM's debuggers make them: BRK words in guest memory, and debug registers.
+"""Breakpoints and watchpoints that are set: values, and how many debug registers they take.
 
-Invariant: they are in the machine only while it steps (`Gear.arm` to `Gear.lift`); whoever looks at memory in between
-finds the guest's own words.
+Invariant: a set of points never needs more debug registers than the CPU has; nothing here touches a machine.
 """
 
 from __future__ import annotations
@@ -11,19 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
-from aarch64sim.kvm.vcpu_state import GuestDebug
-from aarch64sim.vmm.machine import Machine
 
 Kind = Literal["write", "read", "access"]
 KINDS: dict[str, int] = {"read": 1, "write": 2, "access": 3}  # DBGWCR.LSC
 
-BRK = (0xD420_0000).to_bytes(4, "little")  # BRK #0, as gdb and QEMU plant it
 _EVERYWHERE = 3 << 1 | 1  # PAC: EL0 and EL1; E: enabled
-
-
-def is_brk(word: int) -> bool:
-    """Whether the 32-bit word is a BRK, with any immediate."""
-    return word & 0xFFE0_001F == 0xD420_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +25,15 @@ class Watchpoint:
     size: int
     kind: Kind = "write"
     mmio: bool = False
+
+    @classmethod
+    def checked(cls, address: int, size: int, kind: Kind, *, mmio: bool) -> Watchpoint:
+        """One that can be set; ValueError says why not."""
+        if kind not in KINDS:
+            raise ValueError(f"a watchpoint is for write, read or access, not {kind!r}")
+        if size < 1 or address + size > 1 << 64:
+            raise ValueError(f"{size} bytes at {address:#x} cannot be watched")
+        return cls(address, size, kind, mmio)
 
     def meets(self, address: int, size: int, *, is_write: bool) -> bool:
         """Whether this access of `size` bytes is watched."""
@@ -81,6 +81,22 @@ class Points:
         """DBGWVR and DBGWCR of all watchpoints on memory."""
         return [pair for w in self.watchpoints if not w.mmio for pair in w.registers()]
 
+    def with_breakpoint(self, address: int, *, hardware: bool = False) -> Points:
+        """These and one more breakpoint; ValueError if it needs a debug register and all are in use."""
+        if not hardware:
+            return replace(self, breakpoints=self.breakpoints | {address})
+        more = replace(self, hardware=self.hardware | {address})
+        if len(more.hardware) > BREAKPOINTS:
+            raise ValueError(f"the CPU has {BREAKPOINTS} breakpoint registers, and all are in use")
+        return more
+
+    def without_breakpoint(self, address: int) -> Points:
+        """These without the breakpoint there; ValueError if there is none."""
+        if address not in self.addresses:
+            raise ValueError(f"there is no breakpoint at {address:#x}")
+        gone = frozenset({address})
+        return replace(self, breakpoints=self.breakpoints - gone, hardware=self.hardware - gone)
+
     def with_watchpoint(self, watchpoint: Watchpoint) -> Points:
         """These and one more; ValueError if the debug registers don't suffice."""
         if watchpoint in self.watchpoints:
@@ -92,6 +108,12 @@ class Points:
             )
         return more
 
+    def without_watchpoint(self, watchpoint: Watchpoint) -> Points:
+        """These without it; ValueError if it is not set."""
+        if watchpoint not in self.watchpoints:
+            raise ValueError(f"there is no watchpoint on {watchpoint}")
+        return replace(self, watchpoints=tuple(w for w in self.watchpoints if w != watchpoint))
+
     def inside(self, places: Collection[int]) -> Points:
         """These, without the breakpoints that are at none of the addresses `places`."""
         return replace(
@@ -100,72 +122,5 @@ class Points:
             hardware=self.hardware & frozenset(places),
         )
 
-    def with_hardware(self, address: int) -> Points:
-        """These and one more hardware breakpoint; ValueError if there are as many as registers."""
-        more = replace(self, hardware=self.hardware | {address})
-        if len(more.hardware) > BREAKPOINTS:
-            raise ValueError(f"the CPU has {BREAKPOINTS} breakpoint registers, and all are in use")
-        return more
-
 
 NOTHING = Points()
-
-
-class Gear:
-    """What of the points is in the machine now."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.points = NOTHING
-        self.addresses: frozenset[int] = frozenset()
-        self.mmio: tuple[Watchpoint, ...] = ()
-        self._words: dict[int, bytes] = {}  # what stood where a BRK is now
-        self._registers = False  # debug registers are in use
-
-    def arm(self, points: Points) -> None:
-        """Put `points` into the machine; what is there already stays."""
-        if self.points is NOTHING and points == NOTHING:
-            return
-        self.points, self.addresses = points, points.addresses
-        self.mmio = tuple(w for w in points.watchpoints if w.mmio)
-        for address in points.breakpoints - self._words.keys():
-            self._plant(address)
-        self._set_registers(sorted(points.hardware), points.watch_registers())
-
-    def lift(self) -> None:
-        """Take everything out; the guest's memory is as the guest left it."""
-        if self.points is NOTHING:
-            return
-        for address in list(self._words):
-            self._take_out(address)
-        self._set_registers([], [])
-        self.points, self.addresses, self.mmio = NOTHING, frozenset(), ()
-
-    def step_over(self, pc: int, *, watched: bool) -> None:
-        """For one step, lift what stands at `pc`, and with `watched` all watchpoints; `arm` puts it back."""
-        if pc in self._words:
-            self._take_out(pc)
-        if self._registers and (watched or pc in self.points.hardware):
-            watch = [] if watched else self.points.watch_registers()
-            self._set_registers(sorted(self.points.hardware - {pc}), watch)
-
-    def _plant(self, address: int) -> None:
-        vm = self._machine.vm
-        try:
-            self._words[address] = vm.read_memory(address, 4)
-        except OSError:
-            return  # the slot is gone
-        vm.write_memory(address, BRK)
-
-    def _take_out(self, address: int) -> None:
-        word, vm = self._words.pop(address), self._machine.vm
-        if vm.read_memory(address, 4) == BRK:  # else the guest has written there: its word stays
-            vm.write_memory(address, word)
-
-    def _set_registers(self, hwbp: list[int], hwwp: list[tuple[int, int]]) -> None:
-        wanted = bool(hwbp or hwwp)
-        if wanted or self._registers:
-            control = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
-            control |= GuestDebug.USE_HW if wanted else GuestDebug(0)
-            self._machine.vcpu.set_guest_debug(control, hwbp=hwbp, hwwp=hwwp)
-            self._registers = wanted

@@ -1,6 +1,6 @@
 """Looking back: which step of the history met a breakpoint, or changed a register or memory.
 
-Invariant: the history is only lived through again, silently, interval by interval from the last; nothing in it changes.
+Invariant: the history is only replayed, silently, interval by interval from the last; nothing in it changes.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from aarch64sim.debug.locations import address_of
+from aarch64sim.asm import Program
+from aarch64sim.debug.guest import GUEST_REGISTERS, register
+from aarch64sim.debug.places import address_of
 from aarch64sim.debug.points import Points, Watchpoint
 from aarch64sim.debug.stops import HistoryError
-
-if TYPE_CHECKING:
-    from aarch64sim.debug.debugger import Debugger
+from aarch64sim.debug.track import Track
 
 WRITTEN = 8  # bytes at an address that a write is looked for in
 REST_SECONDS = 0.05  # after so long a search says how far it is, so that others get their turn
@@ -36,9 +36,8 @@ class Write:
 
 
 Found = TypeVar("Found")
-Search = Generator[
-    int, None, Found
-]  # yields how far back it has looked, where the debugger stands at `position` again
+# Yields how far back it has looked; the track stands at its position again then.
+Search = Generator[int, None, Found]
 
 
 def whole(search: Search[Found]) -> Found:
@@ -52,7 +51,7 @@ def whole(search: Search[Found]) -> Found:
 
 
 def _last_step(
-    debugger: Debugger,
+    track: Track,
     last: int,
     met: Callable[[int], bool],
     begin: Callable[[], None] = lambda: None,
@@ -62,29 +61,29 @@ def _last_step(
 
     `begin()` is called where an interval starts; `worth(first, end)` says whether one may hold such a step at all.
     """
-    here, end, found = debugger.position, last, 0
+    here, end, found = track.position, last, 0
     while end > 0 and not found:
         try:
             until = monotonic() + REST_SECONDS
             while True:
-                first = debugger.checkpoint_before(end)
+                first = track.history.nearest(end - 1)
                 if worth(first, end):
-                    debugger.travel(first)
+                    track.travel(first)
                     begin()
-                    for step in debugger.passing(first, end):
+                    for step in track.passing(first, end):
                         if met(step):
                             found = step
                 end = first
                 if end == 0 or found or monotonic() >= until:
                     break
         finally:
-            debugger.travel(here)
+            track.travel(here)
         if end > 0 and not found:
             yield end
     return found
 
 
-def find_stop(debugger: Debugger, points: Points) -> Search[int]:
+def find_stop(track: Track, points: Points) -> Search[int]:
     """The last step before `position` at whose end the guest stood at a breakpoint, or which changed a watched range or
     made a watched device access; 0, the start, if there is none.
 
@@ -94,7 +93,7 @@ def find_stop(debugger: Debugger, points: Points) -> Search[int]:
     seen: list[bytes] = []
 
     def look() -> list[bytes]:
-        return [_bytes(debugger, w) for w in ranges]
+        return [_bytes(track, w) for w in ranges]
 
     def begin() -> None:
         seen[:] = look()
@@ -105,14 +104,14 @@ def find_stop(debugger: Debugger, points: Points) -> Search[int]:
             begin()
             if before != seen:
                 return True
-        return debugger.machine.vcpu.pc in points.addresses or debugger.met_watchpoint
+        return track.machine.vcpu.pc in points.addresses or track.met_watchpoint
 
-    return (yield from _last_step(debugger, debugger.position - 1, met, begin))
+    return (yield from _last_step(track, track.position - 1, met, begin))
 
 
-def find_write(debugger: Debugger, what: int | str, last: int) -> Search[Write]:
+def find_write(track: Track, program: Program, what: int | str, last: int) -> Search[Write]:
     """The last of the steps 1 to `last` that changed `what`; HistoryError if none did."""
-    name, read, page = _thing(debugger, what)
+    name, read, page = _thing(track, program, what)
     now = 0
     history: dict[int, tuple[int, int]] = {}
 
@@ -129,26 +128,28 @@ def find_write(debugger: Debugger, what: int | str, last: int) -> Search[Write]:
         return False
 
     def worth(first: int, end: int) -> bool:
-        return page is None or debugger.may_have_written(page, first, end)
+        return page is None or track.history.written_between(page, first, end)
 
-    step = yield from _last_step(debugger, last, met, begin, worth)
+    step = yield from _last_step(track, last, met, begin, worth)
     if not step:
         raise HistoryError(f"no step from 1 to {last} has changed {name}")
     old, new = history[step]
-    return Write(step, debugger.stop_at(step - 1).pc, name, old, new)
+    return Write(step, track.record(step - 1).stop.pc, name, old, new)
 
 
-def _thing(debugger: Debugger, what: int | str) -> tuple[str, Callable[[], int], int | None]:
+def _thing(
+    track: Track, program: Program, what: int | str
+) -> tuple[str, Callable[[], int], int | None]:
     """Its name, how to read it, and the page that it is in if it is memory; ValueError if there is no such thing."""
-    vcpu = debugger.machine.vcpu
+    vcpu = track.machine.vcpu
     name = what.strip().lower() if isinstance(what, str) else ""
     if name.startswith("x") and name[1:].isdigit() and int(name[1:]) < 31:
         registers, number = vcpu.cpu.r, int(name[1:])
         return name, lambda: registers[number], None
-    if name in debugger.registers:
-        return name, lambda: debugger.registers[name], None
-    address = address_of(debugger.program, what)
-    slot = debugger.machine.vm.slot_at(address)
+    if name in GUEST_REGISTERS:
+        return name, lambda: register(track.machine, name), None
+    address = address_of(program, what)
+    slot = track.machine.vm.slot_at(address)
     if slot is None:
         raise ValueError(f"{address:#x} is no memory")
     data, offset = slot.data, address - slot.base
@@ -160,8 +161,8 @@ def _thing(debugger: Debugger, what: int | str) -> tuple[str, Callable[[], int],
     )
 
 
-def _bytes(debugger: Debugger, watchpoint: Watchpoint) -> bytes:
+def _bytes(track: Track, watchpoint: Watchpoint) -> bytes:
     try:
-        return debugger.read_memory(watchpoint.address, watchpoint.size)
+        return track.machine.vm.read_memory(watchpoint.address, watchpoint.size)
     except OSError:
         return b""

@@ -1,7 +1,7 @@
 """What there is to say about a step: where and why it stopped, its events, the registers that changed.
 
-Invariant: a stop follows from the exits of its step and what was set at the time, so that living through the step
-again gives the same stop.
+Invariant: a stop follows from the exits of its step and what was set at the time, so that a replay of the step
+gives the same stop.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class StepRecord:
 
 class HistoryError(ValueError):
     """There is no such step, or nothing of the kind in the history."""
+
+
+def start_stop(pc: int) -> Stop:
+    """Where a guest stands that has not run yet."""
+    return Stop(0, pc, "start", f"The guest has not run yet; PC is {pc:#x}.")
 
 
 def make_stop(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from aarch64sim.arch.pstate import SS
 from aarch64sim.asm.program import Program
-from aarch64sim.debug.course import GUEST_REGISTERS
 from aarch64sim.debug.debugger import Debugger
+from aarch64sim.debug.guest import GUEST_REGISTERS
 from aarch64sim.debug.stops import HistoryError, Stop
 from aarch64sim.evidence.recording import Recording
 from aarch64sim.evidence.walk_recording import Recorded, debugger_for

@@ -9,8 +9,8 @@ from typing import Any
 
 from aarch64sim.arch.cpu import QEMU
 from aarch64sim.asm.program import Program, Segment
-from aarch64sim.debug.course import GUEST_REGISTERS
 from aarch64sim.debug.debugger import Debugger
+from aarch64sim.debug.guest import GUEST_REGISTERS
 from aarch64sim.debug.stops import HistoryError, Stop
 from aarch64sim.evidence.recording import POISON, Recording
 from aarch64sim.kvm.kernels import Kernel, kernels
@@ -144,21 +144,19 @@ def debugger_for(recording: Recording, kernel: Kernel | str | None = None) -> De
         elif event.get("exit_reason") == "MMIO" and not event["mmio"]["is_write"]:
             answers.append(None)
 
-    class Replayed(Debugger):
-        def _machine(self) -> Machine:
-            machine = super()._machine()
-            script = _Script(EXIT_BASE, machine, answers)
-            machine.bus = Bus()
-            machine.bus.add(0, script)
-            machine.bus.add(EXIT_BASE, machine.exit_device)
-            behind = EXIT_BASE + machine.exit_device.size
-            machine.bus.add(behind, script.at((1 << 64) - behind))
-            return machine
+    def answer_as_recorded(machine: Machine) -> None:
+        script = _Script(EXIT_BASE, machine, answers)
+        machine.bus = Bus()
+        machine.bus.add(0, script)
+        machine.bus.add(EXIT_BASE, machine.exit_device)
+        behind = EXIT_BASE + machine.exit_device.size
+        machine.bus.add(behind, script.at((1 << 64) - behind))
 
-    return Replayed(
+    return Debugger(
         program_of(recording),
         kernels[recording.kernel] if kernel is None else kernel,
         start=recording.start,
         host=recording.host,
         choices=QEMU,
+        patch=answer_as_recorded,
     )

@@ -49,7 +49,7 @@ def escape(data: bytes) -> bytes:
 
 
 def unescape(data: bytes) -> bytes:
-    """The inverse of `escape`; a } with nothing behind it stands for nothing."""
+    """The inverse of `escape`; a } with nothing after it stands for nothing."""
     first, *rest = data.split(b"}")
     if not rest:
         return data

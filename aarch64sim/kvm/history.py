@@ -171,6 +171,41 @@ HISTORY = (
 )
 
 
+# When Linus Torvalds released them: year and month. A release that is missing here is drawn after all others.
+_RELEASED = {
+    "3.14": (2014, 3),
+    "4.3": (2015, 11),
+    "4.6": (2016, 5),
+    "4.15": (2018, 1),
+    "4.16": (2018, 4),
+    "4.19": (2018, 10),
+    "5.0": (2019, 3),
+    "5.3": (2019, 9),
+    "5.5": (2020, 1),
+    "5.6": (2020, 3),
+    "5.11": (2021, 2),
+    "5.13": (2021, 6),
+    "5.15": (2021, 10),
+    "5.18": (2022, 5),
+    "5.19": (2022, 7),
+    "6.1": (2022, 12),
+    "6.3": (2023, 4),
+    "6.4": (2023, 6),
+    "6.12": (2024, 11),
+    "6.13": (2025, 1),
+    "6.14": (2025, 3),
+    "6.15": (2025, 5),
+    "6.17": (2025, 9),
+    "6.18": (2025, 11),
+    "7.2": (2026, 8),
+}
+
+
+def released(release: str) -> tuple[int, int] | None:
+    """Year and month of a mainline release; None if it is not known here."""
+    return _RELEASED.get(release)
+
+
 def broken_by(field: str) -> list[Commit]:
     """The commits that set a field of `Kernel` to what is wrong, in their order; none for what is older than they."""
     return [c for c in HISTORY if c.id and field in c.to and field not in c.repairs()]

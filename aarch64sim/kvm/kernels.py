@@ -35,6 +35,7 @@ from aarch64sim.kvm.history import (
     broken_by,
     fields_of,
     fixed_by,
+    released,
     version_of,
 )
 
@@ -275,4 +276,5 @@ __all__ = [
     "in_words",
     "kernels",
     "recorded_what_ifs",
+    "released",
 ]

@@ -40,6 +40,7 @@ c.Spawner.default_url = "/lab/tree/labs/00-start-here.ipynb"
 c.Spawner.environment = {
     "JUPYTER_CONFIG_PATH": str(HERE / "learner"),
     "STEP_LABS_EXCHANGE": str(CLASS / "exchange"),
+    "STEP_LABS_SOLUTIONS": os.environ.get("STEP_LABS_SOLUTIONS", ""),
 }
 
 # --- thirty who click at the same moment -----------------------------------------------------------------------------

@@ -5,6 +5,10 @@ Invariant: what a learner gets differs from the labs only by the graded cells (a
 
 from pathlib import Path
 
+from nbgrader import preprocessors as step
+
+from widgets.course.afresh import GradeAfresh
+
 c = get_config()  # noqa: F821  # whoever loads this file brings it
 
 c.CourseDirectory.course_id = "step-labs"
@@ -18,6 +22,15 @@ c.Exchange.root = str(course.parent / "exchange")
 # The labs' own stub: an unanswered task runs, and its check says what is missing.
 c.ClearSolutions.code_stub = {"python": "pass  # your code here"}
 
-# A learner who deletes a graded cell gets it back, and a notebook is graded as a whole within bounds.
+# A learner who deletes a graded cell gets it back.
 c.OverwriteCells.add_missing_cells = True
-c.Execute.timeout = 120  # seconds a cell
+
+# No notebook that was handed in is executed: each answer is graded from its source, in a fresh process.
+c.Autograde.autograde_preprocessors = [
+    GradeAfresh,
+    step.IgnorePattern,
+    step.LimitOutput,
+    step.SaveAutoGrades,
+    step.AssignLatePenalties,
+    step.CheckCellMetadata,
+]

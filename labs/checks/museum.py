@@ -15,35 +15,12 @@ from aarch64sim.evidence import eras_table, recording
 from aarch64sim.evidence.eras_table import ROWS, Row
 from aarch64sim.evidence.recording import Folder, Recording
 from aarch64sim.kvm import kernels
-from aarch64sim.kvm.kernels import behaviours, broken_by, fixed_by
+from aarch64sim.kvm.kernels import behaviours, broken_by, fixed_by, released
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
 NOT_RECORDED = eras_table.NOT_RECORDED
-
-# When Linus Torvalds released them: year and month. Only releases that the fields of Kernel name.
-RELEASED = {
-    "3.14": (2014, 3),
-    "4.3": (2015, 11),
-    "4.6": (2016, 5),
-    "4.15": (2018, 1),
-    "4.16": (2018, 4),
-    "5.0": (2019, 3),
-    "5.3": (2019, 9),
-    "5.5": (2020, 1),
-    "5.6": (2020, 3),
-    "5.11": (2021, 2),
-    "5.13": (2021, 6),
-    "5.18": (2022, 5),
-    "5.19": (2022, 7),
-    "6.1": (2022, 12),
-    "6.3": (2023, 4),
-    "6.12": (2024, 11),
-    "6.13": (2025, 1),
-    "6.14": (2025, 3),
-    "6.17": (2025, 9),
-    "7.2": (2026, 8),
-}
+NOT_YET = (2027, 1)  # of a release whose date is in no table: after all that are
 
 
 @cache
@@ -176,13 +153,13 @@ class Moment:
     @property
     def year(self) -> float:
         """Of the release, with its month as a fraction."""
-        year, month = RELEASED[self.release]
+        year, month = released(self.release) or NOT_YET
         return year + (month - 1) / 12
 
     @property
     def when(self) -> str:
         """Year and month of the release."""
-        year, month = RELEASED[self.release]
+        year, month = released(self.release) or NOT_YET
         return f"{year}-{month:02}"
 
 

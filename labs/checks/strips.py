@@ -7,26 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import cos, pi, sin
 
 from checks import museum
 from checks.museum import Return, returns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
 
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import Drawing, Point
 
 # kind -> (form, colour, filled, what it says)
 _FORMS = {
-    "step": ("o", "run", True, "stop: an instruction was stepped"),
-    "spent": ("D", "stop", True, "stop: the step was spent before the guest was entered"),
-    "fake": ("^", "bug", True, "stop: pretended by the kernel"),
-    "told": ("o", "run", True, "the guest's handler was told of a stop"),
-    "MMIO": ("s", "muted", False, "KVM_EXIT_MMIO with this PC"),
-    "EINTR": ("P", "muted", False, "EINTR with this PC"),
-    "missing": ("X", "bug", False, "no stop: should have stopped here"),
+    "step": ("disc", "run", True, "stop: an instruction was stepped"),
+    "spent": ("diamond", "stop", True, "stop: the step was spent before the guest was entered"),
+    "fake": ("triangle", "bug", True, "stop: pretended by the kernel"),
+    "told": ("disc", "run", True, "the guest's handler was told of a stop"),
+    "MMIO": ("square", "muted", False, "KVM_EXIT_MMIO with this PC"),
+    "EINTR": ("plus", "muted", False, "EINTR with this PC"),
+    "missing": ("cross", "bug", False, "no stop: should have stopped here"),
 }
 _KINDS = {0xCB: "step", 0xCA: "spent", 0xC8: "fake"}
 
@@ -91,73 +88,60 @@ class Strips(Figure):
             for strip in self.strips
         ]
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         left, column, row = 128.0, 664.0 / len(self.places), 21.0
         used = [k for k in _FORMS if any(k == m for s in self.strips for m, _ in s.marks)]
         if any(self.missing(s) for s in self.strips):
             used.append("missing")
         bottom = 17.0 * ((len(used) + 1) // 2) + 14
         height = bottom + row * len(self.strips) + 46
-        figure, axes = canvas((800, height))
+        drawing = Drawing((800, height))
         at = {pc: left + column * (n + 0.5) for n, (pc, _) in enumerate(self.places)}
         for pc, text in self.places:
-            text_at(axes, at[pc], height - 12, f"{pc:#x}", size=8.5, colour="muted", align="center")
-            text_at(axes, at[pc], height - 26, text, size=8.5, align="center")
+            drawing.text(at[pc], height - 12, f"{pc:#x}", 8.5, colour="muted", anchor="middle")
+            drawing.text(at[pc], height - 26, text, 8.5, anchor="middle")
         for n, strip in enumerate(self.strips):
             y = height - 46 - row * n
-            text_at(axes, 8, y, strip.name, size=9)
-            axes.plot(
-                [left, left + column * len(self.places)],
-                [y, y],
-                color=LIGHT["rule"],
-                linewidth=1,
-                zorder=1,
-            )
+            drawing.text(8, y, strip.name, 9)
+            drawing.line((left, y), (left + column * len(self.places), y), colour="rule", z=1)
             marks = [*strip.marks, *(("missing", pc) for pc in self.missing(strip))]
             for pc in at:
                 here = [kind_ for kind_, where in marks if where == pc]
                 for i, kind_ in enumerate(here):
-                    _mark(axes, at[pc] + 17 * (i - (len(here) - 1) / 2), y, kind_)
+                    _mark(drawing, at[pc] + 17 * (i - (len(here) - 1) / 2), y, kind_)
         for n, kind_ in enumerate(used):
             x, y = 16 + 400 * (n % 2), bottom - 16 - 17 * (n // 2)
-            _mark(axes, x, y, kind_)
-            text_at(axes, x + 14, y, _FORMS[kind_][3], size=8.5)
-        return figure
+            _mark(drawing, x, y, kind_)
+            drawing.text(x + 14, y, _FORMS[kind_][3], 8.5)
+        return drawing
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def text_at(
-    axes: Axes, x: float, y: float, text: str, *, size: float, colour: str = "ink", **how: Any
-) -> None:
-    axes.text(
-        x,
-        y,
-        text,
-        fontsize=size,
-        color=LIGHT[colour],
-        va="center",
-        ha=how.pop("align", "left"),
-        zorder=5,
-        **how,
-    )
+# The corners of the marks, in points from their middle.
+_ARM, _DEEP = 3.5, 3.5 / 3
+_PLUS = [
+    *((-_DEEP, -_ARM), (_DEEP, -_ARM), (_DEEP, -_DEEP), (_ARM, -_DEEP), (_ARM, _DEEP)),
+    *((_DEEP, _DEEP), (_DEEP, _ARM), (-_DEEP, _ARM), (-_DEEP, _DEEP), (-_ARM, _DEEP)),
+    *((-_ARM, -_DEEP), (-_DEEP, -_DEEP)),
+]
+_MARKS: dict[str, list[Point]] = {
+    "disc": [(4 * cos(pi * n / 12), 4 * sin(pi * n / 12)) for n in range(24)],
+    "diamond": [(0, -4.9), (4.9, 0), (0, 4.9), (-4.9, 0)],
+    "triangle": [(-3.5, -3.5), (3.5, -3.5), (0, 3.5)],
+    "square": [(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)],
+    "plus": _PLUS,
+    "cross": [((x - y) * 0.85, (x + y) * 0.85) for x, y in _PLUS],
+}
 
 
-def _mark(axes: Axes, x: float, y: float, kind_: str) -> None:
+def _mark(drawing: Drawing, x: float, y: float, kind_: str) -> None:
     form, colour, filled, _ = _FORMS[kind_]
-    axes.plot(
-        [x],
-        [y],
-        marker=form,
-        markersize=8 if form in "oX" else 7,
-        markerfacecolor=LIGHT[colour] if filled else LIGHT["page"],
-        markeredgecolor=LIGHT[colour],
-        markeredgewidth=1.4,
-        linestyle="none",
-        zorder=4,
-    )
+    corners = [(x + dx, y + dy) for dx, dy in _MARKS[form]]
+    fill = colour if filled else "page"
+    drawing.polygon(corners, fill=fill, edge=colour, width=1.4, z=4)
 
 
 def store_strips(kernels: Sequence[str], scenario: str = "b_str") -> Strips:

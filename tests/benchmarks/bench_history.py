@@ -114,7 +114,7 @@ def main(steps: int = 1_000_000, rounds: int = 3) -> int:
         ratio = statistics.median(ratios)
         print(
             f"{name}: {steps:,} steps in {bare:.2f} s without a history, x{ratio:.2f} with one"
-            f" ({debugger._history.checkpoints} checkpoints); a step is reached in"
+            f" ({debugger.track.history.checkpoints} checkpoints); a step is reached in"
             f" {statistics.median(times):.2f} ms (median), {max(times):.2f} ms (max);"
             f" goto with its events {statistics.median(views):.2f} ms, {max(views):.2f} ms"
         )

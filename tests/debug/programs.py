@@ -1,5 +1,7 @@
 """Guest programs for the tests of the debugger."""
 
+from aarch64sim.kvm.kernels import ERAS as NAMED_ERAS
+
 STORE = """
 start:  mov     x0, #0x41
         str     w0, [x19]
@@ -41,4 +43,4 @@ skip:   svc     #1
 
 ENDLESS = "start: add x0, x0, #1\n b start\n"
 
-ERAS = ("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed")
+ERAS = (*(era.name for era in NAMED_ERAS), "fixed")

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from aarch64sim import AssemblyError, Debugger
-from aarch64sim.debug.marks import MOST, STOP, Marks
+from aarch64sim.debug.landmarks import MOST, STOP, Landmarks
 from aarch64sim.vmm import Machine
 from aarch64sim.vmm.machine import ExitRecord
 
@@ -115,7 +115,7 @@ def test_marks_of_a_forgotten_future_are_forgotten() -> None:
 
 
 def test_marks_are_bounded_and_spread_over_the_whole_history() -> None:
-    marks = Marks()
+    marks = Landmarks()
     for step in range(1, 50_001):
         marks.note(step, [ExitRecord("MMIO", 0, "")], stopped=False)
     steps = marks.steps("MMIO")

@@ -35,7 +35,7 @@ def fingerprint(debugger: Debugger) -> tuple[object, ...]:
 
 def small(debugger: Debugger, distance: int = 7, most: int = 9) -> Debugger:
     """The debugger with a history that makes and drops checkpoints all the time."""
-    debugger._history = History(debugger.machine, distance=distance, most=most)
+    debugger.track.history = History(debugger.machine, distance=distance, most=most)
     return debugger
 
 
@@ -72,14 +72,14 @@ def test_any_mixture_of_moves_and_inputs_replays_exactly(seed: int) -> None:
     debugger = small(Debugger(MIXTURE, way.choice(ERAS), uart_input=b"abc"))
     places = [0x4000_0008, 0x4000_0014, 0x4000_0020, 0x4000_002C, 0x4000_0040, 0x4000_1204]
     known: dict[int, tuple[object, ...]] = {0: fingerprint(debugger)}
-    forget = debugger._forget_future
+    forget = debugger.track._forget_future
 
     def forget_future() -> None:
         for number in [n for n in known if n > debugger.position]:
             del known[number]
         forget()
 
-    debugger._forget_future = forget_future  # type: ignore[method-assign]
+    debugger.track._forget_future = forget_future  # type: ignore[method-assign]
     for _ in range(150):
         move = way.randrange(9)
         before = debugger.position
@@ -119,7 +119,7 @@ def test_checkpoints_stay_bounded_and_travel_stays_exact() -> None:
     debugger.set_register("x22", 1000)
     debugger.run(3000)
     expected = fingerprint(debugger)
-    assert debugger._history.checkpoints <= 16
+    assert debugger.track.history.checkpoints <= 16
     debugger.goto(17)
     debugger.goto(3000)
     assert fingerprint(debugger) == expected
@@ -127,7 +127,7 @@ def test_checkpoints_stay_bounded_and_travel_stays_exact() -> None:
 
 def test_page_contents_are_bounded() -> None:
     debugger = Debugger(MIXTURE, "fixed")
-    debugger._history = history = History(debugger.machine, distance=20, most_pages=60)
+    debugger.track.history = history = History(debugger.machine, distance=20, most_pages=60)
     debugger.set_register("x22", 2000)
     debugger.run(4000)
     expected = fingerprint(debugger)

@@ -10,12 +10,12 @@ import errno
 import pytest
 
 from aarch64sim.arch import syndrome
-from aarch64sim.kvm.kernels import kernels
+from aarch64sim.kvm.kernels import ERAS, kernels
 from tests.kvm.player import CODE, END_THERE, OFF, UART, player
 from tests.kvm.programs import ABORT, LOAD, SCENARIOS, SELF_ALU, SELF_MMIO, STORE, TWO, call, system
 
-NEW = ["v5.0", "v5.3", "v5.5", "v5.11", "v5.13", "v6.1", "v6.3", "v6.14", "v6.18", "v7.2", "fixed"]
 OLD = ["v4.3", "v4.15"]
+NEW = [*(era.name for era in ERAS if era.name.split(".")[0] not in ("v4",)), "fixed"]
 END = "str w20, [x20]"
 SS, BTYPE = 1 << 21, 3 << 10
 

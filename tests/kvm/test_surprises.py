@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from aarch64sim.kvm.kernels import kernels
+from aarch64sim.kvm.kernels import ERAS, kernels
 from aarch64sim.kvm.run_page import ExitReason
 from tests.kvm.player import CODE, OFF, UART, Player, player
 from tests.kvm.programs import (
@@ -114,7 +114,9 @@ def test_06_no_kernel_before_7_2_sign_extends_an_mmio_load(
     instruction: str, answer: int, zero_extended: int, right: int
 ) -> None:
     program = f"mov x2, #-1\n{instruction}, [x19]\nstr w20, [x20]"
-    repaired = ("v7.2", "fixed", "what-if-sign-extended-mmio")
+    repaired = [name for name, kernel in kernels.items() if kernel.sign_extends_mmio]
+    assert {"v7.2", "fixed"} <= set(repaired)
+    assert not set(repaired) & {era.name for era in ERAS[: ERAS.index(kernels["v7.2"])]}
     for kernel in EVERY:
         if kernel not in repaired:
             machine = player(program, kernel, answers=[answer])

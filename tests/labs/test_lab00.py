@@ -6,63 +6,66 @@ from typing import Any
 
 import pytest
 
+from aarch64sim import kernels
 from widgets.course import NoSuchFileError, exercises, program
 
 LAB = exercises("00")
 
-RIGHT = [
+OPEN: list[tuple[str, Any]] = [("three_in_one", "  \n")]
+
+RIGHT: list[tuple[str, Any]] = [
     ("late_kernel", "v5.0"),
     ("late_kernel", "v5.3"),
+    ("late_kernel", "5.3"),
+    ("late_kernel", "v5.4"),
+    ("late_kernel", "V5.10"),
+    ("late_kernel", "Linux 5.3 - 5.4"),
+    ("late_kernel", "linux-5.10.89"),
+    ("late_kernel", kernels["v5.0"]),
     ("three_in_one", "mov x0, #0x41\nstr w0, [x19]\nstr w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]"),
     ("three_in_one", "ldr w0, [x19]\nldr w1, [x19]\nnop\nstr w20, [x20]"),
-    ("three_in_one", "strb w0, [x19]\nstrb w0, [x19]\nstrb w0, [x19]\nnop\nnop\nstr w20, [x20]"),
+    ("three_in_one", "strb w0, [x19]\nstrb w0, [x19]\nnop\nnop\nstr w20, [x20]"),
     ("nothing_stepped", 0x4000_0008),
     ("nothing_stepped", int("40000008", 16)),
 ]
 
-WRONG = [
-    ("late_kernel", "v4.3", "not of the 5.x series"),
-    ("late_kernel", "fixed", "fixed is not of the 5.x series"),
-    ("late_kernel", "v5.11", "try an older one"),
-    ("late_kernel", "5.3", "there is no kernel"),
-    ("late_kernel", 5.3, "asks for the name of a kernel"),
-    ("three_in_one", "addd x0, x0, #1", "does not assemble"),
+WRONG: list[tuple[str, Any, str, str]] = [
+    ("late_kernel", "v4.3", "not of the 5.x series", ""),
+    ("late_kernel", "fixed", "fixed is not of the 5.x series", ""),
+    ("late_kernel", "v5.11", "try an older one", ""),
+    ("late_kernel", "5.99x", "unknown kernel", ""),
+    ("late_kernel", "linux-5.12", "try an older one", ""),
+    ("late_kernel", 5.3, "asks for the name of a kernel", ""),
+    ("three_in_one", "addd x0, x0, #1", "does not assemble", ""),
     (
         "three_in_one",
         "str w0, [x21]\nstr w0, [x21]\nadd x1, x1, #1\nb .",
-        "memory answers by itself",
+        "RAM answers by itself",
+        "",
     ),
     (
         "three_in_one",
         "str w0, [x19]\nadd x1, x1, #1\nadd x2, x2, #1\nstr w20, [x20]",
-        "emulated, too",
+        "also emulated",
+        "skip-is-pc",
     ),
-    ("three_in_one", 3, "asks for the text of a program"),
-    ("nothing_stepped", 0x4000_0004, "the CPU has stepped the instruction before"),
-    ("nothing_stepped", 0xCA00_0022, "is a syndrome"),
-    ("nothing_stepped", 0x4000_0002, "never stops at"),
-    ("nothing_stepped", "0x40000008", "asks for an address"),
+    (
+        "three_in_one",
+        "str w0, [x19]\nstr w0, [x19]\nstr w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]",
+        "takes 4 instructions",
+        "",
+    ),
+    ("three_in_one", 3, "asks for the text of a program", ""),
+    (
+        "nothing_stepped",
+        0x4000_0004,
+        "the CPU has stepped the instruction before",
+        "reports-stepped",
+    ),
+    ("nothing_stepped", 0xCA00_0022, "is a syndrome", ""),
+    ("nothing_stepped", 0x4000_0002, "never stops at", ""),
+    ("nothing_stepped", "0x40000008", "asks for an address", ""),
 ]
-
-
-@pytest.mark.parametrize(("task", "answer"), RIGHT)
-def test_a_right_answer_is_accepted(task: str, answer: Any) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.right, verdict.text
-
-
-@pytest.mark.parametrize(("task", "answer", "says"), WRONG)
-def test_a_wrong_answer_is_told_why(task: str, answer: Any, says: str) -> None:
-    verdict = LAB.check(task, answer)
-    assert verdict.state == "wrong"
-    assert says in verdict.text
-
-
-@pytest.mark.parametrize("task", ["late_kernel", "three_in_one", "nothing_stepped"])
-def test_an_open_task_says_what_is_missing(task: str) -> None:
-    verdict = LAB.check(task, None)
-    assert verdict.state == "open"
-    assert task in verdict.text
 
 
 def test_an_unknown_program_lists_the_known_ones() -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import sys
+import threading
+import time
 from typing import Any
 
 import pytest
+from checks import bounds
 from checks.task import MISCONCEPTIONS, Lab, NotAnswered, Task, Wrong, call, expect_type
 
 
@@ -73,7 +79,187 @@ def test_an_answer_that_breaks_the_check_is_wrong_in_a_sentence() -> None:
 
     verdict = LAB.check("double", Hostile())
     assert verdict.state == "wrong"
-    assert "could not read this answer" in verdict.text
+    assert "not twice as much" in verdict.text
+
+
+class Sly(int):
+    """Says that it is equal to anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
+class Yes:
+    """No number at all, and equal to anything."""
+
+    __module__ = "checks.task"
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Liar(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+class Index(metaclass=Liar):
+    def __index__(self) -> int:
+        return Sly(3)
+
+
+def _patched(n: int) -> int:
+    global _double
+    _double = lambda answer: "forged"  # noqa: E731
+    for task in LAB.tasks:
+        object.__setattr__(task, "check", lambda answer: "forged")
+    return 0
+
+
+FORGED: list[tuple[str, Any]] = [
+    ("double", lambda n: Sly(0)),
+    ("double", lambda n: Yes()),
+    ("double", lambda n: Index()),
+    ("double", _patched),
+    ("double", lambda n: type("Text", (str,), {"__ne__": lambda *a: False})()),
+    ("number", Yes()),
+    ("number", type("Float", (float,), {"__instancecheck__": True})(1.5)),
+]
+
+
+@pytest.mark.parametrize(("task", "answer"), FORGED)
+def test_an_answer_cannot_forge_its_verdict(task: str, answer: Any) -> None:
+    assert LAB.check(task, answer).state == "wrong"
+
+
+@pytest.mark.parametrize("task", ["double", "number"])
+def test_what_one_answer_does_the_next_check_does_not_see(task: str) -> None:
+    LAB.check("double", _patched)
+    assert LAB.check("double", lambda n: 0).state == "wrong"
+    assert LAB.check("double", lambda n: 2 * n).right
+
+
+def _one_line(n: int) -> None:
+    while True: pass  # noqa: E701  # fmt: skip
+
+
+def _swallowing(n: int) -> None:
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001
+            pass
+
+
+def _untraced(n: int) -> None:
+    sys.settrace(None)
+    while True:
+        pass
+
+
+def _with_a_thread(n: int) -> int:
+    threading.Thread(target=time.sleep, args=(20,)).start()
+    return 0
+
+
+def _with_a_child(n: int) -> int:
+    if os.fork() == 0:
+        time.sleep(20)
+    return 0
+
+
+def _throw(error: BaseException) -> Any:
+    def function(n: int) -> None:
+        raise error
+
+    return function
+
+
+def _rude() -> BaseException:
+    def says(self: object) -> str:
+        raise SystemExit(1)
+
+    rude: BaseException = type("Rude", (BaseException,), {"__str__": says})()
+    return rude
+
+
+HANGING: list[Any] = [
+    _one_line,
+    _swallowing,
+    _untraced,
+    _with_a_thread,
+    _with_a_child,
+    lambda n: sum(itertools.repeat(1)),
+    lambda n: 7**10**9,
+    lambda n: time.sleep(10**6),
+    lambda n: [0] * 10**12,
+    lambda n: list(range(10**10)),
+    lambda n: os.kill(os.getpid(), 9),
+    lambda n: os._exit(0),
+    lambda n: sys.exit(),
+    _throw(KeyboardInterrupt()),
+    _throw(GeneratorExit()),
+    _throw(_rude()),
+    _throw(ValueError("x" * 10**7)),
+    lambda n: "x" * 10**7,
+    lambda n: bytearray(10**8),
+    lambda n: [0] * 10**6,
+    lambda n: 10**10**6,
+]
+
+
+@pytest.mark.parametrize("answer", HANGING)
+def test_whatever_an_answer_does_a_short_verdict_comes(
+    answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "SECONDS", 0.5)
+    verdict = LAB.check("double", answer)
+    assert verdict.state == "wrong"
+    assert 10 < len(str(verdict)) < 1600
+
+
+def test_a_number_as_an_answer_may_be_of_any_kind_that_is_one() -> None:
+    assert LAB.check("number", Index()).right
+    assert LAB.check("number", Sly(7)).right
+
+
+def test_the_first_wrong_try_at_a_table_gives_no_cell_away() -> None:
+    def check(answer: Any) -> str:
+        raise Wrong("the second cell is wrong", first="one of two is right")
+
+    lab = Lab("98", [Task("table", "Fill it.", check, "fill it", ("a", "b"), "reasons")])
+    assert [lab.check("table", answer).text for answer in (None, 1, 1)] == [
+        "fill it",
+        "one of two is right",
+        "the second cell is wrong",
+    ]
+
+
+def test_a_solution_is_given_to_those_who_ask_twice() -> None:
+    lab = Lab("97", [Task("one", "", _number, "", ("a",), "Because.", code="x = 1")])
+    assert "x = 1" not in lab.explain("one")
+    assert lab.explain("one").endswith("x = 1")
+
+
+def test_evidence_is_there_or_a_sentence_says_why_not() -> None:
+    def check(answer: Any) -> str:
+        raise Wrong("no", evidence="a program")
+
+    lab = Lab("96", [Task("one", "", check, "", ("a",), "Because.")])
+    assert "run the cell of the task one first" in lab.evidence("one")
+    lab.check("one", 1)
+    assert lab.evidence("one") == "a program"
 
 
 def test_what_an_answer_prints_is_swallowed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,9 +297,10 @@ def test_a_verdict_escapes_the_learner_s_text() -> None:
 
 
 def test_progress_counts_the_right_ones() -> None:
-    LAB.check("double", lambda n: n * 2)
-    LAB.check("number", None)
-    assert LAB.progress() == "Lab 99: 1 of 2 tasks are right."
+    lab = Lab("99", LAB.tasks)
+    for answer in (lambda n: n * 2, lambda n: 0):
+        lab.check("double", answer)
+        assert lab.progress() == "Lab 99: 1 of 2 tasks are right. Still to do: number."
 
 
 def test_there_are_ten_named_misconceptions() -> None:

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from tests.widgets import gallery
-from widgets.figures.repaint import claims
+from widgets.figures.mpl_writer import claims
 
 WALLS = ("machines", "all_lit", "cycles", "timelines", "tables", "rulers", "runs", "panels")
 

@@ -22,7 +22,8 @@ from tests.widgets.conftest import STORE
 from widgets import CompareLab, EsrRuler, LifeCycle, RecordedRun, StepLab, StopTable
 from widgets.figures.cheatsheet import cheat_sheet
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas, draw_diagram
+from widgets.figures.machinedrawing import draw_diagram
+from widgets.figures.mpl_writer import figure as mpl_figure
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.diagram import STEP_MACHINE
@@ -79,10 +80,8 @@ def all_lit() -> Iterator[tuple[str, Draw]]:
         for state in diagram.states:
 
             def draw(diagram=diagram, state=state) -> Drawing:
-                figure, axes = canvas(diagram.size)
                 lit = {edge.name: "10, 12" for edge in diagram.edges}
-                draw_diagram(axes, diagram, current=state.name, numbers=lit)
-                return figure
+                return mpl_figure(draw_diagram(diagram, current=state.name, numbers=lit))
 
             yield f"{diagram.name}, all lit, {state.name}", draw
 
@@ -161,15 +160,15 @@ def runs() -> Iterator[tuple[str, Figure]]:
         yield f"recording, {scenario}, differs", RecordedRun("linux-4.4.60", scenario, "fixed")
 
 
-def panels() -> Iterator[tuple[str, Draw]]:
+def panels() -> Iterator[tuple[str, StepLab | CompareLab]]:
     """The static pictures of the panels, at every step."""
     for kernel in ("v4.3", "what-if-early-advance-step-remembered"):
         for source in PROGRAMS[:2]:
             lab = StepLab(source, kernel)
             both = CompareLab(source, kernel, "v5.0")
             for step in range(4):
-                yield f"panel, {kernel}, step {step}", lab.draw
-                yield f"comparison, {kernel}, step {step}", both.draw
+                yield f"panel, {kernel}, step {step}", lab
+                yield f"comparison, {kernel}, step {step}", both
                 lab.step()
                 both.step()
 
@@ -186,4 +185,5 @@ def drawings() -> Iterator[tuple[str, Draw]]:
     for name, figure in figures():
         yield name, figure.draw
     yield from all_lit()
-    yield from panels()
+    for name, panel in panels():
+        yield name, panel.draw

@@ -169,12 +169,16 @@ BAD: list[tuple[object, str]] = [
     (text(format="x"), "was not made by"),
     (text(notebooks={}), "no answers"),
     (text(notebooks=[1]), "no answers"),
-    (text(notebooks={"../../x.ipynb": {}}), "no notebook of these labs"),
-    (text(notebooks={"01-../x.ipynb": {}}), "no notebook of these labs"),
+    (text(notebooks={"../../x.ipynb": {}}), "not a notebook of these labs"),
+    (text(notebooks={"01-../x.ipynb": {}}), "not a notebook of these labs"),
     (text(notebooks={"77-none.ipynb": {}}), "have no notebook"),
     (text(notebooks={NAME: {"task-a": 1}}), "not as download"),
     (text(notebooks={NAME: {"a": "1"}}), "not as download"),
     (text(notebooks={NAME: None}), "not as download"),
+    (text(notebooks={NAME: {"task-a": "\ud800"}}), "not as download"),
+    (text(notebooks={NAME: {"task-a": "1"}, "77-none.ipynb": {"task-a": "1"}}), "nothing was"),
+    (Answers({5: 6}), "is not a notebook"),  # type: ignore[dict-item]
+    (Answers({NAME: 6}), "not as download"),  # type: ignore[dict-item]
     (None, "not a NoneType"),
     (7, "not a int"),
     ("nowhere.json", "no file nowhere.json"),
@@ -182,7 +186,9 @@ BAD: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), BAD, ids=[said for _, said in BAD])
+@pytest.mark.parametrize(
+    ("given", "said"), BAD, ids=[f"{n}-{said}" for n, (_, said) in enumerate(BAD)]
+)
 def test_bad_input_is_answered_with_one_sentence(given: object, said: str, fresh: Path) -> None:
     answer = restore(given, folder=fresh)
     assert isinstance(answer, Said)

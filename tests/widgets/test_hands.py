@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
+import zlib
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.widgets.test_panel import press
 from widgets import StepLab
 from widgets.page import memory, sourcelink
 from widgets.page.runner import PLAY_SECONDS
-from widgets.page.session_code import Session, SessionError, decode, encode
+from widgets.page.session_code import MARK, Session, SessionError, decode, encode
 from widgets.panel.views import VIEWS
 
 
@@ -202,6 +204,39 @@ def test_a_code_that_is_damaged_is_refused(store: str) -> None:
         with pytest.raises(SessionError):
             decode(wrong)
     assert decode(f" {code[:20]}\n{code[20:]} ").step == 2
+
+
+def coded(text: str) -> str:
+    """Any text as a code, whole and undamaged."""
+    return MARK + base64.urlsafe_b64encode(zlib.compress(text.encode())).decode()
+
+
+STEP = '{"program": "nop", "kernel": "v4.3", "step": %s}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(STEP % step for step in ("Infinity", "1e308", "-1", "true", "1.9", "null", '"1"', "[]")),
+        "[" * 5000,
+        '{"a":' * 5000,
+        "[]",
+        "7",
+        '{"program": 7, "kernel": "v4.3", "step": 1}',
+        '{"program": "nop", "kernel": 7, "step": 1}',
+        '{"program": "nop", "kernel": {"base": []}, "step": 1}',
+        '{"program": "nop", "kernel": {"base": {}}, "step": 1}',
+        '{"program": "addd x0", "kernel": "v4.3", "step": 1}',
+        '{"program": ".org 0x90000000\\nnop", "kernel": "v4.3", "step": 1}',
+        '{"program": "// \\ud800", "kernel": "v4.3", "step": 1}',
+        " " * 2_000_000,
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_code_of_what_is_no_session_is_refused_with_one_sentence(text: str) -> None:
+    with pytest.raises(SessionError) as refused:
+        StepLab.from_code(coded(text))
+    assert 20 < len(str(refused.value)) < 300
 
 
 # Views

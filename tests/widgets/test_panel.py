@@ -13,6 +13,7 @@ from aarch64sim import AssemblyError
 from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
 from widgets import StepLab
+from widgets.figures import figure
 from widgets.models import decoded
 from widgets.page import registerfile
 from widgets.page.board import Board
@@ -294,10 +295,14 @@ def test_an_event_of_the_step_can_be_looked_at(lab: StepLab) -> None:
     assert lab.moment is None
 
 
-def test_the_bundle_has_widget_picture_and_one_line(lab: StepLab) -> None:
+def test_the_bundle_has_widget_picture_and_one_line(
+    lab: StepLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, _ = lab._repr_mimebundle_()
     assert data["text/plain"] == "StepLab(v4.3, step 0, pc=0x40000000, inactive)"
     assert data["image/png"].startswith(b"\x89PNG")
+    monkeypatch.setattr(figure, "a_page_looks", lambda: True)
+    assert lab._repr_mimebundle_()[0]["image/svg+xml"].startswith("<svg")
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

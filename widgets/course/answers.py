@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from widgets.course.files import NoSuchFileError, labs_folder, links_from_below
+from widgets.course.files import NoSuchFileError, labs_folder, links_from_below, work_folder
 
 FORMAT = "step-labs answers, version 1"
 MINE = "mine"  # the folder below labs/ for restored copies; git leaves it alone
@@ -116,25 +116,15 @@ def restore(text: object, *, folder: Path | None = None) -> Said:
     """
     try:
         kept = _parse(text)
-        folder = folder or labs_folder()
+        fresh, place = folder or labs_folder(), folder or work_folder()
+        filled = {name: _filled(fresh / name, cells) for name, cells in kept.notebooks.items()}
         written = []
-        for name, cells in kept.notebooks.items():
-            path = folder / name
-            if not path.is_file():
-                raise _RefusedError(
-                    f"These labs have no notebook {name}: nothing of it was restored."
-                )
-            notebook = _read(path)
-            left = _put(notebook, cells)
-            target = _free_name(folder / MINE, path.stem)
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(
-                json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            gone = (
-                f" ({len(left)} of them have no cell any more and stand at its end)" if left else ""
-            )
-            written.append(f"labs/{MINE}/{target.name} with {_many(len(cells))}{gone}")
+        for name, (notebook, left) in filled.items():
+            target = _free_name(place / MINE, name.removesuffix(".ipynb"))
+            _write(target, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+            gone = f" ({left} of them have no cell any more and stand at its end)" if left else ""
+            count = _many(len(kept.notebooks[name]))
+            written.append(f"labs/{MINE}/{target.name} with {count}{gone}")
     except (_RefusedError, NoSuchFileError) as refused:
         return Said(refused)
     except OSError as error:
@@ -154,7 +144,7 @@ class _RefusedError(Exception):
 def _notebooks(lab: str | int, folder: Path | None) -> dict[str, Path]:
     """Name of a lab's notebook -> the file that holds the learner's latest work on it."""
     try:
-        folder = folder or labs_folder()
+        folder = folder or work_folder()
     except NoSuchFileError as error:
         raise _RefusedError(f"{error}.") from None
     number = f"{lab:02}" if isinstance(lab, int) and not isinstance(lab, bool) else str(lab).strip()
@@ -217,7 +207,7 @@ def _answers_in(notebook: dict[str, Any]) -> dict[str, str]:
 
 def _parse(text: object) -> Answers:
     if isinstance(text, Answers):
-        return text
+        return _accepted(text.notebooks)
     if isinstance(text, Path) or (isinstance(text, str) and text.strip().endswith(".json")):
         path = Path(str(text).strip())
         try:
@@ -241,17 +231,30 @@ def _parse(text: object) -> Answers:
         ) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise _RefusedError("This text was not made by download().")
-    notebooks = data.get("notebooks")
-    if not isinstance(notebooks, dict) or not notebooks:
+    return _accepted(data.get("notebooks"))
+
+
+def _accepted(notebooks: Any) -> Answers:
+    """The answers, if they are as download() writes them."""
+    if not isinstance(notebooks, Mapping) or not notebooks:
         raise _RefusedError("There are no answers in this text.")
     for name, cells in notebooks.items():
-        if not re.fullmatch(r"[0-9]{2}-[\w-]+\.ipynb", name):
-            raise _RefusedError(f"{name[:40]!r} is no notebook of these labs.")
-        if not isinstance(cells, dict) or not all(
-            _CELL.fullmatch(key) and isinstance(source, str) for key, source in cells.items()
-        ):
+        if not isinstance(name, str) or not re.fullmatch(r"[0-9]{2}-[\w-]+\.ipynb", name):
+            raise _RefusedError(f"{str(name)[:40]!r} is not a notebook of these labs.")
+        if not isinstance(cells, Mapping) or not all(map(_is_answer, cells.items())):
             raise _RefusedError(f"The answers of {name} are not as download() writes them.")
     return Answers(notebooks)
+
+
+def _is_answer(entry: tuple[Any, Any]) -> bool:
+    key, source = entry
+    if not isinstance(key, str) or not isinstance(source, str) or not _CELL.fullmatch(key):
+        return False
+    try:
+        source.encode()
+    except UnicodeError:  # half a surrogate pair, which no file can hold
+        return False
+    return True
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -272,6 +275,25 @@ def _put(notebook: dict[str, Any], cells: Mapping[str, str]) -> list[str]:
         cell = {"cell_type": "raw", "id": f"{key}-restored"[:64], "metadata": {}}
         notebook["cells"].append(cell | {"source": source.splitlines(keepends=True)})
     return list(left)
+
+
+def _filled(path: Path, cells: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+    """A fresh notebook with these answers in it, and how many of them have no cell any more."""
+    if not path.is_file():
+        raise _RefusedError(f"These labs have no notebook {path.name}: nothing was restored.")
+    notebook = _read(path)
+    return notebook, len(_put(notebook, cells))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, or none: never half of one."""
+    path.parent.mkdir(exist_ok=True)
+    half = path.with_suffix(".part")
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _free_name(folder: Path, stem: str) -> Path:

@@ -29,6 +29,15 @@ def labs_folder() -> Path:
     raise NoSuchFileError(f"there are no labs in {here} or above it")
 
 
+def work_folder() -> Path:
+    """The folder of the learner's notebooks: the one of the lab that is open, or labs/ itself."""
+    here = Path.cwd()
+    for folder in (here, *here.parents, here / "labs"):
+        if any(folder.glob("[0-9][0-9]-*.ipynb")):
+            return folder
+    return labs_folder()
+
+
 def program(name: str) -> str:
     """The source text of labs/programs/NAME.s."""
     return _find("programs", name, ".s").read_text(encoding="utf-8")

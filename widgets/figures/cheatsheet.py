@@ -6,13 +6,6 @@ Invariant: every number on it is asked from the simulator when the page is made;
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import Rectangle
 
 from aarch64sim.arch import syndrome, sysregs
 from aarch64sim.arch.step import StepState, step_state
@@ -20,8 +13,7 @@ from aarch64sim.kvm import ExitReason
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.start import default_start
 from widgets.figures.figure import Figure
-from widgets.figures.render import SETTINGS, canvas
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import Drawing
 
 PAGE = (842.0, 595.0)  # A4, landscape, in points
 MARGIN, GAP, LINE, TITLE, SPACE = 20.0, 16.0, 10.5, 17.0, 5.0
@@ -262,45 +254,33 @@ class CheatSheet(Figure):
             for term, meaning in section.rows
         ]
 
-    def draw(self) -> MplFigure:
-        figure, axes = canvas(PAGE)
-        axes.text(
-            MARGIN,
-            PAGE[1] - MARGIN,
-            "Stepping an AArch64 guest under KVM: the cheat sheet",
-            fontsize=11.5,
-            weight="bold",
-            va="center",
-            color=LIGHT["ink"],
-        )
+    def drawing(self) -> Drawing:
+        drawing = Drawing(PAGE)
+        title = "Stepping an AArch64 guest under KVM: the cheat sheet"
+        drawing.text(MARGIN, PAGE[1] - MARGIN, title, 11.5, bold=True)
         width = (PAGE[0] - 2 * MARGIN - GAP) / 2
         for number, column in enumerate((self.left, self.right)):
             y = PAGE[1] - MARGIN - 16
             for section in column:
-                _draw(axes, section, MARGIN + number * (width + GAP), y, width)
+                _draw(drawing, section, MARGIN + number * (width + GAP), y, width)
                 y -= section.height
-        return figure
+        return drawing
 
     def pdf(self) -> bytes:
         """The page as PDF, the same bytes every time."""
-        buffer = BytesIO()
-        metadata = {"Title": "Cheat sheet", "CreationDate": None, "Creator": None, "Producer": None}
-        with mpl.rc_context(SETTINGS | {"pdf.fonttype": 42, "pdf.compression": 9}):
-            self.draw().savefig(buffer, format="pdf", metadata=metadata)
-        return buffer.getvalue()
+        from widgets.figures.mpl_writer import to_pdf
+
+        return to_pdf(self.draw(), "Cheat sheet")
 
 
-def _draw(axes: Axes, section: Section, x: float, top: float, width: float) -> None:
-    bar = Rectangle((x, top - TITLE + 4), width, TITLE - 4)
-    bar.set(facecolor=LIGHT["here-fill"], edgecolor="none")
-    axes.add_patch(bar)
-    style: dict[str, Any] = {"va": "center", "color": LIGHT["ink"]}
-    axes.text(x + 4, top - TITLE / 2 + 2, section.title, fontsize=8.2, weight="bold", **style)
+def _draw(drawing: Drawing, section: Section, x: float, top: float, width: float) -> None:
+    drawing.box(x, top - TITLE + 4, width, TITLE - 4, fill="here-fill")
+    drawing.text(x + 4, top - TITLE / 2 + 2, section.title, 8.2, bold=True)
     for number, (term, meaning) in enumerate(section.rows):
         y = top - TITLE - LINE * (number + 0.5) + 1.5
         if term:
-            axes.text(x + 4, y, term, fontsize=SIZE - 0.5, family="DejaVu Sans Mono", **style)
-        axes.text(x + 4 + (section.indent if term else 0), y, meaning, fontsize=SIZE, **style)
+            drawing.text(x + 4, y, term, SIZE - 0.5, mono=True)
+        drawing.text(x + 4 + (section.indent if term else 0), y, meaning, SIZE)
 
 
 def cheat_sheet() -> CheatSheet:

@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from textwrap import fill
+from textwrap import wrap
 from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import FancyBboxPatch
 
 from aarch64sim.debug import Stop
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.figures.repaint import says
+from widgets.models.drawing import DASHED, Drawing
 from widgets.models.stop_rows import ENDS, Pair, aligned
-from widgets.models.theme import LIGHT
 from widgets.models.timeline import MISSED
 from widgets.page.listing import Listing
 
-ROW, WIDTH = 24.0, 640.0
+ROW, WIDTH, LEADING = 24.0, 640.0, 11.0
 COLUMNS = (8.0, 240.0, 440.0)
 MOST_LETTERS = 26  # of a kernel's name on one line
 
@@ -111,53 +105,40 @@ class StopTable(Figure):
         )
 
     @property
-    def _head(self) -> list[str]:
+    def _head(self) -> list[list[str]]:
         """The names of the columns, a long one on two lines."""
-        return [fill(title, MOST_LETTERS) for title in self.header]
+        return [wrap(title, MOST_LETTERS) for title in self.header]
 
     @property
     def _head_height(self) -> float:
-        return ROW + 12.0 * max(title.count("\n") for title in self._head)
+        return ROW + 12.0 * (max(len(lines) for lines in self._head) - 1)
 
     @property
     def height(self) -> float:
         """Points that the drawing needs."""
         return self._head_height + ROW * len(self.pairs) + 8
 
-    def draw(self) -> MplFigure:
-        figure, axes = canvas((WIDTH, self.height))
-        self.draw_into(axes, self.height)
-        return figure
-
-    def draw_into(self, axes: Axes, top: float) -> None:
-        """Draw below `top` into axes whose coordinates are points."""
-        text = axes.text
-        head = self._head_height
-        style: dict[str, Any] = {"weight": "bold", "va": "center", "color": LIGHT["ink"]}
-        for x, title in zip(COLUMNS, self._head, strict=True):
-            text(x, top - 2 - head / 2, title, fontsize=9.5, **style)
+    def drawing(self) -> Drawing:
+        drawing, top = Drawing((WIDTH, self.height)), self.height - 2
+        middle = top - self._head_height / 2
+        for x, lines in zip(COLUMNS, self._head, strict=True):
+            for number, line in enumerate(lines):
+                y = middle + LEADING * ((len(lines) - 1) / 2 - number)
+                drawing.text(x, y, line, 9.5, bold=True)
         for number, (pair, row) in enumerate(zip(self.pairs, self.rows, strict=True), 1):
-            y = top - 2 - head + ROW / 2 - ROW * number
-            axes.plot([4, WIDTH - 4], [y + ROW / 2] * 2, color=LIGHT["rule"], linewidth=0.8)
+            y = top - self._head_height + ROW / 2 - ROW * number
+            ends = (4, y + ROW / 2), (WIDTH - 4, y + ROW / 2)
+            drawing.line(*ends, colour="rule", width=0.8)
             for x, side, words in zip(COLUMNS, ("", "left", "right"), row, strict=True):
-                ghost = bool(side) and pair.missed == side
-                cell = text(
-                    x,
-                    y,
-                    f"\u2715 {words}" if ghost else words,
-                    fontsize=9,
-                    va="center",
-                    color=LIGHT["bug" if ghost else "ink"],
-                    zorder=3,
-                )
-                if ghost:
-                    says(cell, "cell", "a stop that never came")
-                if ghost:
-                    box = FancyBboxPatch(
-                        (x - 4, y - 9), 190, 18, boxstyle="round,pad=0,rounding_size=4"
-                    )
-                    says(box, "cell", "a stop that never came")
-                    box.set(
-                        facecolor=LIGHT["bug-fill"], edgecolor=LIGHT["bug"], linestyle=(0, (3, 2))
-                    )
-                    axes.add_patch(box)
+                _draw_cell(drawing, x, y, words, ghost=bool(side) and pair.missed == side)
+        return drawing
+
+
+def _draw_cell(drawing: Drawing, x: float, y: float, words: str, *, ghost: bool) -> None:
+    if not ghost:
+        drawing.text(x, y, words, 9)
+        return
+    said = ("cell: a stop that never came",)
+    drawing.text(x, y, f"\u2715 {words}", 9, colour="bug", says=said)
+    style: dict[str, Any] = {"fill": "bug-fill", "edge": "bug", "dash": DASHED, "says": said}
+    drawing.box(x - 4, y - 9, 190, 18, radius=4, **style)

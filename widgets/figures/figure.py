@@ -1,7 +1,8 @@
 """What every figure can do: be a picture, a sentence and a table, and be saved as any of them.
 
 Invariant: picture, sentence and table are made from the same model, so they cannot disagree. A front end that runs
-shows the picture in its own theme; a file, and a notebook without a kernel, show it in light colours.
+shows the picture in its own theme; a file, and a notebook without a kernel, show it in light colours. Only a PNG, a
+matplotlib figure and SVG with outlined letters need matplotlib.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure as MplFigure
+from widgets.figures import svg_writer
+from widgets.models.drawing import Drawing
+from widgets.page.audience import a_page_looks
 
-from widgets.figures.render import svg_for_page, to_png, to_svg
-from widgets.figures.repaint import repaint
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
 
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
 
 
 class Figure:
-    """Base of the figures. A subclass gives `name`, `sentence`, `header`, `rows` and `draw`."""
+    """Base of the figures. A subclass gives `name`, `sentence`, `header`, `rows` and `drawing`."""
 
     name = "figure"
 
@@ -44,9 +47,13 @@ class Figure:
         """The figure as a table."""
         raise NotImplementedError
 
-    def draw(self) -> MplFigure:
-        """The figure as matplotlib draws it, in light colours."""
+    def drawing(self) -> Drawing:
+        """The figure as a drawing, for any writer."""
         raise NotImplementedError
+
+    def draw(self, theme: str = "light") -> MplFigure:
+        """The figure as matplotlib draws it, in the colours of a theme, "light" or "dark"."""
+        return mpl_figure(self.drawing(), theme)
 
     def export(self, path: str | Path, theme: str = "light") -> Path:
         """Save as what the name ends in: .svg, .png, .csv or .json. ValueError for anything else.
@@ -70,14 +77,21 @@ class Figure:
         return path
 
     def svg(self, theme: str = "light") -> str:
-        """The picture as SVG; its first element is the alt text. Letters are outlines: no font is missing anywhere."""
-        svg = to_svg(repaint(self.draw(), theme), outlines=True)
+        """The picture as SVG; its first element is the alt text. Letters are outlines: no font is missing anywhere.
+
+        Without matplotlib they are letters.
+        """
+        if not has_matplotlib():
+            return svg_writer.file_svg(self.drawing(), theme, self.sentence)
+        from widgets.figures.mpl_writer import to_svg
+
+        svg = to_svg(self.draw(theme), outlines=True)
         end = svg.index(">", svg.index("<svg")) + 1
         return f"{svg[:end]}\n <title>{escape(self.sentence)}</title>{svg[end:]}"
 
     def png(self, theme: str = "light") -> bytes:
         """The picture as PNG."""
-        return to_png(repaint(self.draw(), theme))
+        return png(self.drawing(), theme)
 
     def csv(self) -> str:
         """The table, one row a line."""
@@ -101,13 +115,17 @@ class Figure:
     def __repr__(self) -> str:
         return self.sentence
 
+    def live_svg(self, prefix: str = "") -> str:
+        """The picture as an element of a live page: SVG in the page's theme, made without matplotlib.
+
+        Elements with names get ids that start with `prefix`, if that is given.
+        """
+        return svg_writer.page_svg(self.drawing(), self.sentence, prefix)
+
     def page_html(self) -> str:
         """The figure as an element of a page: the picture in the page's theme, with the table to be opened below."""
-        drawn = self.draw()
-        width = int(drawn.get_figwidth() * 72 * PAGE_SCALE)
-        svg = svg_for_page(drawn, f"sl{uuid4().hex[:8]}-", escape(self.sentence))
         return (
-            f'<div class="sl-drawing" style="max-width:{width}px">{svg}</div>'
+            f'<div class="sl-drawing" style="max-width:{page_width(self.drawing())}px">{self.live_svg()}</div>'
             f'<details class="sl-twin"><summary>The figure in words</summary>{self.table()}</details>'
         )
 
@@ -116,13 +134,51 @@ class Figure:
         from widgets.page.board import Board
 
         live, _metadata = Board(self.page_html(), {}, {})._repr_mimebundle_() or ({}, {})
-        drawn = self.draw()
-        return live | {"text/plain": self.sentence, "image/png": to_png(drawn)}, {
-            "image/png": {
-                "alt": self.sentence,
-                "width": int(drawn.get_figwidth() * 72 * PAGE_SCALE),
-            }
-        }
+        data, metadata = still(self.drawing(), self.sentence)
+        return live | data, metadata
+
+
+def has_matplotlib() -> bool:
+    """Whether matplotlib is installed; in a browser it is not."""
+    return find_spec("matplotlib") is not None
+
+
+def mpl_figure(drawing: Drawing, theme: str = "light") -> MplFigure:
+    """The drawing as matplotlib draws it, in the colours of a theme."""
+    from widgets.figures.mpl_writer import figure
+
+    return figure(drawing, theme)
+
+
+def png(drawing: Drawing, theme: str = "light") -> bytes:
+    """The drawing as PNG."""
+    from widgets.figures.mpl_writer import to_png
+
+    return to_png(mpl_figure(drawing, theme))
+
+
+def page_width(drawing: Drawing) -> int:
+    """CSS pixels that a drawing has on a page, at most."""
+    return int(drawing.size[0] * PAGE_SCALE)
+
+
+def still(drawing: Drawing, sentence: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A drawing for where nothing runs: its sentence, and PNG of it where matplotlib is installed."""
+    if not has_matplotlib():
+        return {"text/plain": sentence}, {}
+    shown = {"alt": sentence, "width": page_width(drawing)}
+    return {"text/plain": sentence, "image/png": png(drawing)}, {"image/png": shown}
+
+
+def live_still(drawing: Drawing, sentence: str) -> dict[str, Any]:
+    """What stands in for a live panel where nothing runs: for a page SVG, which costs nothing; for a file PNG.
+
+    A front end shows SVG only in a notebook that it trusts, as it does those that were run in it.
+    """
+    if a_page_looks() or not has_matplotlib():
+        svg = svg_writer.file_svg(drawing, title=sentence)
+        return {"text/plain": sentence, "image/svg+xml": svg}
+    return {"text/plain": sentence, "image/png": png(drawing)}
 
 
 def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:

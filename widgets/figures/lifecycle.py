@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from matplotlib.figure import Figure as MplFigure
-
 from aarch64sim.events import Event, What
 from aarch64sim.kvm.kernels import Arming, Kernel, kernels
 from widgets.figures.figure import Figure
 from widgets.figures.lifedrawing import draw
+from widgets.models.drawing import Drawing
 from widgets.models.lifestages import BOXES, Flag, way
 from widgets.models.visits import Visit, access_under, visits
 
@@ -125,7 +124,7 @@ class LifeCycle(Figure):
             for box in BOXES
         ]
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         return draw(
             f"KVM_RUN under {self.kernel.title}", self.flags, self.visits, self.numbers, self.path
         )

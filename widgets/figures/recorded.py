@@ -11,16 +11,12 @@ from html import escape
 from textwrap import wrap
 from typing import Any
 
-from matplotlib.figure import Figure as MplFigure
-
 from aarch64sim.evidence import recording as recordings
 from aarch64sim.evidence.replay import Difference, Replay, describe_exit
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.figures.repaint import says
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import Drawing
 
 WIDTH, ROW, COLUMNS = 760.0, 20.0, (8.0, 60.0, 350.0, 640.0)
 LINE, MOST_LETTERS = 14.0, 110  # of the title
@@ -89,23 +85,17 @@ class RecordedRun(Figure):
             f" {len(self.rows)} returns of KVM_RUN, {result}."
         )
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         title = wrap(self.sentence, MOST_LETTERS)
         height = ROW * (len(self.rows) + 1) + LINE * len(title) + 14
-        figure, axes = canvas((WIDTH, height))
+        drawing = Drawing((WIDTH, height))
         for number, line in enumerate(title):
-            y = height - 12 - LINE * number
-            axes.text(8, y, line, fontsize=9, weight="bold", va="center", color=LIGHT["ink"])
+            drawing.text(8, height - 12 - LINE * number, line, 9, bold=True)
         for number, row in enumerate([self.header, *self.rows], 1):
             y = height + 6 - LINE * len(title) - ROW * number
             for x, words in zip(COLUMNS, row, strict=True):
-                wrong = words.startswith("differs")
-                mark = {"same": "\u2713 same"}.get(words, f"\u2717 {words}" if wrong else words)
-                colour = LIGHT["bug" if wrong else "muted" if number == 1 else "ink"]
-                cell = axes.text(x, y, mark, fontsize=8.5, va="center", color=colour)
-                if wrong or words == "same":
-                    says(cell, "row", "differs" if wrong else "same")
-        return figure
+                _draw_cell(drawing, x, y, words, "muted" if number == 1 else "ink")
+        return drawing
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
@@ -116,6 +106,15 @@ class RecordedRun(Figure):
         )
         html = f"<p>{escape(self.sentence)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return {"text/plain": self.sentence, "text/html": html}, {}
+
+
+def _draw_cell(drawing: Drawing, x: float, y: float, words: str, colour: str) -> None:
+    if words.startswith("differs"):
+        drawing.text(x, y, f"\u2717 {words}", 8.5, colour="bug", says=("row: differs",))
+    elif words == "same":
+        drawing.text(x, y, "\u2713 same", 8.5, colour=colour, says=("row: same",))
+    elif words:
+        drawing.text(x, y, words, 8.5, colour=colour)
 
 
 def _what(difference: Difference) -> str:

@@ -10,17 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any
-from uuid import uuid4
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import Rectangle
-
-from widgets.figures.figure import Figure
-from widgets.figures.render import canvas, svg_for_page, to_png
-from widgets.figures.repaint import says
+from widgets.figures.figure import Figure, live_still
+from widgets.models.drawing import DASHED, Drawing
 from widgets.models.syndromes import MOST_FIELDS, Field, class_name, fields_of, word_of
-from widgets.models.theme import LIGHT
 from widgets.page.board import Action, Board, Bundle
 
 BIT, LEFT, TOP = 21.0, 8.0, 96.0
@@ -59,63 +52,39 @@ class EsrRuler(Figure):
             for f, v in fields_of(self.word)
         ]
 
-    def draw(self) -> MplFigure:
-        figure, axes = canvas((WIDTH, TOP + 12))
+    def drawing(self) -> Drawing:
+        drawing = Drawing((WIDTH, TOP + 12))
         for bit in range(32):
-            x = LEFT + (31 - bit + 0.5) * BIT
-            changed = self.before is not None and (self.word ^ self.before) >> bit & 1
-            if changed:
-                frame = Rectangle((x - 8, TOP - 25.5), 16, 17)
-                frame.set(facecolor="none", edgecolor=LIGHT["run"], linewidth=2.2, zorder=2)
-                axes.add_patch(says(frame, "bit", "changed"))
-            axes.text(x, TOP - 2, str(bit), fontsize=6.5, ha="center", color=LIGHT["muted"])
-            value = self.word >> bit & 1
-            axes.text(
-                x,
-                TOP - 17,
-                str(value),
-                fontsize=10,
-                ha="center",
-                va="center",
-                zorder=3,
-                weight="bold" if value else "normal",
-                color=LIGHT["ink" if value else "muted"],
-            )
+            self._draw_bit(drawing, bit)
         for number, (field, value) in enumerate(fields_of(self.word)):
-            self._draw_field(axes, field, value, number)
-        return figure
+            _draw_field(drawing, field, value, "surface" if number % 2 else "here-fill")
+        return drawing
 
-    def _draw_field(self, axes: Axes, field: Field, value: int, number: int) -> None:
-        x, width = LEFT + (31 - field.high) * BIT, field.width * BIT
-        reserved = field.name == "RES0"
-        band = "surface" if number % 2 else "here-fill"
-        for low, height, fill in ((TOP - 27, 20, band), (6, TOP - 33, "page")):
-            box = Rectangle((x + 0.8, low), width - 1.6, height)
-            box.set(facecolor=LIGHT[fill], edgecolor=LIGHT["line"], linewidth=1.1, zorder=1)
-            box.set_linestyle((0, (3, 2)) if reserved else "solid")
-            axes.add_patch(says(box, "field", "reserved" if reserved else "in use"))
-        middle = x + width / 2
-        upright = width < 7.0 * len(field.name) + 2
-        axes.text(
-            middle,
-            TOP - 38 if not upright else TOP - 52,
-            field.name,
-            fontsize=9,
-            ha="center",
-            va="center",
-            rotation=90 if upright else 0,
-            weight="bold",
-            color=LIGHT["ink"],
-        )
-        axes.text(
-            middle,
-            14 if upright else 36,
-            f"{value:#x}" if value > 9 else str(value),
-            fontsize=8.5,
-            ha="center",
-            va="center",
-            color=LIGHT["ink"],
-        )
+    def _draw_bit(self, drawing: Drawing, bit: int) -> None:
+        x = LEFT + (31 - bit + 0.5) * BIT
+        if self.before is not None and (self.word ^ self.before) >> bit & 1:
+            frame: dict[str, Any] = {"edge": "run", "stroke": 2.2, "z": 2}
+            drawing.box(x - 8, TOP - 25.5, 16, 17, says=("bit: changed",), **frame)
+        small: dict[str, Any] = {"colour": "muted", "level": "baseline", "anchor": "middle"}
+        drawing.text(x, TOP - 2, str(bit), 6.5, **small)
+        value = self.word >> bit & 1
+        style: dict[str, Any] = {"bold": bool(value), "colour": "ink" if value else "muted"}
+        drawing.text(x, TOP - 17, str(value), 10, anchor="middle", **style)
+
+
+def _draw_field(drawing: Drawing, field: Field, value: int, band: str) -> None:
+    x, width = LEFT + (31 - field.high) * BIT, field.width * BIT
+    reserved = field.name == "RES0"
+    style: dict[str, Any] = {"edge": "line", "stroke": 1.1, "dash": DASHED if reserved else ()}
+    said = f"field: {'reserved' if reserved else 'in use'}"
+    for low, height, fill in ((TOP - 27, 20, band), (6, TOP - 33, "page")):
+        drawing.box(x + 0.8, low, width - 1.6, height, fill=fill, says=(said,), **style)
+    middle = x + width / 2
+    upright = width < 7.0 * len(field.name) + 2
+    name: dict[str, Any] = {"bold": True, "turned": upright, "anchor": "middle"}
+    drawing.text(middle, TOP - 52 if upright else TOP - 38, field.name, 9, **name)
+    shown = f"{value:#x}" if value > 9 else str(value)
+    drawing.text(middle, 14 if upright else 36, shown, 8.5, anchor="middle")
 
 
 class EsrLab(Board):
@@ -126,7 +95,6 @@ class EsrLab(Board):
 
     def __init__(self, word: int = 0x9380_0047, register: str = "ESR_EL2") -> None:
         self.figure = EsrRuler(word, register)
-        self._prefix = f"sl{uuid4().hex[:8]}-"
         actions: dict[str, Action] = {
             f"field-{n}": partial(self._set_field, n) for n in range(MOST_FIELDS)
         }
@@ -183,7 +151,7 @@ class EsrLab(Board):
             "word@value": f"{self.word:#010x}",
             "word@aria-invalid": None,
             "status.text": self.figure.sentence,
-            "picture": svg_for_page(self.figure.draw(), self._prefix, escape(self.figure.sentence)),
+            "picture": self.figure.live_svg(),
         }
         fields, rows = fields_of(self.word), self.figure.rows
         for field, _ in fields:
@@ -210,7 +178,7 @@ class EsrLab(Board):
 
     def _repr_mimebundle_(self, **_: Any) -> Bundle:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        return data | {"text/plain": repr(self), "image/png": to_png(self.figure.draw())}, metadata
+        return data | live_still(self.figure.drawing(), repr(self)), metadata
 
 
 def _skeleton(register: str) -> str:

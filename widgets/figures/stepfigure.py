@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
 
 from aarch64sim.arch.step import StepState
 from aarch64sim.events import Event
-from widgets.figures import render
 from widgets.figures.figure import Figure
+from widgets.figures.machinedrawing import draw_diagram, page_style
+from widgets.figures.svg_writer import page_svg
 from widgets.models.diagram import STEP_MACHINE, Diagram, one_line
+from widgets.models.drawing import Drawing
 from widgets.models.edges_taken import Leg, numbers, walk
 
 MOST_LEGS = 12
@@ -84,31 +82,19 @@ class StepFigure(Figure):
             )
         return rows
 
-    def draw(self) -> MplFigure:
-        figure, axes = render.canvas(self.diagram.size)
-        self.draw_into(axes)
-        return figure
-
-    def draw_into(self, axes: Axes) -> None:
-        """Draw into axes whose coordinates are points."""
-        render.draw_diagram(
-            axes,
-            self.diagram,
-            current=str(self.state),
-            numbers=numbers(self.legs),
-            values=self.values,
+    def drawing(self) -> Drawing:
+        return draw_diagram(
+            self.diagram, current=str(self.state), numbers=numbers(self.legs), values=self.values
         )
 
-    # On a page
+    # On a live page
 
     def page_svg(self, prefix: str) -> str:
-        """The drawing, unlit; what `page_changes` returns lights it."""
-        figure, axes = render.canvas(self.diagram.size)
-        render.draw_diagram(axes, self.diagram, prefix=prefix)
-        return render.svg_for_page(figure, prefix, escape(self.diagram.title))
+        """The drawing, unlit, its parts with ids that start with `prefix`; what `page_changes` returns lights it."""
+        return page_svg(draw_diagram(self.diagram, unlit=True), self.diagram.title, prefix)
 
     def page_changes(self, prefix: str) -> tuple[str, dict[str, str]]:
-        """The style, and the texts by gid, that make the unlit drawing show this figure."""
+        """The style, and the texts by id, that make the unlit drawing show this figure."""
         shown = numbers(self.legs)
         texts = {
             f"{prefix}number-{edge.name}": shown.get(edge.name, "0") for edge in self.diagram.edges
@@ -116,4 +102,4 @@ class StepFigure(Figure):
         texts |= {
             f"{prefix}bit-{name.replace('.', '-', 1)}": value for name, value in self.values.items()
         }
-        return render.page_style(self.diagram, prefix, str(self.state), shown), texts
+        return page_style(self.diagram, prefix, str(self.state), shown), texts

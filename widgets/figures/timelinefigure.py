@@ -1,4 +1,4 @@
-"""The timeline drawn with matplotlib, one kernel or several above each other.
+"""The timeline drawn, one kernel or several above each other.
 
 Invariant: everything drawn stands in the table, too.
 """
@@ -9,21 +9,16 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
-
 from aarch64sim.events import Lane
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.figures.repaint import says
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import DASHED, Drawing, octagon, slanted
 from widgets.models.timeline import LANE_TITLES, LANES, Column, Timeline, first_divergence
 
 LEFT, ROW, HEAD, GAP, FONT = 66.0, 26.0, 48.0, 14.0, 8.5
 FILLS = {"guest": "run-fill", "kvm": "here-fill", "vmm": "surface", "debugger": "stop-fill"}
 EDGES = {"guest": "run", "kvm": "here", "vmm": "line", "debugger": "stop"}
 PARTS = "first difference"
+Place = tuple[float, float, float, float]
 MOST_COLUMNS = 17  # that a panel's picture has room for
 
 
@@ -89,72 +84,44 @@ class TimelineFigure(Figure):
         )
         return replace(self, timelines=cut)
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         columns = max((len(t.columns) for t in self.timelines), default=0)
-        figure, axes = canvas((max(self.width, LEFT + 47 * columns), self.height))
-        self.draw_into(axes, self.height, max(self.width, LEFT + 47 * columns))
-        return figure
-
-    def draw_into(self, axes: Axes, top: float, width: float) -> None:
-        """Draw below `top` into axes whose coordinates are points."""
-        columns = max((len(t.columns) for t in self.timelines), default=0)
+        width = max(self.width, LEFT + 47 * columns)
         step = min(64.0, (width - LEFT - 4) / max(columns, 1))
-        parting = self.parting
+        drawing, top = Drawing((width, self.height)), self.height
         for timeline in self.timelines:
-            _draw_timeline(axes, timeline, top, step, width)
-            if parting is not None and parting < len(timeline.columns):
-                _draw_parting(axes, LEFT + parting * step, top, width)
+            _draw_timeline(drawing, timeline, top, step)
+            if self.parting is not None and self.parting < len(timeline.columns):
+                _draw_parting(drawing, LEFT + self.parting * step, top)
             top -= HEAD + len(LANES) * ROW + GAP
+        return drawing
 
 
-def _draw_parting(axes: Axes, x: float, top: float, width: float) -> None:
-    low = top - HEAD - len(LANES) * ROW
-    (line,) = axes.plot(
-        [x, x],
-        [low, top - HEAD + 4],
-        color=LIGHT["ink"],
-        linewidth=1.6,
-        linestyle=(0, (1, 1.6)),
-        zorder=2,
-    )
-    room = x < width - 110
-    words = axes.text(
-        x + 3 if room else x - 3,
-        low - 1,
-        f"\u25c2 {PARTS}" if room else f"{PARTS} \u25b8",
-        fontsize=FONT,
-        ha="left" if room else "right",
-        va="center",
-        color=LIGHT["ink"],
-    )
-    for artist in (line, words):
-        says(artist, "column", "first difference")
+def _draw_parting(drawing: Drawing, x: float, top: float) -> None:
+    low, said = top - HEAD - len(LANES) * ROW, ("column: first difference",)
+    ends = (x, low), (x, top - HEAD + 4)
+    drawing.line(*ends, colour="ink", width=1.6, dash=(1, 1.6), says=said)
+    if x < drawing.size[0] - 110:
+        drawing.text(x + 3, low - 1, f"\u25c2 {PARTS}", FONT, says=said)
+    else:
+        drawing.text(x - 3, low - 1, f"{PARTS} \u25b8", FONT, anchor="end", says=said)
 
 
-def _draw_timeline(axes: Axes, timeline: Timeline, top: float, step: float, width: float) -> None:
-    small: dict[str, Any] = {"fontsize": FONT, "va": "center"}
-    axes.text(
-        4,
-        top - 8,
-        timeline.title,
-        fontsize=FONT + 1.5,
-        weight="bold",
-        va="center",
-        color=LIGHT["ink"],
-    )
+def _draw_timeline(drawing: Drawing, timeline: Timeline, top: float, step: float) -> None:
+    drawing.text(4, top - 8, timeline.title, FONT + 1.5, bold=True)
     for title, y in (("PC", top - 24), ("SS", top - 38)):
-        axes.text(LEFT - 8, y, title, color=LIGHT["muted"], ha="right", **small)
-    _draw_spans(axes, timeline, top, step)
+        drawing.text(LEFT - 8, y, title, FONT, colour="muted", anchor="end")
+    _draw_spans(drawing, timeline, top, step)
     for lane_number, lane in enumerate(LANES):
         y = top - HEAD - (lane_number + 0.5) * ROW
-        axes.plot([LEFT, width - 4], [y, y], color=LIGHT["rule"], linewidth=1, zorder=1)
-        axes.text(LEFT - 8, y, LANE_TITLES[lane], color=LIGHT["ink"], ha="right", **small)
+        drawing.line((LEFT, y), (drawing.size[0] - 4, y), colour="rule", z=1)
+        drawing.text(LEFT - 8, y, LANE_TITLES[lane], FONT, anchor="end")
         for number, column in enumerate(timeline.columns):
             if column.lane is lane:
-                _draw_chip(axes, column, LEFT + (number + 0.5) * step, y, step)
+                _draw_chip(drawing, column, LEFT + (number + 0.5) * step, y, step)
 
 
-def _draw_spans(axes: Axes, timeline: Timeline, top: float, step: float) -> None:
+def _draw_spans(drawing: Drawing, timeline: Timeline, top: float, step: float) -> None:
     for row, y in (("pc", top - 24), ("ss", top - 38)):
         for first, count in timeline.spans(attrgetter(row)):
             x0, x1 = LEFT + first * step, LEFT + (first + count) * step
@@ -163,70 +130,38 @@ def _draw_spans(axes: Axes, timeline: Timeline, top: float, step: float) -> None
             if row == "pc":
                 text = f"{column.pc:#x}" if x1 - x0 > 62 else f"\u2026{column.pc & 0xFF:02x}"
             if text:
-                axes.plot([x0 + 2, x1 - 2], [y - 6.5, y - 6.5], color=LIGHT["line"], linewidth=1)
-            axes.text(
-                (x0 + x1) / 2, y, text, fontsize=FONT, ha="center", va="center", color=LIGHT["ink"]
-            )
+                drawing.line((x0 + 2, y - 6.5), (x1 - 2, y - 6.5))
+                drawing.text((x0 + x1) / 2, y, text, FONT, anchor="middle")
 
 
-def _outline(column: Column, left: float, low: float, width: float, height: float) -> Patch:
+def _outline(drawing: Drawing, lane: Lane, place: Place, style: dict[str, Any]) -> None:
     """A lane has its shape, the same as in the other figures: what runs is a pill, what stops an octagon."""
-    if column.lane is Lane.GUEST:
-        return FancyBboxPatch((left, low), width, height, boxstyle="round,pad=0,rounding_size=8.9")
-    right, top = left + width, low + height
-    if column.lane is Lane.KVM:
-        return Rectangle((left, low), width, height)
-    if column.lane is Lane.VMM:
-        corners = [(left, low), (right - 5, low), (right, top), (left + 5, top)]
-        return Polygon(corners, closed=True)
-    cut = 5.0
-    corners = [
-        *((left + cut, low), (right - cut, low), (right, low + cut), (right, top - cut)),
-        *((right - cut, top), (left + cut, top), (left, top - cut), (left, low + cut)),
-    ]
-    return Polygon(corners, closed=True)
+    if lane in (Lane.GUEST, Lane.KVM):
+        drawing.box(*place, stroke=1.3, radius=8.9 if lane is Lane.GUEST else 0, **style)
+    else:
+        corners = slanted(*place, cut=5) if lane is Lane.VMM else octagon(*place, cut=5)
+        drawing.polygon(corners, width=1.3, **style)
 
 
-def _draw_chip(axes: Axes, column: Column, x: float, y: float, step: float) -> None:
+def _draw_chip(drawing: Drawing, column: Column, x: float, y: float, step: float) -> None:
     half = step / 2 - 1.5
-    chip = _outline(column, x - half, y - 9, 2 * half, 18)
     fill = {"stop": "page", "ran": "bug-fill"}.get(column.ghost)
-    chip.set(
-        facecolor=LIGHT[fill or FILLS[column.lane]],
-        edgecolor=LIGHT["bug" if column.ghost else EDGES[column.lane]],
-        linewidth=1.3,
-        linestyle=(0, (3, 2)) if column.ghost else "solid",
-        zorder=3,
-    )
     meaning = {"": "was told", "stop": "a stop that never came"}
-    says(chip, "event", meaning.get(column.ghost, "nobody was told"))
-    says(chip, "lane", LANE_TITLES[column.lane])
-    axes.add_patch(chip)
+    style: dict[str, Any] = {
+        "fill": fill or FILLS[column.lane],
+        "edge": "bug" if column.ghost else EDGES[column.lane],
+        "dash": DASHED if column.ghost else (),
+        "z": 3,
+        "says": (
+            f"event: {meaning.get(column.ghost, 'nobody was told')}",
+            f"lane: {LANE_TITLES[column.lane]}",
+        ),
+    }
+    _outline(drawing, column.lane, (x - half, y - 9, 2 * half, 18), style)
     size = min(FONT - 0.5, (2 * half - 2) / max(len(column.label), 1) / 0.62)
-    axes.text(
-        x,
-        y,
-        column.label,
-        fontsize=size,
-        ha="center",
-        va="center",
-        color=LIGHT["bug" if column.ghost else "ink"],
-        weight="bold" if column.ghost else "normal",
-        zorder=4,
-    )
-    if column.ghost == "stop":
-        axes.text(
-            x - half - 4,
-            y,
-            f"{column.text} \u25b8",
-            fontsize=FONT,
-            ha="right",
-            va="center",
-            color=LIGHT["bug"],
-            bbox={
-                "facecolor": LIGHT["page"],
-                "edgecolor": "none",
-                "pad": 1,
-            },  # over the line of the lane
-            zorder=4,
-        )
+    colour = "bug" if column.ghost else "ink"
+    label: dict[str, Any] = {"colour": colour, "bold": bool(column.ghost), "anchor": "middle"}
+    drawing.text(x, y, column.label, size, z=4, **label)
+    if column.ghost == "stop":  # over the line of the lane
+        words: dict[str, Any] = {"colour": "bug", "anchor": "end", "ground": "page", "z": 4}
+        drawing.text(x - half - 4, y, f"{column.text} \u25b8", FONT, **words)

@@ -1,12 +1,9 @@
 """The colours of every figure and panel, named by what they say, for light and dark pages.
 
-Invariant: no two roles share a colour, so a drawing made in light colours can be re-themed by replacing each colour
-with the CSS variable of its role.
+Invariant: no two roles share a colour, so what is seen in a picture tells which role painted it.
 """
 
 from __future__ import annotations
-
-import re
 
 # Blue, orange and magenta keep apart under every colour vision; their lightness differs, too.
 LIGHT = {
@@ -57,14 +54,8 @@ def css_variables(colours: dict[str, str]) -> str:
     return ";".join(f"--sl-{role}:{colour}" for role, colour in colours.items())
 
 
-_ROLES = {colour: role for role, colour in LIGHT.items()}
-_COLOUR = re.compile("|".join(_ROLES))
-
-
-def themed(svg: str) -> str:
-    """A drawing in light colours, with each colour behind the variable of its role.
-
-    >>> themed("fill: #1b1f24")
-    'fill: var(--sl-ink, #1b1f24)'
-    """
-    return _COLOUR.sub(lambda match: f"var(--sl-{_ROLES[match[0]]}, {match[0]})", svg)
+def colours_of(theme: str) -> dict[str, str]:
+    """The colour of every role in a theme; ValueError if there is none of that name."""
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme {theme!r}: there are {' and '.join(THEMES)}")
+    return THEMES[theme]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim.debug import Debugger
-from aarch64sim.debug.locations import address_of
+from aarch64sim.debug.places import address_of
 
 _WATCHED = re.compile(
     r"\s*([^/\s]+(?:\s+\d+)?)\s*(?:/\s*(\w+))?(?:\s+(read|write|access))?\s*", re.IGNORECASE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aarch64sim.debug.marks import STOP, Marks
+from aarch64sim.debug.landmarks import STOP, Landmarks
 
 MOST_TICKS = 160  # of a kind: so many can be told apart on the line
 MOST_NAMED = 12  # steps that the description names
@@ -36,7 +36,7 @@ def html(describe: str = "") -> str:
     )
 
 
-def values(marks: Marks, position: int, length: int) -> dict[str, str | int | None]:
+def values(marks: Landmarks, position: int, length: int) -> dict[str, str | int | None]:
     """Ticks, their description, and what the slider says of where it stands."""
     here = ", ".join(_WORDS[kind] for kind in marks.at(position))
     return {

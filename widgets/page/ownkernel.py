@@ -87,9 +87,10 @@ def from_plain(plain: object) -> Kernel:
     """The kernel; ValueError for what is none."""
     if isinstance(plain, str) and plain in kernels:
         return kernels[plain]
-    if not isinstance(plain, Mapping) or plain.get("base") not in kernels:
-        raise ValueError(f"there is no kernel {plain!r}")
-    base = kernels[plain["base"]]
+    named = plain.get("base") if isinstance(plain, Mapping) else None
+    if not isinstance(plain, Mapping) or not isinstance(named, str) or named not in kernels:
+        raise ValueError(f"there is no kernel {str(plain)[:80]!r}")
+    base = kernels[named]
     return replace(base, **{n: _value(base, n, v) for n, v in plain.items() if n != "base"})
 
 

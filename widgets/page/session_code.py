@@ -6,7 +6,6 @@ Invariant: `decode(encode(s))` is `s`; a text that is no session is refused with
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from dataclasses import asdict, dataclass
@@ -41,18 +40,25 @@ def encode(session: Session) -> str:
 
 def decode(code: str) -> Session:
     """The session of a code; SessionError if it is none."""
+    if not isinstance(code, str):
+        raise SessionError(f"a session code is a text, and this is a {type(code).__name__}")
     text = "".join(code.split())
     if not text.startswith(MARK):
         raise SessionError(f"a session code begins with {MARK}")
     text = text.removeprefix(MARK)
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        plain = zlib.decompressobj().decompress(packed, LARGEST)
-        data = json.loads(plain)
-        kernel = data["kernel"] if isinstance(data["kernel"], dict) else str(data["kernel"])
-        session = Session(str(data["program"]), kernel, int(data["step"]))
-    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError):
+        return _session(json.loads(zlib.decompressobj().decompress(packed, LARGEST)))
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError):
         raise SessionError("the session code is damaged: copy all of it") from None
-    if session.step < 0:
-        raise SessionError("the session code is damaged: copy all of it")
-    return session
+
+
+def _session(data: Any) -> Session:
+    """The session that JSON describes; ValueError, KeyError or TypeError if it describes none."""
+    program, kernel, step = data["program"], data["kernel"], data["step"]
+    if not isinstance(program, str) or not isinstance(kernel, str | dict):
+        raise TypeError("program and kernel")
+    if type(step) is not int or step < 0:
+        raise ValueError("step")
+    program.encode()  # half a surrogate pair cannot be shown
+    return Session(program, kernel, step)

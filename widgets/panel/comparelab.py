@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from matplotlib.figure import Figure as MplFigure
-
 from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
-from widgets.figures.comparefigure import WIDTH, StopTable
-from widgets.figures.render import canvas
+from widgets.figures.comparefigure import StopTable
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
+from widgets.models.drawing import Drawing
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import controls, edits, ownkernel, session_code, timelinepage, wording
 from widgets.page.board import Action
@@ -201,14 +199,13 @@ class CompareLab(PairDriving, GuestBoard):
         missing = f"{missed} stop{'s' if missed != 1 else ''} missing"
         return f"CompareLab({places}, after {self.clicks} click{'s' if self.clicks != 1 else ''}, {missing})"
 
-    def draw(self) -> MplFigure:
-        """That picture, as matplotlib draws it."""
-        table, times = self.stops(), self.timeline().shortened()
-        show_times = any(line.columns for line in times.timelines)
-        width = max(WIDTH, times.draw().get_figwidth() * 72) if show_times else WIDTH
-        height = table.height + (times.height if show_times else 0)
-        figure, axes = canvas((width, height))
-        table.draw_into(axes, height)
-        if show_times:
-            times.draw_into(axes, times.height, width)
-        return figure
+    def drawing(self) -> Drawing:
+        """The panel as one picture: the stops, and the timelines of the last click below them."""
+        table, times = self.stops().drawing(), self.timeline().shortened()
+        if not any(line.columns for line in times.timelines):
+            return table
+        below = times.drawing()
+        drawing = Drawing((max(table.size[0], below.size[0]), table.size[1] + below.size[1]))
+        drawing.place(table, 0, below.size[1])
+        drawing.place(below, 0, 0)
+        return drawing

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure as MplFigure
+from typing import TYPE_CHECKING, Any
 
 from aarch64sim.asm import AssemblyError, Program
-from widgets.figures.render import to_png
+from widgets.figures.figure import live_still, mpl_figure, png
+from widgets.models.drawing import Drawing
 from widgets.page import editor
-from widgets.page.audience import a_page_looks
 from widgets.page.board import Board, Bundle
 from widgets.page.runner import Runner, broken_off
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
 
 
 class GuestBoard(Board):
@@ -32,8 +33,8 @@ class GuestBoard(Board):
         """Start over with another program."""
         raise NotImplementedError
 
-    def draw(self) -> MplFigure:
-        """The panel as matplotlib draws it."""
+    def drawing(self) -> Drawing:
+        """The panel as one picture, for where nothing runs."""
         raise NotImplementedError
 
     def _say(self, message: str) -> None:
@@ -62,11 +63,12 @@ class GuestBoard(Board):
 
     def _repr_mimebundle_(self, **_: Any) -> Bundle:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        data |= {"text/plain": repr(self)}
-        if not a_page_looks():
-            data |= {"image/png": self.png()}
-        return data, metadata
+        return data | live_still(self.drawing(), repr(self)), metadata
+
+    def draw(self, theme: str = "light") -> MplFigure:
+        """That picture, as matplotlib draws it."""
+        return mpl_figure(self.drawing(), theme)
 
     def png(self) -> bytes:
-        """The panel as a picture, for where nothing runs."""
-        return to_png(self.draw())
+        """That picture as PNG."""
+        return png(self.drawing())

@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure as MplFigure
-
-from aarch64sim.asm import Program
+from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
+from widgets.models.drawing import Drawing
 from widgets.page import controls, edits, historyline, ownkernel, session_code, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
@@ -81,7 +80,12 @@ class StepLab(Driving, Looking, GuestBoard):
             raise session_code.SessionError(
                 f"the session is of a kernel unknown here: {error}"
             ) from None
-        lab = cls(wanted.program, kernel, **options)
+        try:
+            lab = cls(wanted.program, kernel, **options)
+        except (AssemblyError, OSError, UnicodeError) as error:
+            raise session_code.SessionError(
+                f"the program of this session cannot be run: {error}"
+            ) from None
         debugger, step = lab.debugger, min(wanted.step, SESSION_LIMIT)
         while debugger.position < step and not debugger.ended:
             debugger.run_slice(step - debugger.position)
@@ -207,6 +211,6 @@ class StepLab(Driving, Looking, GuestBoard):
         name = type(self).__name__
         return f"{name}({debugger.kernel.name}, {where}, pc={debugger.last.pc:#x}, {state})"
 
-    def draw(self) -> MplFigure:
-        """That picture, as matplotlib draws it."""
+    def drawing(self) -> Drawing:
+        """The panel as one picture."""
         return poster(repr(self), self._listing, self.debugger, self.diagram(), self.last_timeline)

@@ -5,12 +5,14 @@ Invariant: a task is judged by running the answer, never by comparing it with a 
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
 from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
 
-from aarch64sim import AssemblyError, Debugger, kernels
+from aarch64sim import AssemblyError, Debugger, Kernel, kernels
 from aarch64sim.events import Event, Lane, What
 from widgets import Question
 
@@ -25,7 +27,7 @@ def completed(events: tuple[Event, ...]) -> int:
     )
 
 
-def most_in_one_click(source: str, kernel: str) -> int:
+def most_in_one_click(source: str, kernel: Kernel | str) -> int:
     """The largest number of instructions that one click on Step takes."""
     debugger, most = Debugger(source, kernel), 0
     while not debugger.ended and debugger.position < MOST_CLICKS:
@@ -34,20 +36,35 @@ def most_in_one_click(source: str, kernel: str) -> int:
     return most
 
 
-def _late_kernel(name: Any) -> str:
-    expect_type(name, str, "the name of a kernel, such as 'v5.11'")
-    if name not in kernels:
-        raise Wrong(f"there is no kernel {name!r}; the names are {', '.join(kernels)}")
-    if not name.startswith("v5."):
+def _named_kernel(name: str) -> Kernel:
+    """The kernel that somebody means: a short name, a release ("5.3", "v5.4"), or a title of the list."""
+    titled = [k for k in kernels.values() if k.title.lower() == name.lower().strip()]
+    release = name.lower().strip().removeprefix("linux-").removeprefix("linux ").removeprefix("v")
+    for known in (f"v{release}", f"linux-{release}", name.strip()):
+        if known in kernels:
+            return kernels[known]
+        with contextlib.suppress(KeyError):
+            return kernels[known]
+    if titled:
+        return titled[0]
+    raise Wrong(f"unknown kernel {name[:40]!r}; the short names are {', '.join(kernels)}")
+
+
+def _late_kernel(answer: Any) -> str:
+    if isinstance(answer, Kernel):
+        answer = answer.name
+    expect_type(answer, str, "the name of a kernel, such as 'v5.11'")
+    kernel = _named_kernel(answer)
+    if not re.match(r"(v|linux-)5\.", kernel.name):
         raise Wrong(
-            f"{name} is not of the 5.x series; kernels of that series are named v5.something"
+            f"{answer} is not of the 5.x series; kernels of that series are named v5.something"
         )
-    most = most_in_one_click(STORE.read_text(encoding="utf-8"), name)
+    most = most_in_one_click(STORE.read_text(encoding="utf-8"), kernel)
     if most < 2:
         raise Wrong(
-            f"under {name} every click takes one instruction, as it should; try an older one of the series"
+            f"under {answer} every click takes one instruction, as it should; try an older one of the series"
         )
-    return f"under {name} one click takes {most} instructions. The bug was mended in 5.0, and came back with it."
+    return f"under {answer} one click takes {most} instructions. 5.0 fixed the bug, and the same release brought it back."
 
 
 def _three_in_one(source: Any) -> str:
@@ -58,17 +75,21 @@ def _three_in_one(source: Any) -> str:
         most = most_in_one_click(source, "v4.3")
     except AssemblyError as error:
         raise Wrong(f"your program does not assemble: {error}") from None
-    if most >= 3:
-        return f"one click takes {most} instructions. Every emulated access leaves the step owed once more."
+    if most == 3:
+        return (
+            "one click takes 3 instructions. Every emulated access leaves the step owed once more."
+        )
+    if most > 3:
+        raise Wrong(f"one click takes {most} instructions, and the task asks for three")
     debugger = Debugger(source, "v4.3")
     debugger.run(MOST_CLICKS)
     if not any(e.lane is Lane.KVM and e.what is What.SKIP for e in debugger.events):
         raise Wrong(
-            "nothing in your program is emulated: memory answers by itself; store to the UART, at [x19]"
+            "nothing in your program is emulated: RAM answers by itself; store to the UART, at [x19]"
         )
     if most == 2:
         raise Wrong(
-            "one click takes two instructions; what happens if the instruction that runs unseen is emulated, too?",
+            "one click takes two instructions; what happens if the instruction that runs unseen is also emulated?",
             misconception="skip-is-pc",
         )
     raise Wrong(
@@ -87,10 +108,10 @@ def _nothing_stepped(pc: Any) -> str:
         )
     if pc not in stops:
         places = ", ".join(f"{stop:#x}" for stop in stops)
-        raise Wrong(f"the guest never stops at {pc:#x}; it stops at {places}")
+        raise Wrong(f"store.s never stops at {pc:#x} under fixed; it stops at {places}")
     if stops[pc] >> 24 & 1:
         raise Wrong(
-            f"at {pc:#x} the syndrome is {stops[pc]:#x}: the CPU has stepped the instruction before",
+            f"store.s stops at {pc:#x} with the syndrome {stops[pc]:#x}: the CPU has stepped the instruction before",
             misconception="reports-stepped",
         )
     return (
@@ -108,8 +129,8 @@ LAB = Lab(
             _late_kernel,
             "give late_kernel the name of a kernel, for example 'v5.11'",
             (
-                "The list of kernels in the panel says of each what it does.",
-                "Try v5.0, and step twice.",
+                "Choose one of the 5.x kernels in the panel, and step twice. Where does it stop?",
+                "5.11 is correct. Try an older one.",
             ),
             "5.0 to 5.10 clear SS when they skip the instruction, and set it again before the guest is entered.",
         ),
@@ -120,21 +141,21 @@ LAB = Lab(
             "put your program into three_in_one",
             (
                 "The instruction that runs unseen is granted one step of its own.",
-                "What if that instruction is emulated, too?",
+                "What if that instruction is also emulated?",
             ),
             "Two stores to the UART in a row: each leaves the step owed, and a third instruction runs.",
             misconceptions=("skip-is-pc",),
         ),
         Task(
             "nothing_stepped",
-            "Give the PC of the stop before which the CPU stepped nothing.",
+            "Give the PC of the stop of store.s, under fixed, before which the CPU stepped nothing.",
             _nothing_stepped,
             "give nothing_stepped the PC of a stop of store.s under fixed",
             (
-                "Look at hsr, the syndrome, at each stop under fixed.",
+                "Step store.s under fixed, and look at the syndrome (hsr) in the status line at each stop.",
                 "Bit 24, ISV, says that the CPU has stepped an instruction.",
             ),
-            "The stop behind the store: the kernel did it, so the syndrome has ISV = 0.",
+            "The stop after the store: the kernel did the store, so the CPU had stepped nothing, and the syndrome has ISV = 0.",
             misconceptions=("reports-stepped",),
         ),
     ],

@@ -6,17 +6,13 @@ Invariant: picture, table and sentence are made from the same rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from checks import museum
-from checks.strips import text_at
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import Rectangle
 
 from aarch64sim.evidence.eras_table import ROWS
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import Drawing
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
 
@@ -78,82 +74,57 @@ class Matrix(Figure):
             table.append((row.title, *cells))
         return table
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         kernels = museum.real_kernels()
         left, column, line = 212.0, 36.5, 22.0
         legend = [(short, words) for short, words in _CODES.values() if words]
         bottom = 15.0 * ((len(legend) + 2) // 3) + 42
         height = bottom + line * len(ROWS) + 62
-        figure, axes = canvas((800, height))
+        drawing = Drawing((800, height))
         recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
         for n, name in enumerate(kernels):
-            x = left + column * (n + 0.5)
-            text_at(
-                axes,
-                x,
-                height - 30,
-                name.removeprefix("linux-"),
-                size=8.5,
-                rotation=90,
-                align="center",
-            )
+            x, short = left + column * (n + 0.5), name.removeprefix("linux-")
+            drawing.text(x, height - 30, short, 8.5, turned=True, anchor="middle")
             if n == 0 or museum.era_of(name) != museum.era_of(kernels[n - 1]):
-                axes.plot(
-                    [x - column / 2] * 2,
-                    [bottom - 10, height - 58],
-                    color=LIGHT["ink"],
-                    linewidth=1.1,
-                    zorder=4,
+                border = x - column / 2
+                drawing.line(
+                    (border, bottom - 10), (border, height - 58), colour="ink", width=1.1, z=4
                 )
-                text_at(
-                    axes, x - column / 2 + 4, bottom - 4, museum.era_of(name), size=9, weight="bold"
-                )
+                drawing.text(border + 4, bottom - 4, museum.era_of(name), 9, bold=True)
         for r, row in enumerate(ROWS):
             y = height - 70 - line * r
-            text_at(axes, 4, y, row.title, size=8.5)
+            drawing.text(4, y, row.title, 8.5)
             for n, name in enumerate(kernels):
                 real, ours = (found.get((row.title, name)) for found in (recorded, simulated))
-                if real is None or ours is None:
-                    continue
-                _cell(axes, (left + column * n, y), (column, line), (row.title, name), (real, ours))
-        text_at(
-            axes,
-            4,
-            bottom - 22,
+                if real is not None and ours is not None:
+                    place = (left + column * n, y, column, line)
+                    _cell(drawing, place, (row.title, name), (real, ours))
+        words = (
             "In each cell: recorded, then simulated, = or \u2260. Shaded: not as it should be. Empty: not recorded."
-            " 1: right, 2: one late, 0: a stop for nothing.",
-            size=8.5,
+            " 1: right, 2: one late, 0: a stop for nothing."
         )
+        drawing.text(4, bottom - 22, words, 8.5)
         for n, (short, words) in enumerate(legend):
             x, y = 4 + 266 * (n % 3), bottom - 38 - 15 * (n // 3)
-            text_at(axes, x, y, short, size=8.5, weight="bold")
-            text_at(axes, x + 30, y, words, size=8.5)
-        return figure
+            drawing.text(x, y, short, 8.5, bold=True)
+            drawing.text(x + 30, y, words, 8.5)
+        return drawing
 
 
 def _cell(
-    axes: Axes,
-    at: tuple[float, float],
-    size: tuple[float, float],
+    drawing: Drawing,
+    place: tuple[float, float, float, float],
     key: tuple[str, str],
     cells: tuple[str, str],
 ) -> None:
-    (x, y), (width, line), (real, ours) = at, size, cells
+    (x, y, width, line), (real, ours) = place, cells
     if not museum.is_right(*key):
-        box = Rectangle((x + 1, y - line / 2 + 1), width - 2, line - 2)
-        box.set(facecolor=LIGHT["stop-fill"], edgecolor=LIGHT["stop"], linewidth=0.7, zorder=2)
-        axes.add_patch(box)
+        style = {"fill": "stop-fill", "edge": "stop", "z": 2}
+        drawing.box(x + 1, y - line / 2 + 1, width - 2, line - 2, stroke=0.7, **style)
     same = real == ours
-    sizes = 8.5 if len(code(real)) < 3 else 6.2
-    text_at(
-        axes,
-        x + width / 2,
-        y,
-        f"{code(real)}{'=' if same else chr(0x2260)}{code(ours)}",
-        size=sizes,
-        align="center",
-        colour="ink" if same else "bug",
-    )
+    words = f"{code(real)}{'=' if same else chr(0x2260)}{code(ours)}"
+    size = 8.5 if len(code(real)) < 3 else 6.2
+    drawing.text(x + width / 2, y, words, size, anchor="middle", colour="ink" if same else "bug")
 
 
 # --- the lives of the bugs -------------------------------------------------------------------------------------------
@@ -191,48 +162,35 @@ class Lives(Figure):
             for life in museum.lives()
         ]
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         lives = museum.lives()
         left, right, line = 172.0, 760.0, 26.0
         height = line * len(lives) + 56
-        figure, axes = canvas((800, height))
+        drawing = Drawing((800, height))
 
         def x(year: float) -> float:
             return left + (right - left) * (year - 2014) / (2027 - 2014)
 
         top, y = height - 34, {}
         for year in range(2014, 2027):
-            axes.plot([x(year)] * 2, [12, top], color=LIGHT["rule"], linewidth=0.8, zorder=0)
-            text_at(axes, x(year), height - 14, str(year), size=8.5, colour="muted", align="center")
+            drawing.line((x(year), 12), (x(year), top), colour="rule", width=0.8, z=0)
+            drawing.text(x(year), height - 14, str(year), 8.5, colour="muted", anchor="middle")
         for n, life in enumerate(lives):
             y[life.field] = top - line * (n + 0.5)
-            text_at(axes, 4, y[life.field], life.field, size=9)
+            drawing.text(4, y[life.field], life.field, 9)
             spans: list[tuple[museum.Moment, museum.Moment | None]] = [(life.came, life.went)]
             if life.again:
                 spans.append((life.again, None))
             for start, end in spans:
-                width = x(end.year if end else 2027) - x(start.year)
-                bar = Rectangle((x(start.year), y[life.field] - 7), width, 14)
-                bar.set(facecolor=LIGHT["stop-fill"], edgecolor=LIGHT["stop"], zorder=3)
-                axes.add_patch(bar)
-                text_at(
-                    axes,
-                    x(start.year) + 3,
-                    y[life.field],
-                    start.release,
-                    size=7.5,
-                )
+                low, width = y[life.field] - 7, x(end.year if end else 2027) - x(start.year)
+                bar: dict[str, Any] = {"fill": "stop-fill", "edge": "stop", "z": 3}
+                drawing.box(x(start.year), low, width, 14, **bar)
+                drawing.text(x(start.year) + 3, y[life.field], start.release, 7.5, z=5)
                 if end:
-                    text_at(axes, x(end.year) + 4, y[life.field], end.release, size=7.5)
+                    drawing.text(x(end.year) + 4, y[life.field], end.release, 7.5, z=5)
         for commit in museum.commits():
             if commit.mended and commit.broke:
                 ends = [y[field] for field in (*commit.mended, *commit.broke)]
-                axes.plot(
-                    [x(commit.moment.year)] * 2,
-                    [min(ends), max(ends)],
-                    color=LIGHT["bug"],
-                    linewidth=2.2,
-                    linestyle=(0, (3, 1.5)),
-                    zorder=4,
-                )
-        return figure
+                at, style = x(commit.moment.year), {"colour": "bug", "width": 2.2, "z": 4}
+                drawing.line((at, min(ends)), (at, max(ends)), dash=(3, 1.5), **style)
+        return drawing

@@ -43,7 +43,7 @@ def stops_in_gdb(kernel: str, count: int = 3) -> tuple[int, ...]:
 
 
 def _numbers(said: Any, kernel: str) -> tuple[int, ...]:
-    expect_type(said, list | tuple, f"a list of three addresses for {kernel}")  # type: ignore[arg-type]
+    expect_type(said, list | tuple, f"a list of three addresses for {kernel}")
     try:
         pcs = tuple(int(pc, 0) if isinstance(pc, str) else int(pc) for pc in said)
     except (TypeError, ValueError):
@@ -107,7 +107,7 @@ def _where_stepi_stops(answer: Any) -> str:
 
 def _behind_the_store(answer: Any) -> str:
     commands = answer.splitlines() if isinstance(answer, str) else answer
-    expect_type(commands, list | tuple, "a list of gdb commands")  # type: ignore[arg-type]
+    expect_type(commands, list | tuple, "a list of gdb commands")
     if not all(isinstance(command, str) for command in commands):
         raise Wrong("each command is a text, as you would type it behind (gdb)")
     commands = [command for command in commands if command.strip()]

@@ -149,7 +149,7 @@ def read_suite(answer: Any) -> list[Scenario]:
     """The scenarios of a suite; Wrong or NotAnswered if it is none."""
     if isinstance(answer, Scenario):
         raise Wrong("A suite is a list of scenarios, and this is one scenario: put it into [ ].")
-    expect_type(answer, list | tuple, "a list of scenarios")  # type: ignore[arg-type]
+    expect_type(answer, list | tuple, "a list of scenarios")
     if not answer:
         raise NotAnswered("the suite is empty: it passes everywhere, and catches nothing.")
     if len(answer) > MOST_SCENARIOS:

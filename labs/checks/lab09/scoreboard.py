@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
 from checks.lab09.mutants import FIXED, MUTANTS, Mutant
 from checks.lab09.scenario import Scenario, differences, play, read
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import Rectangle
 
 from widgets.figures.figure import Figure
-from widgets.figures.render import canvas
-from widgets.models.theme import LIGHT
+from widgets.models.drawing import Drawing
 
 WIDTH, ROW, HINT_ROW, GRID = 760.0, 21.0, 36.0, 484.0
+SIZE, SMALL = 9.2, 8.6
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,92 +61,65 @@ class Scoreboard(Figure):
             ),
         ]
 
-    def draw(self) -> MplFigure:
+    def drawing(self) -> Drawing:
         legend = wrap(
             "   ".join(f"{n}\u00a0{self._short(name)}" for n, name in enumerate(self.names, 1)), 112
         )
         heights = [ROW] + [ROW if by else HINT_ROW for _, by in self.caught]
         height = sum(heights) + 2 * ROW + 15 * len(legend) + 22
-        figure, axes = canvas((WIDTH, height))
-        y = height - 14
-        self._text(
-            axes,
-            8,
-            y,
-            self.sentence.split(". ")[0].removesuffix(".") + ".",
-            weight="bold",
-            fontsize=10.5,
-        )
+        drawing = Drawing((WIDTH, height))
+        y, title = height - 14, self.sentence.split(". ")[0].removesuffix(".") + "."
+        drawing.text(8, y, title, 10.5, bold=True)
         y -= ROW
-        for x, title in ((26, "hypervisor"), (322, "made by")):
-            self._text(axes, x, y, title, color=LIGHT["muted"])
-        step = self._step
+        for at, head in ((26, "hypervisor"), (322, "made by")):
+            drawing.text(at, y, head, SIZE, colour="muted")
         for n in range(len(self.names)):
-            self._text(axes, GRID + step * n, y, str(n + 1), ha="center", color=LIGHT["muted"])
+            x = GRID + self._step * n
+            drawing.text(x, y, str(n + 1), SIZE, anchor="middle", colour="muted")
         y -= ROW
-        self._row(
-            axes,
-            y,
-            ROW,
-            "\u2717" if self.alarms else "\u2713",
-            "the right one",
-            "",
-            bool(self.alarms),
-        )
+        _row(drawing, y, ROW, "the right one", "", bad=bool(self.alarms))
         for n in range(len(self.names)):
             alarm = n in self.alarms
-            self._cell(axes, n, y, "!" if alarm else "\u00b7", "bug" if alarm else "run")
+            self._cell(drawing, n, y, "!" if alarm else "\u00b7", "bug" if alarm else "run")
         if self.alarms:
-            self._text(axes, 322, y, "a false alarm: !", color=LIGHT["bug"])
+            drawing.text(322, y, "a false alarm: !", SIZE, colour="bug")
         y -= ROW
         for (mutant, by), tall in zip(self.caught, heights[1:], strict=True):
-            self._row(
-                axes, y, tall, "\u2713" if by else "\u2717", mutant.title, mutant.where, not by
-            )
+            _row(drawing, y, tall, mutant.title, mutant.where, bad=not by)
             for n in by:
-                self._cell(axes, n, y, "\u2713", "run")
+                self._cell(drawing, n, y, "\u2713", "run")
             if not by:
-                self._text(axes, 40, y - 15, f"hint: {mutant.hint}", style="italic", fontsize=8.6)
+                drawing.text(40, y - 15, f"hint: {mutant.hint}", SMALL, italic=True)
             y -= tall
         for line in legend:
-            self._text(axes, 8, y - 2, line, fontsize=8.6, color=LIGHT["muted"])
+            drawing.text(8, y - 2, line, SMALL, colour="muted")
             y -= 15
-        return figure
+        return drawing
 
     @staticmethod
     def _short(name: str) -> str:
-        name = name.replace("$", r"\$").replace(" ", "\u00a0")
+        name = name.replace(" ", "\u00a0")
         return name if len(name) <= 40 else name[:39] + "\u2026"
 
     @property
     def _step(self) -> float:
         return min(24.0, (WIDTH - GRID - 8) / max(1, len(self.names)))
 
-    def _row(
-        self, axes: Axes, y: float, tall: float, mark: str, title: str, where: str, bad: bool
-    ) -> None:
-        if bad:
-            box = Rectangle((4, y + ROW / 2 - tall), WIDTH - 8, tall)
-            box.set(facecolor=LIGHT["bug-fill"], edgecolor="none", zorder=0)
-            axes.add_patch(box)
-        axes.plot([4, WIDTH - 4], [y + ROW / 2] * 2, color=LIGHT["rule"], linewidth=0.7, zorder=1)
-        self._text(axes, 9, y, mark, weight="bold", color=LIGHT["bug" if bad else "run"])
-        self._text(axes, 26, y, title, weight="bold" if bad else "normal")
-        self._text(axes, 322, y, where, color=LIGHT["muted"], fontsize=8.6)
+    def _cell(self, drawing: Drawing, n: int, y: float, mark: str, colour: str) -> None:
+        x, half = GRID + self._step * n, self._step / 2 - 1
+        drawing.box(x - half, y - 8, 2 * half, 16, fill=f"{colour}-fill")
+        drawing.text(x, y, mark, SIZE, anchor="middle", colour=colour, bold=True)
 
-    def _cell(self, axes: Axes, n: int, y: float, mark: str, colour: str) -> None:
-        half = self._step / 2 - 1
-        box = Rectangle((GRID + self._step * n - half, y - 8), 2 * half, 16)
-        box.set(facecolor=LIGHT[f"{colour}-fill"], edgecolor="none", zorder=1)
-        axes.add_patch(box)
-        self._text(
-            axes, GRID + self._step * n, y, mark, ha="center", color=LIGHT[colour], weight="bold"
-        )
 
-    @staticmethod
-    def _text(axes: Axes, x: float, y: float, words: str, **style: Any) -> None:
-        plain: dict[str, Any] = {"fontsize": 9.2, "va": "center", "color": LIGHT["ink"]}
-        axes.text(x, y, words, **(plain | {"zorder": 3} | style))
+def _row(drawing: Drawing, y: float, tall: float, title: str, where: str, *, bad: bool) -> None:
+    if bad:
+        drawing.box(4, y + ROW / 2 - tall, WIDTH - 8, tall, fill="bug-fill", z=0)
+    line = (4, y + ROW / 2), (WIDTH - 4, y + ROW / 2)
+    drawing.line(*line, colour="rule", width=0.7, z=1)
+    mark = "\u2717" if bad else "\u2713"
+    drawing.text(9, y, mark, SIZE, bold=True, colour="bug" if bad else "run")
+    drawing.text(26, y, title, SIZE, bold=bad)
+    drawing.text(322, y, where, SMALL, colour="muted")
 
 
 def score(suite: Sequence[Scenario], mutants: Sequence[Mutant] = MUTANTS) -> Scoreboard:

@@ -18,7 +18,7 @@ STOP = (
 )
 
 
-class Marks:
+class Landmarks:
     """The marks of one history: kind -> step numbers, ascending. The kinds are "MMIO" and STOP."""
 
     def __init__(self) -> None:

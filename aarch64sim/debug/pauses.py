@@ -1,4 +1,4 @@
-"""Stops that are more than a step: in front of a watched access, behind it, at the guest's own BRK.
+"""Stops that are more than a step: before a watched access, after it, at the guest's own BRK.
 
 Invariant: what is said and done follows from the machine's state at the stop, so that a replay does the same.
 """

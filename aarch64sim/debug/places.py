@@ -6,6 +6,7 @@ Invariant: a place is the address of an instruction, or a sentence says why it i
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from difflib import get_close_matches
 
 from aarch64sim.asm import Program
@@ -64,3 +65,16 @@ def _of_text(program: Program, text: str) -> int:
         near = get_close_matches(text, program.symbols, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"{text!r} is no label, no line and no address{hint}") from None
+
+
+def code_address(
+    program: Program,
+    where: int | str | None,
+    line: int | None,
+    is_memory: Callable[[int], bool],
+) -> int:
+    """The address of a place where an instruction can be; ValueError if there is none."""
+    address = address_of(program, where, line=line)
+    if address % 4 or not is_memory(address):
+        raise ValueError(f"no instruction can be at {address:#x}")
+    return address

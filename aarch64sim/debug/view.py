@@ -1,0 +1,160 @@
+"""Everything there is to see of a guest, its machine and its history.
+
+Invariant: looking changes nothing; what is shown is read from the track each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aarch64sim.arch import sysregs
+from aarch64sim.arch.step import StepState
+from aarch64sim.asm import Program
+from aarch64sim.debug import guest
+from aarch64sim.debug.landmarks import Landmarks
+from aarch64sim.debug.setup import Setup
+from aarch64sim.debug.stops import StepRecord, Stop
+from aarch64sim.debug.track import Track
+from aarch64sim.events import Event
+from aarch64sim.kvm.kernels import Kernel
+from aarch64sim.vmm.machine import ExitRecord, Machine
+
+
+class View:
+    """What a debugger shows of its `track`, and of the setup that the machine was made of."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.track = Track(setup.make())
+        self._setup = setup
+
+    # --- what the guest is made of, and where it stands --------------------------------------------------------------
+
+    @property
+    def machine(self) -> Machine:
+        """The guest, its kernel and its devices."""
+        return self.track.machine
+
+    @property
+    def program(self) -> Program:
+        """What runs."""
+        return self._setup.program
+
+    @property
+    def kernel(self) -> Kernel:
+        """Under which kernel."""
+        return self._setup.kernel
+
+    @property
+    def patched(self) -> bool:
+        """The machine has the patch."""
+        return self._setup.patched
+
+    @property
+    def position(self) -> int:
+        """How many steps led here."""
+        return self.track.position
+
+    @property
+    def length(self) -> int:
+        """How many steps are known: `goto` reaches all of them."""
+        return self.track.length
+
+    @property
+    def marks(self) -> Landmarks:
+        """Where in the history something else than a plain step ended."""
+        return self.track.marks
+
+    @property
+    def pc(self) -> int:
+        """The guest's PC."""
+        return self.machine.vcpu.pc
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """The guest's registers as GET_ONE_REG gives them, 64 bits each; `sp` is the current one."""
+        return guest.registers(self.machine)
+
+    def register(self, name: str) -> int:
+        """One of `registers`."""
+        return guest.register(self.machine, name)
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """`size` bytes of guest memory, without anything of the debugger's in it; OSError (EFAULT) outside."""
+        return self.machine.vm.read_memory(address, size)
+
+    @property
+    def ended(self) -> str:
+        """Why the guest can't go on; "" while it can."""
+        return self.machine.ended
+
+    @property
+    def console(self) -> str:
+        """What the UART has sent."""
+        return self.machine.uart.text
+
+    @property
+    def hardware(self) -> dict[str, int]:
+        """The bits that decide about the next step, as they stand now, while the host runs."""
+        vcpu, sys = self.machine.vcpu, self.machine.vcpu.cpu.sys
+        pstate = vcpu.cpu.pstate  # what the guest will be entered with: SPSR_EL2 of a real kernel
+        return {
+            "mdscr_el1.ss": int(vcpu.single_stepping),
+            "mdscr_el1.ss.guest": sys.mdscr_el1 & sysregs.MDSCR_SS,
+            "mdcr_el2.tde": int(bool(sys.mdcr_el2 & sysregs.MDCR_TDE)),
+            "spsr_el2.ss": pstate.ss,
+            "pstate.d": pstate.d,
+            "el": vcpu.el,
+            "step_pending": int(vcpu.step_pending),
+        }
+
+    # --- what has happened -------------------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> Stop:
+        """The stop at `position`; its `pc` is the current one, also after it was written."""
+        stop = self.track.stop()
+        return replace(stop, pc=self.pc) if self.position in self.track.history.inputs else stop
+
+    @property
+    def exits(self) -> Sequence[ExitRecord]:
+        """Every return of KVM_RUN in the last step."""
+        return self.last.exits
+
+    def stop_at(self, number: int) -> Stop:
+        """The stop of step `number` (0 to `length`)."""
+        return self.record(number).stop
+
+    @property
+    def stops(self) -> list[Stop]:
+        """All stops up to `position`, the start included."""
+        passing = self.track.passing(0, self.position)
+        return [self.record(0).stop, *(self.track.stop() for _ in passing)]
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything that happened up to `position`."""
+        return [event for n in range(1, self.position + 1) for event in self.events_of(n)]
+
+    def events_of(self, number: int) -> tuple[Event, ...]:
+        """What happened in step `number` (1 to `length`)."""
+        return self.record(number).events
+
+    def record(self, number: int) -> StepRecord:
+        """All about step `number` (0 to `length`); replayed if it is no longer kept."""
+        return self.track.record(number)
+
+    def records(self, first: int, last: int) -> list[StepRecord]:
+        """All about steps `first` to `last`; what is no longer kept is replayed in one go."""
+        return self.track.records(first, last)
+
+    @property
+    def changes(self) -> dict[str, tuple[int, int]]:
+        """Registers that the last step changed: name -> (old, new)."""
+        return self.record(self.position).changes
+
+    @property
+    def state(self) -> StepState:
+        """The state of the software-step machine after the last event."""
+        events = self.record(self.position).events
+        return events[-1].after if events else self.machine.vcpu.cpu.step_state()
