@@ -5,14 +5,19 @@ Invariant: bad input is one sentence on standard error and exit status 2, never 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from aarch64sim.__main__ import EXAMPLES, main
+from aarch64sim.__main__ import EXAMPLES, NOT_RUN, REINJECTED, main
+from aarch64sim.asm import refused
+from aarch64sim.evidence import record
+from aarch64sim.evidence.recorder import RecorderError
 from aarch64sim.kvm.kernels import behaviours, kernels
+from aarch64sim.limits import LIMITS
 from aarch64sim.vmm.start import recordings_folder
 
 STORE = "mov x0, #0x41\nstr w0, [x19]\nadd x1, x1, #1\nadd x2, x2, #1\nstr w20, [x20]\n"
@@ -61,7 +66,78 @@ def test_step_stops_at_its_limit(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "loop.s"
     path.write_text("again: b again\n", "utf-8")
     assert main(["step", str(path), "--limit", "3"]) == 0
-    assert "Stops: +0 +0 +0." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Stops: +0 +0 +0." in out
+    assert "This is the limit of 3 steps (--limit); the guest has not ended." in out
+
+
+def rows(out: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^ *(\d+)  [A-Z]", out, re.MULTILINE)]
+
+
+def test_step_has_a_row_for_every_stop(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "brk.s"
+    path.write_text(
+        "brk #1\nstr w20, [x20]\n.org 0x40001200\nmrs x10, elr_el1\nadd x10, x10, #4\n"
+        "msr elr_el1, x10\neret\n",
+        "utf-8",
+    )
+    assert main(["step", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert rows(out) == [1, 2, 3, 4, 5, 6, 7]
+    assert f"{NOT_RUN:<17} 0x40001200 +1200              Stopped at 0x40001200. {REINJECTED}" in out
+
+
+def test_a_guest_that_ends_in_an_error_is_status_1(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "nisv.s"
+    path.write_text("ldp x1, x2, [x19]\n", "utf-8")
+    assert main(["step", str(path), "--kernel", "v4.3"]) == 1
+    assert "ENABLE" not in capsys.readouterr().out.upper()
+    assert main(["step", str(path)]) == 1
+    assert "enable KVM_CAP_ARM_NISV_TO_USER" in capsys.readouterr().out
+
+
+def test_a_capability_is_enabled_where_there_is_one(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "nisv.s"
+    path.write_text("ldp x1, x2, [x19]\n", "utf-8")
+    cap = "KVM_CAP_ARM_NISV_TO_USER"
+    assert main(["step", str(path), "--enable-cap", cap]) == 1
+    assert "ARM_NISV" in capsys.readouterr().out
+    assert f"has no capability {cap}" in told(
+        capsys, "step", path, "--kernel", "v4.3", "--enable-cap", cap
+    )
+
+
+@pytest.mark.parametrize(("when", "stops"), [("2", "+4 +1280 +1284"), ("wait", "+4 +1280 +1284")])
+def test_the_irq_line_is_raised_at_a_step_or_when_the_guest_waits(
+    tmp_path: Path, capsys: Capture, when: str, stops: str
+) -> None:
+    path = tmp_path / "irq.s"
+    path.write_text(
+        "msr daifclr, #2\nagain: wfi\nb again\n.org 0x40001280\nnop\nstr w20, [x20]\n", "utf-8"
+    )
+    assert main(["step", str(path), "--irq", when]) == 0
+    assert f"Stops: {stops}." in capsys.readouterr().out
+
+
+def test_the_uart_has_input(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "echo.s"
+    path.write_text("ldr w0, [x19]\nstr w0, [x19]\nstr w20, [x20]\n", "utf-8")
+    assert main(["step", str(path), "--input", "Q"]) == 0
+    assert "UART: 'Q'" in capsys.readouterr().out
+
+
+def test_what_is_left_out_stands_in_help_and_in_limits(capsys: Capture) -> None:
+    assert main(["limits"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    overview = " ".join(capsys.readouterr().out.split())
+    for limit in LIMITS.values():
+        assert str(limit) in out
+        assert limit.what in overview
+    for names, reason in refused.in_words():
+        assert f"{names}: {reason}" in out
 
 
 @pytest.mark.parametrize(
@@ -141,7 +217,15 @@ def test_kernels_of_one_name_says_what_it_does_not_do_as_it_should(capsys: Captu
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["dance"], ["step"], ["replay"], ["step", "x", "--limit", "many"]]
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["step"],
+        ["replay"],
+        ["step", "x", "--limit", "many"],
+        ["step", "x", "--irq", "0"],
+    ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -157,6 +241,10 @@ EXAMPLE_ARGUMENTS = [
 ]
 
 
+def refuse(*_: object) -> None:
+    raise RecorderError("not here")
+
+
 @pytest.mark.parametrize("arguments", EXAMPLE_ARGUMENTS, ids=" ".join)
 def test_an_example_of_the_help_works(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
@@ -165,6 +253,10 @@ def test_an_example_of_the_help_works(
     if arguments[0] == "gdb":  # it would serve until somebody stops it
         arguments = [*arguments[:-1], "v9.9"]
         assert "no kernel 'v9.9'" in told(capsys, *arguments)
+    elif arguments[0] == "record":  # it would boot a kernel
+        monkeypatch.setattr(record, "Workshop", refuse)
+        monkeypatch.setattr(record, "kernel_image", Path)
+        assert "not here" in told(capsys, *arguments)
     else:
         assert main(arguments) == 0
 

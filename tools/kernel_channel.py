@@ -40,7 +40,7 @@ def ask(channel: websocket.WebSocket, kind: str, content: dict[str, Any], second
     channel.send(json.dumps(request | {"channel": "shell"}))
     ran, idle = Ran(), False
     deadline = time.monotonic() + seconds
-    # The server's pings keep the connection alive for ever: silence is measured here.
+    # The server's pings keep the connection alive forever: silence is measured here.
     while not (ran.reply and idle) and time.monotonic() < deadline:
         try:
             message = json.loads(channel.recv())

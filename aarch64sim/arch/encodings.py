@@ -89,7 +89,7 @@ DATA_IMMEDIATE = (
        "logical_immediate", where=_bitmask),
     _E("ands Rd, Rn, bitmask", "f 11 100100 N rrrrrr kkkkkk nnnnn ddddd", "ands_immediate",
        where=_bitmask),
-    _E("(o:movn|-|movz|movk) Rd, u16{, lsl halfword.shift}", "f oo 100101 hh iiiiiiiiiiiiiiii ddddd",
+    _E("(o:movn|-|movz|movk) Rd, half", "f oo 100101 hh iiiiiiiiiiiiiiii ddddd",
        "move_wide", where=_halfword),
     _E("(o:sbfm|bfm|ubfm|-) Rd, Rn, bit.immr, bit.imms", "f oo 100110 f rrrrrr kkkkkk nnnnn ddddd",
        "bitfield", where=_bit_positions),

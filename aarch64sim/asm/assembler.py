@@ -1,249 +1,301 @@
-"""Source text to a Program: labels, directives and literal pools around `syntax.read_instruction`.
+"""Source text to a Program: each statement makes its bytes at once, or when the sections have their addresses.
 
-Invariant: two passes over the same statements, the first gives each its address and size, the second its bytes;
-any text gives a Program or an AssemblyError that holds every fault found.
+Invariant: the first pass settles every size and offset, the second only values; any text gives a Program or an
+AssemblyError that holds every fault found.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 
-from aarch64sim.asm.directives import LARGEST, MAKERS, bytes_of, number, size_of
+from aarch64sim.asm.directives import (
+    ALIGNMENTS,
+    DATA,
+    IGNORED,
+    LARGEST,
+    MAKERS,
+    POOLS,
+    made,
+    number,
+)
+from aarch64sim.asm.expansion import Expansion
+from aarch64sim.asm.layout import lay_out
+from aarch64sim.asm.literals import Literal, Pools, asks_for_literal
+from aarch64sim.asm.merging import merge
+from aarch64sim.asm.place import MOVED, Place
 from aarch64sim.asm.program import Program, Segment
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruction
+from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
+from aarch64sim.asm.symbols import Symbols
 from aarch64sim.asm.syntax import read_instruction, spellings
-from aarch64sim.asm.text import Problem, Reader, Token, did_you_mean
-
-POOLS = {".ltorg", ".pool"}
-IGNORED = {".global", ".globl", ".text", ".data", ".arch", ".cpu", ".type", ".size"}
-DIRECTIVES = MAKERS | POOLS | IGNORED | {".org", ".equ", ".set", ".inst"}
-
-
-@dataclass
-class _Literal:
-    """An entry of a literal pool; its bytes are known when a statement that asks for it is read."""
-
-    size: int
-    data: bytes
-    address: int = 0
+from aarch64sim.asm.text import Problem, Token, UnknownYet
 
 
 class _Assembler:
     def __init__(self, text: str, base: int) -> None:
         self.source = Source(text)
-        self.base = self.address = base
-        self.symbols: dict[str, int] = {}
-        self.labels: dict[str, int] = {}  # name -> line of the definition
-        self.numeric: dict[str, list[tuple[int, int]]] = {}  # digits -> statement's order, address
-        self.pending: dict[tuple[object, ...], _Literal] = {}  # entries of the next pool
-        self.literals: dict[int, _Literal] = {}  # order of the statement -> its entry
-        self.pools: list[_Literal] = []
-        self.chunks: dict[int, bytes] = {}  # by address
-        self.lines: dict[int, int] = {}
-        self.late: list[Statement] = []  # assignments that need later labels
-        self.made = 0  # bytes so far
-        self.now = Statement(1, 0, [])
+        self.base = base
+        self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
+        self.words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
+        self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
+        self.ahead: list[
+            Callable[[], None]
+        ] = []  # assignments that may be asked for before their turn
+        self.commons: list[tuple[Statement, Callable[[], None]]] = []  # at the end of .bss
+        self.order = self.made = 0
 
     def run(self) -> Program:
-        source = self.source
-        last = Statement(len(source.lines), len(source.statements), [Token("end", "", 0)])
-        source.guard(self._place, source.statements)
-        source.guard(self._place_pool, [last])
-        source.guard(self._assign, self.late)
-        source.check()
-        source.guard(self._emit, source.statements)
-        source.check()
-        self.chunks.update((literal.address, literal.data) for literal in self.pools)
-        segments = _segments(self.chunks)
-        entry = self.symbols.get("_start", segments[0].address if segments else self.base)
-        return Program(source.text, self.base, segments, entry, dict(self.symbols), self.lines)
+        self._guard((s, partial(self._place, s)) for s in Expansion(self.source, self))
+        self._guard(self.commons)
+        sections = [s for s in self.sections.all.values() if s.loaded]
+        for section in sections:
+            self.pools.flush(section)
+        self.source.check()
+        changing = {place.section.name for place, _ in self.later}
+        merge((s for s in sections if s.name not in changing), self.symbols)
+        self.symbols.provided = lay_out(sections, self.base)
+        if any(section.address + section.size > 1 << 64 for section in sections):
+            problem = Problem(0, "the program does not fit below 2**64")
+            self.source.stop(Statement(1, 0, "", ""), problem)
+        for assign in (*self.ahead, *reversed(self.ahead), *self.ahead):
+            with suppress(Problem):
+                assign()
+        self._guard((place.statement, work) for place, work in self.later)
+        self.source.check()
+        return self._program(sections)
 
-    # --- symbols ---------------------------------------------------------------------------------------------------
-    def _reader(self, statement: Statement) -> Reader:
-        self.now = statement
-        return Reader(statement.tokens, statement.address, self._symbol, self._literal)
+    def _guard(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
+        for statement, work in works:
+            try:
+                work()
+            except Problem as problem:
+                self.source.fault(statement, problem)
 
-    def _symbol(self, token: Token) -> int:
-        if token.text == ".":
-            return self.now.address
-        if token.kind == "local":
-            digits, back = token.text[:-1].lstrip("0") or "0", token.text[-1] == "b"
-            places = self.numeric.get(digits, [])
-            near = [at for order, at in places if (order <= self.now.order) == back]
-            if not near:
-                what = f"'{digits}:' {'before' if back else 'after'} this line"
-                raise Problem(token.column, f"there is no label {what}", 2)
-            return near[-1 if back else 0]
-        if token.text not in self.symbols:
-            hint = did_you_mean(token.text, self.symbols)
-            raise Problem(token.column, f"unknown symbol '{token.text}'{hint}", 2)
-        return self.symbols[token.text]
+    def _program(self, sections: list[Section]) -> Program:
+        symbols = self.symbols.all()
+        entries = (symbols[name] for name in ("_start", "main") if name in self.symbols.labels)
+        lines = {s.address + offset: line for s in sections for offset, line in s.lines.items()}
+        segments = _segments(sections)
+        entry = next(entries, self.base)
+        return Program(self.source.text, self.base, segments, entry, symbols, lines)
 
-    def _define(self, token: Token, statement: Statement) -> None:
-        if token.kind == "number" and token.text.isdigit() and len(token.text) < 10:
-            places = self.numeric.setdefault(str(int(token.text)), [])
-            places.append((statement.order, self.address))
-            return
-        if token.kind != "name" or token.text == ".":
-            raise Problem(token.column, f"expected a label, found {token}")
-        if token.text in self.labels:
-            line = self.labels[token.text]
-            raise Problem(token.column, f"label '{token.text}' is already defined in line {line}")
-        self.labels[token.text] = statement.line
-        self.symbols[token.text] = self.address
+    # --- what conditions and counts ask ----------------------------------------------------------------------------
+    def value(self, statement: Statement) -> int:
+        place = self._here(statement)
+        value = place.expression()
+        if not place.settled:
+            self.later.append((place, partial(place.check_expression, value)))
+        return value
 
-    def _assign(self, statement: Statement) -> None:
+    def defined(self, name: str) -> bool:
+        return self.symbols.known(name) is not None
+
+    # --- first pass ------------------------------------------------------------------------------------------------
+    def _here(self, s: Statement) -> Place:
+        section = self.sections.now
+        run, registers = section.runs[-1][1], self.symbols.registers
+        return Place(s, self.order, self.symbols, registers, section, run, len(run), section.size)
+
+    def _put(self, data: bytes, section: Section) -> None:
+        if section.zero and data.strip(b"\0"):
+            raise Problem(0, f"section {section.name} holds nothing but zeros")
+        self.made += len(data)
+        if self.made > LARGEST:
+            self.made = 0  # say it once
+            raise Problem(0, f"the program is too large: at most {LARGEST} bytes")
+        section.runs[-1][1].extend(data)
+
+    def _place(self, s: Statement) -> None:
+        self.order += 1
+        section, name = self.sections.now, s.name
+        if name[-1:] == ":":
+            if section.loaded:
+                self.symbols.define(s.text[:-1], section, s.line, self.order)
+        elif s.text in self.words and section.loaded:
+            self._place_word(s, self.words[s.text])
+        elif name in SECTION_DIRECTIVES:
+            self.sections.choose(name, s.rest, len(name))
+        elif name in (".equ", ".set") or (name and s.rest.lstrip()[:1] == "="):
+            self._place_assignment(s)
+        elif not section.loaded:
+            pass  # for debuggers and linkers
+        elif name[:1] == ".":
+            self._place_directive(s)
+        else:
+            self._place_instruction(s)
+
+    def _place_word(self, s: Statement, word: bytes) -> None:
+        section = self.sections.now
+        offset = section.size
+        if offset % 4:
+            what = "expected a multiple of 4, put .align 2 before it"
+            raise Problem(0, f"instruction at address {section.address + offset:#x}: {what}")
+        section.alignment = max(section.alignment, 4)
+        section.lines[offset] = s.line
+        self._put(word, section)
+
+    def _place_instruction(self, s: Statement) -> None:
+        place = self._here(s)
+        tokens = place.tokens()
+        if tokens[0].text.lower() not in spellings():
+            if len(tokens) > 2 and tokens[1].text == ".req":
+                self._rename_register(s.text[: len(s.name)], tokens[2].text)
+                return
+            raise unknown_instruction(tokens)
+        if asks_for_literal(tokens):
+            place.entry = self._literal(place, tokens)
+        try:
+            word = read_instruction(Reader(tokens)).to_bytes(4, "little")
+        except UnknownYet:
+            self._place_word(s, bytes(4))
+            self.later.append((place, place.write_instruction))
+        except Problem as problem:
+            raise explained(problem, tokens) from problem
+        else:
+            self.words[s.text] = word
+            self._place_word(s, word)
+
+    def _literal(self, place: Place, tokens: list[Token]) -> Literal:
+        value = tokens[4:]
+        moving = any(
+            t.text == "." or t.kind == "local" for t in value
+        )  # means something else elsewhere
+        assigned = ((t.text, self.symbols.values.get(t.text)) for t in value)
+        size = 4 if tokens[1].text.lower().startswith("w") else 8
+        return self.pools.entry(place.section, size, place.order if moving else tuple(assigned))
+
+    def _rename_register(self, name: str, register: str) -> None:
+        self.symbols.rename_register(name, register)
+        self.words.clear()
+
+    # --- directives ------------------------------------------------------------------------------------------------
+    def _place_directive(self, s: Statement) -> None:
+        name = s.name
+        if name in MAKERS:
+            self._place_bytes(s)
+        elif name in IGNORED or name.startswith(".cfi_"):
+            if name == ".local":
+                self.symbols.local |= set(_names(s))
+        elif name in POOLS:
+            self.pools.flush(self.sections.now)
+        elif name == ".org":
+            self._place_org(s)
+        elif name == ".weak":
+            self.symbols.weak |= set(_names(s))
+        elif name == ".unreq":
+            self._rename_register(s.rest.strip(), "")
+        elif name in (".comm", ".lcomm"):
+            self._place_common(s)
+        else:
+            raise unknown_directive(name)
+
+    def _place_bytes(self, s: Statement) -> None:
+        place, section, name = self._here(s), self.sections.now, s.name
+        unit = 4 if name == ".inst" else DATA.get(name, 0)
+        try:
+            data = made(name, place.reader(), section)
+        except UnknownYet:
+            if not unit:
+                raise
+            data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
+        if not place.settled and name not in ALIGNMENTS:
+            self.later.append((place, partial(place.write_bytes, len(data))))
+        if section.kind == "code" and place.offset % 4 == 0 and name in (".inst", ".word"):
+            section.lines |= dict.fromkeys(range(place.offset, place.offset + len(data), 4), s.line)
+        self._put(data, section)
+
+    def _place_assignment(self, s: Statement) -> None:
         """`.equ name, value` or `name = value`."""
-        r = self._reader(statement)
+        place = self._here(s)
+        self.later.append((place, partial(self._assign, place)))
+        with suppress(UnknownYet):
+            self._assign(place)
+        if not place.settled:
+            self.ahead.append(partial(self._assign, place))
+
+    def _assign(self, place: Place) -> None:
+        r = Reader(place.tokens(), place)
         mark = "," if r.accept(".equ") or r.accept(".set") else "="
         name = r.advance()
         if name.kind != "name" or name.text == ".":
             r.fail(f"expected a name, found {name}", token=name)
-        if name.text in self.labels:
-            r.fail(f"'{name.text}' is already a label in line {self.labels[name.text]}", token=name)
         r.expect(mark)
         value = r.expression()
         r.expect_end()
-        self.symbols[name.text] = value
+        self.symbols.assign(name.text, value, name.column)
 
-    def _assigned(self, token: Token) -> int | None:
-        """The value that a symbol other than a label has here: it may be given another."""
-        return None if token.text in self.labels else self.symbols.get(token.text)
-
-    # --- first pass: addresses -------------------------------------------------------------------------------------
-    def _place(self, statement: Statement) -> None:
-        tokens = statement.tokens
-        while len(tokens) > 2 and tokens[1].text == ":" and tokens[1].kind == "mark":
-            self._define(tokens[0], statement)
-            del tokens[:2]
-        statement.address = self.address
-        first, name = tokens[0], statement.name
-        if first.kind == "end" or name in IGNORED:
-            del tokens[:-1]
-        elif _assigns(statement):
-            try:
-                self._assign(statement)
-            except Problem as problem:
-                if not problem.message.startswith(("unknown symbol", "there is no label")):
-                    raise
-                self.late.append(statement)
-        elif first.kind != "name":
-            what = "a label, a directive or an instruction"
-            raise Problem(first.column, f"expected {what}, found {first}")
-        elif name in POOLS:
-            self._place_pool(statement)
-        elif name == ".org":
-            self._place_org(statement)
-        elif name in MAKERS:
-            r = self._reader(statement)
-            r.advance()
-            self._grow(statement, size_of(name, r))
+    def _place_org(self, s: Statement) -> None:
+        """`.org place, fill`: an offset in the section or, which GNU as has not, an address."""
+        place, section = self._here(s), self.sections.now
+        offset, fill = self._org(place)
+        if offset < section.size or offset + section.address > 1 << 64:
+            least = section.size + (section.address if section.name == ".text" else 0)
+            raise Problem(len(s.name) + 1, f".org goes back: expected {least:#x} or more")
+        if any(fill):
+            self._put(fill * (offset - section.size), section)
         else:
-            self._place_instruction(statement)
+            section.leave_gap(offset - section.size)
 
-    def _grow(self, statement: Statement, size: int) -> None:
-        statement.size = size
-        self.made += size
-        self.address += size
-        if self.made > LARGEST or self.address > 1 << 64:
-            self.made = self.address = 0  # say it once
-            what = f"the program is too large: at most {LARGEST} bytes, below 2**64"
-            raise Problem(statement.tokens[0].column, what)
+        def check() -> None:
+            if self._org(place)[0] != offset:
+                raise Problem(0, MOVED)
 
-    def _place_instruction(self, statement: Statement) -> None:
-        tokens, name = statement.tokens, statement.name
-        column = tokens[0].column
-        if name.startswith(".") and name != ".inst":
-            hint = did_you_mean(name, DIRECTIVES)
-            raise Problem(column, f"unknown directive '{name}'{hint}")
-        if name not in spellings() and name != ".inst":
-            hint = did_you_mean(name, spellings())
-            raise Problem(column, f"unknown mnemonic '{tokens[0].text}'{hint}")
-        if self.address % 4:
-            what = "expected a multiple of 4, put .align 2 before it"
-            raise Problem(column, f"instruction at address {self.address:#x}: {what}")
-        self._grow(statement, 4)
-        if name == "ldr" and len(tokens) > 4 and tokens[3].text == "=":
-            value, size = tokens[4:], 4 if tokens[1].text.lower().startswith("w") else 8
-            key: tuple[object, ...] = (size, *((t.text, self._assigned(t)) for t in value))
-            if any(t.text == "." or t.kind == "local" for t in value):
-                key = (statement.order,)  # means something else elsewhere
-            entry = self.pending.setdefault(key, _Literal(size, bytes(size)))
-            self.literals[statement.order] = entry
+        self.later.append((place, check))
 
-    def _place_org(self, statement: Statement) -> None:
-        r = self._reader(statement)
-        r.advance()
-        token, target = r.token, r.expression()
+    def _org(self, place: Place) -> tuple[int, bytes]:
+        r = place.reader()
+        target = r.expression()
+        fill = number(r, 1) if r.accept(",") else b"\0"
         r.expect_end()
-        if target < self.base:
-            target += self.base  # an offset, as in GNU as
-        if not self.address <= target <= 1 << 64:
-            what = f"expected {self.address:#x} or more, found {target:#x}"
-            r.fail(f".org goes back: {what}", token=token)
-        self.address = target
+        return target - (place.section.address if target >= self.base else 0), fill
 
-    def _place_pool(self, statement: Statement) -> None:
-        for entry in sorted(self.pending.values(), key=lambda entry: entry.size):
-            self.address += -self.address % entry.size
-            entry.address = self.address
-            self._grow(statement, entry.size)
-            self.pools.append(entry)
-        self.pending = {}
+    def _place_common(self, s: Statement) -> None:
+        """`.comm name, size, alignment`: zeros under that name; `.lcomm`, or `.comm` of a local one, stand in .bss."""
+        place = self._here(s)
+        r = place.reader()
+        name = r.advance()
+        r.expect(",")
+        size = r.number("size", 0, LARGEST)
+        alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else 1
+        r.expect_end()
 
-    # --- second pass: bytes ----------------------------------------------------------------------------------------
-    def _emit(self, statement: Statement) -> None:
-        name, address = statement.name, statement.address
-        if not name or name == ".org" or name in POOLS:
-            return
-        if _assigns(statement):
-            self._assign(statement)
-            return
-        r = self._reader(statement)
-        if name in MAKERS:
-            r.advance()
-            data = bytes_of(name, r, statement.size)
-        elif name == ".inst":
-            r.advance()
-            data = number(r, 4)
-            r.expect_end()
+        def allocate(section: Section) -> None:
+            self._put(section.padding(alignment), section)
+            self.symbols.define(name.text, section, s.line, self.order)
+            self._put(bytes(size), section)
+
+        if s.name == ".lcomm" or name.text in self.symbols.local:
+            self.commons.append((s, partial(allocate, self.sections.named(".bss"))))
         else:
-            data = read_instruction(r).to_bytes(4, "little")
-        self.chunks[address] = data
-        if name not in MAKERS or (name == ".word" and address % 4 == 0):
-            self.lines |= dict.fromkeys(range(address, address + len(data), 4), statement.line)
-
-    def _literal(self, r: Reader, size: int) -> int:
-        """Read the value behind `=` into its pool entry, the address of which this is."""
-        entry = self.literals.get(self.now.order)
-        if entry is None or entry.size != size:
-            what = "expected a label: only ldr to a general register takes =value"
-            r.fail(what, 2, self.now.tokens[-1])
-        entry.data = number(r, size)
-        return entry.address
+            allocate(self.sections.named("COMMON", "aw", "nobits"))
 
 
-def _assigns(statement: Statement) -> bool:
-    tokens = statement.tokens
-    return statement.name in (".equ", ".set") or (len(tokens) > 2 and tokens[1].text == "=")
+def _names(s: Statement) -> Iterable[str]:
+    return (name.strip() for name in s.rest.split(","))
 
 
-def _segments(chunks: dict[int, bytes]) -> tuple[Segment, ...]:
-    """The chunks by address, neighbours joined."""
+def _segments(sections: list[Section]) -> tuple[Segment, ...]:
+    """The bytes by address, neighbours joined."""
     joined: list[tuple[int, bytearray]] = []
     end = -1
-    for address in sorted(filter(chunks.get, chunks)):
+    runs = ((s.address + offset, data) for s in sections for offset, data in s.runs if data)
+    for address, data in sorted(runs, key=lambda run: run[0]):
         if address != end:
             joined.append((address, bytearray()))
-        joined[-1][1].extend(chunks[address])
-        end = address + len(chunks[address])
+        joined[-1][1].extend(data)
+        end = address + len(data)
     return tuple(Segment(address, bytes(data)) for address, data in joined)
 
 
 def assemble(source: str, base: int = 0x4000_0000) -> Program:
-    """The Program of A64 assembly text in GNU syntax, its first byte at guest-physical address `base`.
+    """The Program of A64 assembly text in GNU syntax, its section .text at guest-physical address `base`.
 
-    Entered at `_start` if there is such a label, else at its first byte. Raises AssemblyError with every fault found.
+    Entered at the label `_start`, else at `main`, else at `base`. The other sections get the addresses that GNU ld
+    gives them. Raises AssemblyError with every fault found.
 
     >>> program = assemble("loop: subs x0, x0, #1\\n b.ne loop")
     >>> [f"{address:#x} {word:#010x}" for address, word in program.words()]

@@ -1,56 +1,42 @@
-"""The directives that make bytes: numbers, strings, gaps and alignment.
+"""The directives that make bytes: numbers, strings, gaps and alignment; and the names of all others.
 
-Invariant: `size_of` in the first pass and `bytes_of` in the second agree about every statement.
+Invariant: `made` may be called again when the sections have their addresses; then a size must come out as before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from aarch64sim.asm.text import Reader, string_bytes
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.sections import Section
+from aarch64sim.asm.text import string_bytes
 
 LARGEST = 16 << 20  # bytes that one source may make
-NOP = (0xD503201F).to_bytes(4, "little")
 DATA = {".byte": 1, ".hword": 2, ".short": 2, ".2byte": 2, ".word": 4, ".long": 4, ".int": 4, ".4byte": 4,
-        ".quad": 8, ".xword": 8, ".dword": 8, ".8byte": 8}  # fmt: skip
+        ".quad": 8, ".xword": 8, ".dword": 8, ".8byte": 8, ".octa": 16}  # fmt: skip
 STRINGS = {".ascii": b"", ".asciz": b"\0", ".string": b"\0"}
-ALIGNMENTS = (".align", ".p2align", ".balign")
-GAPS = (".space", ".skip", ".zero")
-MAKERS = {*DATA, *STRINGS, *ALIGNMENTS, *GAPS}
+ALIGNMENTS = {".align", ".p2align", ".balign"}
+GAPS = {".space", ".skip", ".zero"}
+MAKERS = {*DATA, *STRINGS, *ALIGNMENTS, *GAPS, ".fill", ".inst"}
+POOLS = {".ltorg", ".pool"}
+ASSIGNMENTS = {".equ", ".set"}
+# They tell linkers, debuggers and humans something that a guest without an operating system cannot see.
+IGNORED = {".global", ".globl", ".local", ".hidden", ".protected", ".internal", ".type", ".size", ".arch", ".cpu",
+           ".arch_extension", ".file", ".loc", ".ident", ".addrsig", ".addrsig_sym", ".variant_pcs", ".eabi_attribute",
+           ".title", ".sbttl", ".list", ".nolist"}  # fmt: skip
 
 
-def size_of(name: str, r: Reader) -> int:
-    """How many bytes the directive makes; `r` stands behind its name."""
-    if name in DATA:
-        return DATA[name] * (1 + sum(t.text == "," and t.kind == "mark" for t in r.tokens))
-    if name in STRINGS:
-        return len(_strings(r, STRINGS[name]))
-    token, count = r.token, r.expression()
-    if name in GAPS:
-        if not 0 <= count <= LARGEST:
-            r.fail(f"{count} bytes are out of range: expected 0 to {LARGEST}", token=token)
-        return count
-    if name != ".balign":
-        if not 0 <= count <= 20:
-            r.fail(f"alignment 2**{count} is out of range: expected 0 to 20", token=token)
-        count = 1 << count
-    if count < 1 or count & count - 1 or count > 1 << 20:
-        r.fail(f"alignment {count}: expected a power of 2 up to {1 << 20}", token=token)
-    return -r.address % count
-
-
-def bytes_of(name: str, r: Reader, size: int) -> bytes:
-    """The bytes themselves; `size` is what `size_of` said."""
+def made(name: str, r: Reader, section: Section) -> bytes:
+    """The bytes that one of MAKERS makes at the end of the section; `r` stands after its name."""
     if name in DATA:
         return b"".join(_list(r, lambda: number(r, DATA[name])))
     if name in STRINGS:
-        return _strings(r, STRINGS[name])
-    r.expression()
-    fill = number(r, 1) if r.accept(",") else None
-    r.expect_end()
-    if fill is None and name in ALIGNMENTS:  # code may go on: the same bytes as GNU as
-        return bytes(size % 4) + NOP * (size // 4)
-    return (fill or b"\0") * size
+        return b"".join(_list(r, lambda: _string(r) + STRINGS[name]))
+    if name == ".inst":
+        return b"".join(_list(r, lambda: number(r, 4)))
+    if name == ".fill":
+        return _fill(r)
+    return _aligned(name, r, section) if name in ALIGNMENTS else _gap(r)
 
 
 def number(r: Reader, size: int) -> bytes:
@@ -61,13 +47,58 @@ def number(r: Reader, size: int) -> bytes:
     return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
 
-def _strings(r: Reader, end: bytes) -> bytes:
-    def one() -> bytes:
-        if r.token.kind != "string":
-            r.fail(f"expected a string in double quotes, found {r.token}")
-        return string_bytes(r.advance()) + end
+def power_of_2(name: str, r: Reader) -> int:
+    """An alignment in bytes, for `.align` and `.p2align` written as the power."""
+    token, count = r.token, r.expression()
+    if name != ".balign":
+        if not 0 <= count <= 20:
+            r.fail(f"alignment 2**{count} is out of range: expected 0 to 20", token=token)
+        count = 1 << count
+    if count < 1 or count & count - 1 or count > 1 << 20:
+        r.fail(f"alignment {count}: expected a power of 2 up to {1 << 20}", token=token)
+    return count
 
-    return b"".join(_list(r, one))
+
+def _aligned(name: str, r: Reader, section: Section) -> bytes:
+    """`.p2align power, fill, most`: the fill and the most bytes that it may take can be left out."""
+    alignment, fill, most = power_of_2(name, r), b"", None
+    if r.accept(",") and r.token.text != ",":
+        fill = number(r, 1)
+    if r.accept(","):
+        most = r.number("number of bytes", 0, LARGEST)
+    r.expect_end()
+    return section.padding(alignment, most, fill)
+
+
+def _gap(r: Reader) -> bytes:
+    count = _count(r, 1)
+    fill = number(r, 1) if r.accept(",") else b"\0"
+    r.expect_end()
+    return fill * count
+
+
+def _fill(r: Reader) -> bytes:
+    """`.fill count, size, value`: as in GNU as at most 4 bytes of the value, the others are 0."""
+    count, size, value = _count(r, 8), 1, b""
+    if r.accept(","):
+        size = r.number("size", 0, 8)
+    if r.accept(","):
+        value = number(r, 8)[: min(size, 4)]
+    r.expect_end()
+    return value.ljust(size, b"\0") * count
+
+
+def _count(r: Reader, size: int) -> int:
+    token, count = r.token, r.expression()
+    if not 0 <= count <= LARGEST // size:
+        r.fail(f"{count} bytes are out of range: expected 0 to {LARGEST // size}", token=token)
+    return count
+
+
+def _string(r: Reader) -> bytes:
+    if r.token.kind != "string":
+        r.fail(f"expected a string in double quotes, found {r.token}")
+    return string_bytes(r.advance())
 
 
 def _list(r: Reader, read: Callable[[], bytes]) -> Iterator[bytes]:

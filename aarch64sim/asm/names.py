@@ -14,7 +14,8 @@ from aarch64sim.arch.pattern import Encoding
 from aarch64sim.arch.syndrome import system_fields, system_key
 from aarch64sim.arch.sysregs import KEYS
 from aarch64sim.asm.operands import FieldValues, Kind, Operand
-from aarch64sim.asm.text import Reader, did_you_mean
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.text import did_you_mean
 
 BARRIERS = {"oshld": 1, "oshst": 2, "osh": 3, "nshld": 5, "nshst": 6, "nsh": 7, "ishld": 9, "ishst": 10, "ish": 11,
             "ld": 13, "st": 14, "sy": 15}  # fmt: skip

@@ -5,6 +5,7 @@ Invariant: as in `operands`, reading and writing of one kind are inverse; a valu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -17,8 +18,9 @@ from aarch64sim.arch.vocabulary import (
     sign_extend,
 )
 from aarch64sim.asm.operands import FieldValues, Kind, Operand
-from aarch64sim.asm.text import Reader
+from aarch64sim.asm.reader import Reader
 
+_ABSOLUTE = re.compile(":abs_g([0-3])(|_nc|_s):")
 Bounds = Callable[[FieldValues], tuple[int, ...]]  # the least, the most, and the step if not 1
 Put = Callable[[FieldValues, int], FieldValues]
 Get = Callable[[FieldValues], int]
@@ -100,6 +102,35 @@ class AddImmediate(Operand):
         return f"#{f['imm']:#x}" + (", lsl #12" if f["shift"] else "")
 
 
+class Halfword(Operand):
+    """16 bits and their place, `#1, lsl #16`, or `#:abs_g1:address` for those 16 bits of an address."""
+
+    def read(self, r: Reader, f: FieldValues) -> None:
+        if r.token.text == "#" and r.tokens[r.at + 1].kind == "relocation":
+            r.advance()
+        if match := _ABSOLUTE.fullmatch(r.token.text):
+            r.advance()
+            self._read_part(r, f, int(match[1]), match[2])
+            return
+        f["imm"], f["shift"] = r.number("immediate", 0, 0xFFFF), 0
+        if r.accept(","):
+            r.expect("lsl")
+            f["shift"] = r.number("shift amount", 0, 48 if f["sf"] else 16, 16) // 16
+
+    def _read_part(self, r: Reader, f: FieldValues, part: int, kind: str) -> None:
+        """`:abs_g1:` fits in the first two parts, `:abs_g1_nc:` need not, `:abs_g1_s:` is signed: MOVZ or MOVN."""
+        token, value, bits = r.token, r.expression(), 16 * (part + 1)
+        low, high = (-1 << bits, (1 << bits) - 1) if kind == "_s" else (0, (1 << bits) - 1)
+        if kind != "_nc" and part < 3 and not low <= value <= high:
+            r.fail(f"{value} is out of range: expected {low} to {high}", 3, token)
+        if kind == "_s":
+            f["op"], value = (0, ~value) if value < 0 else (2, value)
+        f["imm"], f["shift"] = value >> 16 * part & 0xFFFF, part
+
+    def write(self, f: FieldValues, address: int) -> str:
+        return f"#{f['imm']:#x}" + (f", lsl #{16 * f['shift']}" if f["shift"] else "")
+
+
 class NegativeAdd(AddImmediate):
     """A negative immediate of ADD or SUB: the other of the two with its absolute value."""
 
@@ -177,10 +208,12 @@ class Target(Operand):
     def read(self, r: Reader, f: FieldValues) -> None:
         token = r.token
         if r.accept("="):
-            value = r.literal(r, 4 << f["sf"] if self.row.mnemonic == "ldr" and "sf" in f else 0)
+            value = r.context.literal(
+                r, 4 << f["sf"] if self.row.mnemonic == "ldr" and "sf" in f else 0
+            )
         else:
             value = r.expression()
-        what, unit, here = "target", 1, r.address
+        what, unit, here = "target", 1, r.context.address()
         if self.page:
             what, unit, value, here = "page", 4096, value >> 12, here >> 12
         distance = sign_extend(value - here, 52 if self.page else 64)
@@ -210,8 +243,7 @@ KINDS: dict[str, Kind] = {
     "tested": partial(Number, what="bit number", bounds=lambda f: (0, 31 + 32 * f.get("sf", 1))),
     "amount": partial(Number, what="shift amount"),
     "zero": partial(Number, what="offset", bounds=lambda f: (0, 0)),
-    "halfword": _held("shift amount", lambda f: (0, 48 if f["sf"] else 16, 16),
-                      lambda f, n: {"shift": n // 16}, lambda f: 16 * f["shift"]),
+    "half": Halfword,
     # Views of immr and imms: the amount of LSL; lsb and width of BFI, BFC, SBFIZ, UBFIZ; the width of the others.
     "left": _held("shift amount", _position, lambda f, n: {"immr": -n & _top(f), "imms": _top(f) - n},
                   lambda f: _top(f) - f["imms"]),

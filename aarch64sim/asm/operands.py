@@ -6,15 +6,22 @@ Invariant: `read` and `write` of one kind stand side by side and are inverse; ne
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from aarch64sim.arch.pattern import Encoding
-from aarch64sim.asm.text import Reader, Token, did_you_mean
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.text import Token, did_you_mean
 
 FieldValues = dict[str, int]
 _NAMED_REGISTERS = {"sp": "x31", "wsp": "w31", "xzr": "x31", "wzr": "w31", "lr": "x30", "fp": "x29",
                     "ip0": "x16", "ip1": "x17"}  # fmt: skip
 _REGISTERS = {f"{letter}{n}": (letter, n) for letter in "xwbhsdq" for n in range(32)}
 EXTENDS = ("uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx")
+
+
+def register_of(name: str) -> tuple[str, int] | None:
+    """Class letter and number of the register with this name (in lower case), None if there is none."""
+    return _REGISTERS.get(_NAMED_REGISTERS.get(name, name))
 
 
 class Operand:
@@ -47,7 +54,7 @@ def register_name(letter: str, n: int, sp: bool = False) -> str:
 def read_register(r: Reader, letters: str, sp: bool = False) -> tuple[str, int]:
     """Class letter and number of the register that must come next; `letters` are the possible classes."""
     token, text = r.token, r.token.text.lower()
-    letter, n = _REGISTERS.get(_NAMED_REGISTERS.get(text, text), ("", 0))
+    letter, n = register_of(text) or ("", 0)
     if not letter:
         r.fail(f"expected {_expected(letters, sp)}, found {token}{_hint(token)}")
     if letter not in letters:
@@ -61,6 +68,7 @@ def read_register(r: Reader, letters: str, sp: bool = False) -> tuple[str, int]:
     return letter, n
 
 
+@cache
 def _expected(letters: str, sp: bool) -> str:
     x, w = ("x0-x30 or sp", "w0-w30 or wsp") if sp else ("x0-x30 or xzr", "w0-w30 or wzr")
     named = {"x": f"a 64-bit register ({x})", "w": f"a 32-bit register ({w})",

@@ -6,18 +6,20 @@ Invariant: columns are those of the source as written: comments are blanked, nev
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aarch64sim.asm.text import Problem, Token, tokenize
-
-_COMMENT = re.compile(
-    r"""(?P<keep>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^\\\n])'?) | //[^\n]* | /\*.*?\*/ | (?P<open>/\*.*)""",
-    re.DOTALL | re.VERBOSE,
-)
-
+from aarch64sim.asm.text import Problem
 
 MOST = 50  # errors that are collected: a text that is no assembly at all says so soon
+LARGEST = 64 << 20  # characters
+# Each alternative takes what it begins with, closed or not, so that no character is looked at twice.
+_STRING = r'"(?:\\.|[^"\\\n])*"?' + r"|'(?:\\.|[^\\\n])?'?"
+_COMMENT = re.compile(
+    rf"(?P<keep>{_STRING})|//[^\n]*|/\*.*?\*/|(?P<open>/\*.*)", re.DOTALL | re.ASCII
+)
+_PIECE = re.compile(rf"(?:{_STRING}|[^;\"'])+", re.DOTALL)
+_HEAD = re.compile(r"\s*(?:((?:[\w.$]|\\[\w@]|\\\(\))+)([ \t]*:(?!:))?)?", re.ASCII)
 
 
 class AssemblyError(ValueError):
@@ -36,73 +38,82 @@ class AssemblyError(ValueError):
         return "\n".join(f"line {e.line}, column {e.column}: {e.message}" for e in self.errors)
 
 
-@dataclass
+@dataclass(slots=True)
 class Statement:
-    """One label, directive or instruction with its labels: tokens closed by `end`; `address` and `size` in bytes."""
+    """One label, directive or instruction, and where it stands in the source; what a macro makes stands at its call."""
 
-    line: int
-    order: int
-    tokens: list[Token]
-    address: int = 0
-    size: int = 0
+    line: int  # from 1
+    column: int  # from 0
+    name: str  # the first word, in lower case; of a label with its colon
+    text: str
+    origin: str = ""  # of what a macro or a repetition made: which one
 
     @property
-    def name(self) -> str:
-        """The directive or mnemonic in lower case; "" if there is none."""
-        return self.tokens[0].text.lower()
+    def rest(self) -> str:
+        """What follows the first word."""
+        return self.text[len(self.name) :]
+
+
+def cut(text: str, line: int, column: int = 0, origin: str = "") -> Iterator[Statement]:
+    """The statements of one line without comments."""
+    for piece in _PIECE.finditer(text) if ";" in text else (_PIECE.match(text),):
+        if piece is None:
+            continue
+        at, end = piece.span()
+        while True:
+            head = _HEAD.match(text, at, end)
+            if head is None or head[2] is None:
+                break
+            start, at = head.start(1), head.end()
+            yield Statement(line, column + start, head[1] + ":", head[1] + ":", origin)
+        if head is not None:
+            start = head.end() if head[1] is None else head.start(1)
+            if body := text[start:end].rstrip():
+                yield Statement(line, column + start, (head[1] or "").lower(), body, origin)
 
 
 class Source:
-    """The statements of a source, and the faults found in it so far."""
+    """The lines of a source, and the faults found in it so far."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = text.split("\n")
         self.errors: list[AssemblyError] = []
-        self.statements: list[Statement] = []
+
+    def statements(self) -> Iterator[Statement]:
+        """All statements in order; a comment without an end is noted as a fault."""
+        if len(self.text) > LARGEST:
+            what = f"the source is too large: {len(self.text)} characters, at most {LARGEST}"
+            self.stop(Statement(1, 0, "", ""), Problem(0, what))
         for number, line in enumerate(self._without_comments(), 1):
-            if not line.lstrip().startswith("#"):
-                self._cut(number, line)
+            if line and not line.lstrip().startswith("#"):
+                yield from cut(line, number)
 
     def _without_comments(self) -> list[str]:
         def blank(match: re.Match[str]) -> str:
             if match["open"]:
                 line = self.text.count("\n", 0, match.start())
                 column = match.start() - (self.text.rfind("\n", 0, match.start()) + 1)
-                self.fault(line + 1, Problem(column, "the comment that starts here has no end"))
+                what = "the comment that starts here has no end"
+                self.fault(Statement(line + 1, column, "", ""), Problem(0, what))
             return match["keep"] or re.sub(r"[^\n]", " ", match[0])
 
         return _COMMENT.sub(blank, self.text).split("\n")
 
-    def _cut(self, number: int, line: str) -> None:
-        try:
-            tokens = tokenize(line)
-        except Problem as problem:
-            self.fault(number, problem)
-            return
-        current: list[Token] = []
-        for token in tokens:
-            if token.kind == "end" or (token.kind == "mark" and token.text == ";"):
-                current.append(Token("end", "", token.column))
-                self.statements.append(Statement(number, len(self.statements), current))
-                current = []
-            else:
-                current.append(token)
-
-    def fault(self, line: int, problem: Problem) -> None:
-        """Note a fault in that line; raise them all when there are MOST."""
-        text = self.lines[line - 1].rstrip("\r")
-        self.errors.append(AssemblyError(line, problem.column + 1, problem.message, text))
+    def fault(self, statement: Statement, problem: Problem) -> None:
+        """Note a fault in that statement; raise them all when there are MOST."""
+        text = self.lines[statement.line - 1].rstrip("\r")
+        column, message = statement.column + problem.column, problem.message
+        if statement.origin:  # the call stands in the line, not the text that it made
+            column, message = statement.column, f"{message} ({statement.origin})"
+        self.errors.append(AssemblyError(statement.line, column + 1, message, text))
         if len(self.errors) == MOST:
             self.check()
 
-    def guard(self, work: Callable[[Statement], None], statements: list[Statement]) -> None:
-        """Do the work on each statement; note the Problems it meets."""
-        for statement in statements:
-            try:
-                work(statement)
-            except Problem as problem:
-                self.fault(statement.line, problem)
+    def stop(self, statement: Statement, problem: Problem) -> None:
+        """Note a fault after which nothing more can be said, and raise."""
+        self.fault(statement, problem)
+        self.check()
 
     def check(self) -> None:
         """Raise the AssemblyError of all faults so far."""

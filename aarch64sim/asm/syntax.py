@@ -15,8 +15,9 @@ from aarch64sim.arch.encodings import ENCODINGS
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
-from aarch64sim.asm.operands import FieldValues, Operand, Register
-from aarch64sim.asm.text import Problem, Reader
+from aarch64sim.asm.operands import FieldValues, Operand, Register, register_of
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.text import Problem, UnknownYet
 
 _KINDS = operands.KINDS | numbers.KINDS | names.KINDS
 _PIECES = re.compile(r"[\[\]!{}]|, | |[^\s\[\]!,{}]+")
@@ -109,11 +110,24 @@ def spellings() -> dict[str, list[tuple[Encoding, FieldValues]]]:
     return dict(table)
 
 
+@cache  # a few thousand at most: mnemonics, classes of registers
+def _forms(mnemonic: str, letter: str) -> list[tuple[Encoding, FieldValues]]:
+    """The rows that a mnemonic can be with a first operand of that class of registers; all of them if none can."""
+
+    def possible(row: Encoding, preset: FieldValues) -> bool:
+        first = _template(row).parts[:1]
+        return not (first and isinstance(first[0], Register)) or letter in first[0].letters(preset)
+
+    forms = spellings()[mnemonic]
+    return [form for form in forms if possible(*form)] or forms if letter else forms
+
+
 def read_instruction(r: Reader) -> int:
     """The word of the instruction whose mnemonic, one of `spellings`, is the next token; Problem where it is wrong."""
-    forms = spellings()[r.advance().text.lower()]
+    mnemonic = r.advance().text.lower()
+    register = register_of(r.token.text.lower())
     start, problems = r.at, []
-    for row, preset in forms:
+    for row, preset in _forms(mnemonic, register[0] if register else ""):
         fields = dict(preset)
         r.at = start
         try:
@@ -123,7 +137,8 @@ def read_instruction(r: Reader) -> int:
             problems.append(problem)
         else:
             return row.build(fields)
-    raise max(problems, key=lambda problem: (problem.column, problem.weight))
+    unknown = (problem for problem in problems if isinstance(problem, UnknownYet))
+    raise next(unknown, None) or max(problems, key=lambda p: (p.column, p.weight))
 
 
 @cache  # at most 256 values

@@ -321,6 +321,10 @@ class Debugger(View):
 
         self.track.input(give)
 
+    def irq_line(self, level: int) -> None:
+        """KVM_IRQ_LINE here and now; the steps after this one are forgotten."""
+        self.track.input(lambda machine: machine.vm.irq_line(level))
+
     def __repr__(self) -> str:
         return (
             f"Debugger({self.kernel.name}, step {self.position} of {self.length}, pc={self.pc:#x})"

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aarch64sim.evidence.errors import EvidenceError
+from aarch64sim.evidence.scenario import Scenario, scenarios_in
 from aarch64sim.kvm.kernels import Kernel, UnknownKernelError, changed
 from aarch64sim.kvm.vcpu import UNKNOWN
 from aarch64sim.kvm.vm_state import Host, SmcCall
@@ -44,7 +46,7 @@ def linux_errno(error: OSError) -> int:
     return _LINUX_ERRNO.get(error.errno or 0, error.errno or 0)
 
 
-class RecordingError(ValueError):
+class RecordingError(EvidenceError):
     """The folder or a recording in it cannot be read; the text is one sentence."""
 
 
@@ -110,6 +112,10 @@ class Folder:
             self.kernels = {
                 entry["kernel"]: entry for entry in list(json.loads(self._text("kernels.json")))
             }
+        texts = self.path / "scenarios"
+        if texts.is_dir() and not any(self.path.glob("scenarios.jsonl*")):
+            self.scenarios = {s.name: scenario_line(s) for s in scenarios_in(texts)}
+            return
         for number, line in enumerate(self._text("scenarios.jsonl").splitlines(), 1):
             with _reading(f"scenarios.jsonl, line {number}"):
                 entry = json.loads(line)
@@ -191,6 +197,19 @@ class Folder:
                 return changed(entry)
             except UnknownKernelError as error:
                 raise RecordingError(str(error)) from None
+
+
+def scenario_line(scenario: Scenario) -> dict[str, Any]:
+    """What scenarios.jsonl says of a scenario: the words in memory, and their text."""
+    program = [
+        {
+            "address": hex(address),
+            "word": f"{word:#010x}",
+            "text": scenario.program.line_text(address).partition("//")[0].strip(),
+        }
+        for address, word in scenario.words
+    ]
+    return {"scenario": scenario.name, "about": scenario.about, "program": program}
 
 
 def host_of(entry: dict[str, Any]) -> Host:

@@ -173,6 +173,7 @@ HISTORY = (
 
 # When Linus Torvalds released them: year and month. A release that is missing here is drawn after all others.
 _RELEASED = {
+    "3.11": (2013, 9),
     "3.14": (2014, 3),
     "4.3": (2015, 11),
     "4.6": (2016, 5),

@@ -273,9 +273,9 @@ class Vcpu(VcpuState):
 
 _ERRNO_TEXTS = {
     errno.EINTR: "KVM_RUN was interrupted; call it again",
-    errno.ENOSYS: "the access outside memory has no valid syndrome, so KVM cannot emulate it;"
-    " enable KVM_CAP_ARM_NISV_TO_USER to handle it in userspace",
+    errno.ENOSYS: "the access outside memory has no valid syndrome, so KVM cannot emulate it",
 }
+_ADVICE = "; enable KVM_CAP_ARM_NISV_TO_USER to handle it in userspace"  # where there is one
 
 
 def _enter_guest(vcpu: VcpuState, limit: int) -> tuple[Taken | None, int]:
@@ -308,7 +308,11 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.adjust_pc()
         vcpu.disarm_step()
     if ret < 0:
-        raise OSError(-ret, _ERRNO_TEXTS.get(-ret, os.strerror(-ret)))
+        text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
+        has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED
+        if -ret == errno.ENOSYS and has_cap:
+            text += _ADVICE
+        raise OSError(-ret, text)
     if vcpu.vm.log.watching:
         reason = vcpu.kvm_run.exit_reason.name
         vcpu.note(What.USERSPACE_EXIT, f"KVM_RUN returns: KVM_EXIT_{reason}", kind=reason)

@@ -147,7 +147,7 @@ TRANSCRIPT = (
         ("stepi 2", "x/i $pc", "monitor kernel fixed", "stepi 2", "x/i $pc"),
     ),
     (
-        "A breakpoint right behind the store, under Linux 4.3",
+        "A breakpoint right after the store, under Linux 4.3",
         "v4.3",
         ("break *0x40000008", "stepi", "stepi", "p $x1"),
     ),
@@ -167,7 +167,7 @@ def transcript() -> str:
         "What a stock `gdb-multiarch` prints, attached to `labs/programs/store.s`:",
         f"```asm\n{program('store').strip()}\n```",
         "Look at the second `stepi` of the first two sessions. Under Linux 4.3 it ends two instructions later: the guest"
-        " has run the `str`\nand the `add` behind it, and gdb was told of one stop. [Lab 08](08-attach-gdb.ipynb)"
+        " has run the `str`\nand the `add` after it, and gdb was notified of one stop. [Lab 08](08-attach-gdb.ipynb)"
         " says why.",
     ]
     for title, kernel, commands in TRANSCRIPT:

@@ -15,7 +15,7 @@ from aarch64sim.evidence import eras_table, recording
 from aarch64sim.evidence.eras_table import ROWS, Row
 from aarch64sim.evidence.recording import Folder, Recording
 from aarch64sim.kvm import kernels
-from aarch64sim.kvm.kernels import behaviours, broken_by, fixed_by, released
+from aarch64sim.kvm.kernels import HISTORY, behaviours, broken_by, fixed_by, in_words, released
 from aarch64sim.vmm import recordings_folder
 from aarch64sim.vmm.machine import EXIT_BASE
 
@@ -81,7 +81,7 @@ def returns(made: Recording) -> list[Return]:
 
 
 def guest_log(made: Recording) -> list[int]:
-    """Where a guest that steps itself was told of a stop: the log that its handler has written.
+    """Where a guest that steps itself was notified of a stop: the log that its handler has written.
 
     Each entry is three doublewords: ESR_EL1, ELR_EL1, SPSR_EL1.
     """
@@ -206,7 +206,7 @@ class Commit:
     """A commit: the fields that it set right, and those that it made wrong."""
 
     moment: Moment
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
     broke: tuple[str, ...]
 
 
@@ -218,4 +218,17 @@ def commits() -> list[Commit]:
             if when:
                 table.setdefault(when, ([], []))[column].append(life.field)
     rows = sorted(table.items(), key=lambda entry: (entry[0].year, entry[0].commit))
-    return [Commit(when, tuple(mended), tuple(broke)) for when, (mended, broke) in rows]
+    return [Commit(when, tuple(fixed), tuple(broke)) for when, (fixed, broke) in rows]
+
+
+def changes_between_wrongs() -> list[tuple[Any, str, str]]:
+    """(commit, field, what it did from then on) where a commit set a field from one wrong behaviour to another."""
+    fields = {life.field for life in lives()}
+    found, wrong = [], {}
+    for commit in HISTORY:
+        for name, value in commit.to.items():
+            if name in fields and value != getattr(kernels["fixed"], name):
+                if commit.id and wrong.get(name, value) != value:
+                    found.append((commit, name, in_words(value)))
+                wrong[name] = value
+    return found

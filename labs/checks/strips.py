@@ -19,8 +19,8 @@ from widgets.models.drawing import Drawing, Point
 _FORMS = {
     "step": ("disc", "run", True, "stop: an instruction was stepped"),
     "spent": ("diamond", "stop", True, "stop: the step was spent before the guest was entered"),
-    "fake": ("triangle", "bug", True, "stop: pretended by the kernel"),
-    "told": ("disc", "run", True, "the guest's handler was told of a stop"),
+    "fake": ("triangle", "bug", True, "stop: faked by the kernel"),
+    "told": ("disc", "run", True, "the guest's handler was notified of a stop"),
     "MMIO": ("square", "muted", False, "KVM_EXIT_MMIO with this PC"),
     "EINTR": ("plus", "muted", False, "EINTR with this PC"),
     "missing": ("cross", "bug", False, "no stop: should have stopped here"),
@@ -68,7 +68,7 @@ class Strips(Figure):
             parts.append(f"There is no stop at {place:#x} in {_listed(names)}.")
         fakes = [s.name for s in self.strips if any(k == "fake" for k, _ in s.marks)]
         if fakes:
-            parts.append(f"Stops that the kernel pretended are in {_listed(fakes)}.")
+            parts.append(f"Stops that the kernel faked are in {_listed(fakes)}.")
         return f"{self.title}: {len(self.strips)} strips. " + (
             " ".join(parts) or "No stop is missing."
         )

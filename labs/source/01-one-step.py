@@ -1,7 +1,8 @@
 # %% [markdown]
 # # One step: two bits, three states
 #
-# *About 35 minutes. Before it: [Start here](00-start-here.ipynb). All terms are in the [glossary](glossary.md).*
+# *About 55 minutes; there is a mark where to stop after half of them. Before it: [Start here](00-start-here.ipynb).
+# New words are explained where they first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
 # In lab 00 you followed a machine of three states. Nothing in the CPU stores these states. They are *computed*, before
 # every instruction, from a few bits. In this lab you compute them yourself, until your table and the CPU agree on
@@ -12,12 +13,17 @@
 # * predict the state from `MDSCR_EL1.SS`, `PSTATE.SS`, the [Exception level](glossary.md), `PSTATE.D` and
 #   `MDSCR_EL1.KDE`;
 # * say why SS = 0 means *pending*, and not *off*;
-# * say what any instruction, exception and ERET does to a step, and where the stop points to.
+# * say what each instruction, exception and ERET does to a step, and which address the stop reports.
 
 # %% [markdown]
 # ## Predict
 
 # %%
+from itertools import product
+
+from checks.lab01.bench import Bench
+
+from aarch64sim.arch.step import step_state
 from widgets import Question, StepLab
 from widgets.course import exercises, program
 
@@ -29,7 +35,7 @@ Question(
     "A debugger has stepped a guest and now wants it to run freely. Before the ERET into the guest it clears"
     " SPSR_EL2.SS, and nothing else. What does the guest do?",
     {
-        "it runs freely": "Many people think so, and it is the one thing that does not happen. Watch.",
+        "it runs freely": "Many people think so, and that is exactly what does not happen. Watch.",
         "it runs one instruction and stops": "That would be SS = 1: one instruction granted.",
         "it stops at once, before any instruction": "Nothing is granted, and the stop is still wanted.",
     },
@@ -41,8 +47,8 @@ Question(
     "There is no hypervisor. A kernel at EL1 wants to step itself. It sets MDSCR_EL1.SS, and nothing else. What"
     " happens?",
     {
-        "a stop after the next instruction": "MDSCR_EL1.SS is a switch, but not the only one in the line.",
-        "a stop after every instruction": "MDSCR_EL1.SS is a switch, but not the only one in the line.",
+        "a stop after the next instruction": "MDSCR_EL1.SS is a switch, but not the only switch in the circuit.",
+        "a stop after every instruction": "MDSCR_EL1.SS is a switch, but not the only switch in the circuit.",
         "nothing": "A kernel that could stop itself anywhere would stop in its own stop handler. More is needed.",
     },
     right="nothing",
@@ -52,14 +58,14 @@ Question(
 # ## Watch
 #
 # Here is the guest of lab 00 again, this time under a kernel that steps correctly. Click **Step** three times. The
-# third step is the plainest there is: an `add`.
+# third step is the simplest one possible: an `add`.
 
 # %% name="panel"
 panel = StepLab(store, kernel="fixed")
 panel
 
 # %% [markdown]
-# This is the way of that third step, made by the same clicks in code:
+# This is the path of that third step, reproduced in code:
 
 # %%
 third = StepLab(store, kernel="fixed")
@@ -87,12 +93,11 @@ third.diagram()
 #
 # ### Without the hypervisor
 #
-# Now take all software away. `Bench` is a bare CPU: *you* are the software at EL2, you set the bits and execute the
-# ERET. `tde` is a bit of the hypervisor's, `MDCR_EL2.TDE`. It means: debug exceptions go to me, at EL2.
+# Now remove all the software. `Bench` is a bare CPU: *you* are the software at EL2, you set the bits and execute the
+# ERET. `tde` is one of the hypervisor's bits, `MDCR_EL2.TDE`. It means: debug exceptions go to me, at EL2. After the
+# three instructions of `little` comes a branch to itself; the bench gives up after 20 instructions.
 
 # %%
-from checks.lab01.bench import Bench
-
 little = """
     mov   x0, #0x41
     add   x1, x1, #1
@@ -117,7 +122,8 @@ Bench(little).enter(el=1, tde=1, mdscr_ss=1, spsr_ss=0)
 Bench(little).enter(el=1, tde=1, mdscr_ss=0, spsr_ss=0)
 
 # %% [markdown]
-# And the kernel of the second prediction, at EL1, with MDSCR_EL1.SS and nothing else:
+# And the kernel of the second prediction, at EL1, with MDSCR_EL1.SS and nothing else. `host=1` takes the hypervisor
+# away: the software that sets the bits is at EL1 itself.
 
 # %% name="bench-alone"
 Bench(little, host=1).enter(el=1, mdscr_ss=1, spsr_ss=1)
@@ -128,7 +134,7 @@ Bench(little, host=1).enter(el=1, mdscr_ss=1, spsr_ss=1)
 # Before every instruction the CPU answers three questions.
 #
 # **1. Where would the exception go?** The [debug target level](glossary.md) is EL2 if the hypervisor asks for it
-# (`MDCR_EL2.TDE` or `HCR_EL2.TGE` is 1), else EL1.
+# (`MDCR_EL2.TDE` is 1, or `HCR_EL2.TGE`, which sends all of a program's exceptions there), else EL1.
 #
 # **2. Is stepping possible here?** The manual says: are [debug exceptions enabled](glossary.md) from the current
 # level. It compares where you are with the target:
@@ -143,21 +149,8 @@ Bench(little, host=1).enter(el=1, mdscr_ss=1, spsr_ss=1)
 # by masking. The middle row is the kernel that debugs itself: KDE permits it, and D masks it for a while, as
 # `PSTATE.I` masks interrupts. Every exception entry sets D.
 #
-# **3. How far is the step?** Here is the CPU's answer for all combinations, computed now:
-
-# %%
-from itertools import product
-
-from aarch64sim.arch.step import step_state
-
-print("MDSCR_EL1.SS   possible here   PSTATE.SS   state")
-for mdscr_ss, possible_here, pstate_ss in product((0, 1), (False, True), (0, 1)):
-    reached = step_state(mdscr_ss=mdscr_ss, pstate_ss=pstate_ss, enabled=possible_here)
-    print(f"{mdscr_ss:^12}   {'yes' if possible_here else 'no':^13}   {pstate_ss:^9}   {reached}")
-
-# %% [markdown]
-# Six rows of eight are *inactive*. What switches stepping on is MDSCR_EL1.SS *and* being where it is possible.
-# PSTATE.SS takes no part in that. It is a permission for one instruction:
+# **3. How far has the step got?** If MDSCR_EL1.SS is 0, or stepping is not possible here, the machine is *inactive*.
+# PSTATE.SS plays no part in that. It is a permission for one instruction:
 #
 # > **PSTATE.SS = 1: one instruction may run. PSTATE.SS = 0: it has run; stop.**
 #
@@ -168,23 +161,24 @@ for mdscr_ss, possible_here, pstate_ss in product((0, 1), (False, True), (0, 1))
 # No transition is stored, either. It is enough to know what happens to PSTATE.SS. Three rules:
 #
 # * An instruction that **completes** sets PSTATE.SS to 0. The manual's function for it is called `SSAdvance`.
-# * An **exception entry** saves PSTATE.SS in SPSR_ELx.SS, then sets PSTATE.SS to 0 and PSTATE.D to 1. A call (SVC,
-#   HVC, SMC) completes *before* it raises its exception, so it saves 0. Anything else has not run, so the bit is saved
-#   as it is.
+# * An **exception entry** saves PSTATE.SS in SPSR_ELx.SS, then sets PSTATE.SS to 0 and PSTATE.D to 1. A call completes
+#   *before* it raises its exception, so it saves 0: SVC calls a kernel, HVC a hypervisor, SMC the firmware. In every
+#   other case the instruction has not run, so the bit is saved unchanged.
 # * An **ERET** is the only instruction that can set PSTATE.SS to 1. It copies SPSR_ELx.SS, but only if stepping is
 #   impossible where it stands and possible where it goes to. Otherwise it sets PSTATE.SS to 0.
 #
-# Peter Maydell appealed to the first rule when he reviewed the patch that brought stepping to KVM, on 26 November
-# 2014:
+# Peter Maydell, who maintains QEMU's Arm emulation, appealed to the first rule when he reviewed the patch that brought
+# stepping to KVM, on 26 November 2014:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC
 # > to skip the emulated instruction (cf the comment in the pseudocode SSAdvance() function).
 
 # %% [markdown]
+# *This is the middle of the lab. Next time, run all cells and go on here.*
+#
 # ## Try
 #
-# Six tasks. Write your answer in place of `pass` or `None`, and run the cell. `lab.hint("possible")` in a cell of your
-# own gives a hint, `print(lab.explain("possible"))` the whole answer with its reasons.
+# Six tasks. Write your answer in place of `pass` or `None`, and run the cell.
 #
 # **Task 1, `possible`.** Question 2 as a function. `el` and `target_el` are 0, 1 or 2; the others are bits.
 
@@ -207,7 +201,7 @@ print(lab.explain("possible"))
 
 # %% [markdown]
 # **Task 2, `state`.** Question 3 as a function: return "inactive", "active-not-pending" or "active-pending".
-# `possible_here` is what your first function would return.
+# `possible_here` is what your first function would return. The check compares your function with the CPU.
 
 
 # %% name="task-state"
@@ -227,14 +221,27 @@ lab.check("state", state)
 print(lab.explain("state"))
 
 # %% [markdown]
-# **Task 3, `stops`.** `little` starts at 0x40000000. The hypervisor steps it (`tde=1, mdscr_ss=1`). How many
-# instructions run after one ERET, and what is ELR_EL2 at the stop? Give both for SPSR_EL2.SS = 1 and for 0. Decide
-# before you ask the bench.
+# Here is the CPU's own answer for all combinations, with yours next to it:
+
+# %% name="state-table"
+print("MDSCR_EL1.SS   possible here   PSTATE.SS   state                yours")
+for mdscr_ss, possible_here, pstate_ss in product((0, 1), (False, True), (0, 1)):
+    yours = state(mdscr_ss, pstate_ss, possible_here)
+    reached = step_state(mdscr_ss=mdscr_ss, pstate_ss=pstate_ss, enabled=possible_here)
+    shown = str(reached) if yours else "?"
+    print(
+        f"{mdscr_ss:^12}   {'yes' if possible_here else 'no':^13}   {pstate_ss:^9}   {shown:20} {yours or ''}".rstrip()
+    )
+
+# %% [markdown]
+# **Task 3, `stops`.** The hypervisor steps `b there` at 0x40000000; `there` is at 0x40000010 (`tde=1, mdscr_ss=1`). How
+# many instructions run after one ERET, and what is ELR_EL2 at the stop, as a number? Give both for SPSR_EL2.SS = 1 and
+# for 0. Decide before you ask the bench.
 
 # %% name="task-stops"
 stops = {1: (None, None), 0: (None, None)}  # SPSR_EL2.SS: (instructions, ELR_EL2)
 ### BEGIN SOLUTION
-stops = {1: (1, 0x4000_0004), 0: (0, 0x4000_0000)}
+stops = {1: (1, 0x4000_0010), 0: (0, 0x4000_0000)}
 ### END SOLUTION
 lab.check("stops", stops)
 
@@ -262,8 +269,8 @@ lab.check("saved", saved)
 print(lab.explain("saved"))
 
 # %% [markdown]
-# **Task 5, `self_step`.** No hypervisor. A kernel stands in its stop handler, at EL1, and is about to ERET to its own
-# code, also at EL1. Exactly one instruction of that code shall run. Give the bits: `d` is PSTATE.D in the handler,
+# **Task 5, `self_step`.** No hypervisor. A kernel is in its stop handler, at EL1, and is about to ERET to its own
+# code, also at EL1. Exactly one instruction of that code should run. Give the bits: `d` is PSTATE.D in the handler,
 # `spsr_d` and `spsr_ss` are what SPSR_EL1 holds. Try them: `Bench(little, host=1).enter(el=1, **bits)`.
 
 # %% name="task-self-step"
@@ -278,8 +285,8 @@ print(lab.explain("self_step"))
 
 # %% [markdown]
 # **Task 6, `transitions`.** The whole machine. MDSCR_EL1.SS is 1. Fill in the state *after* each event. The check then
-# puts the CPU into every combination of the bits, lets every event happen, and compares with your table. It finds a
-# cell that is wrong in a single case.
+# puts the CPU into every combination of the bits, lets every event happen, and compares with your table. It catches a
+# cell that is wrong in even one case.
 
 # %% name="task-transitions"
 IN, NOT_PENDING, PENDING = "inactive", "active-not-pending", "active-pending"
@@ -306,7 +313,7 @@ print(lab.explain("transitions"))
 
 # %% [markdown]
 # When the sweep agrees, count the cells in which you wrote *active-not-pending*. There are not many ways into the
-# state in which an instruction may run, and somebody has prepared each of them on purpose. If one instruction too many
+# state in which an instruction may run, and each of them was set up deliberately. If one instruction too many
 # runs, ask who granted it.
 
 # %% [markdown]
@@ -327,7 +334,7 @@ Question(
 Question(
     "A hypervisor steps a guest over an SVC. Where does the guest stop?",
     {
-        "behind the SVC": "The handler runs first, and it is stepped, too.",
+        "after the SVC": "The handler runs first, and it is also stepped.",
         "at the first instruction of the guest's handler": "The exception entry sets SS to 0: a stop is pending.",
         "nowhere: exceptions end the step": "They do, and the end of a step is a stop.",
     },
@@ -336,7 +343,7 @@ Question(
 
 # %% name="check-reports" jupyter={"source_hidden": true}
 Question(
-    "A debugger is told of a Software Step exception with ELR_EL2 = 0x40000010. Which instruction was stepped?",
+    "A debugger is notified of a Software Step exception with ELR_EL2 = 0x40000010. Which instruction was stepped?",
     {
         "the one at 0x40000010": "That one has not run. ELR_EL2 is where the guest goes on.",
         "the one at 0x4000000c": "Only if it was no branch. The exception does not say.",
@@ -357,5 +364,5 @@ print(lab.progress())
 # * In Linux: `arch/arm64/kernel/debug-monitors.c` steps user programs, and the kernel itself for kgdb.
 # * In this project: `aarch64sim/arch/step.py` is this lab in 100 lines; `tests/arch/test_claims.py` holds the CPU to
 #   44 statements of the manual.
-# * A question to take along: in task 4 the abort saved SS = 1, rightly. Who takes that 1 away when the instruction is
+# * A question to take along: in task 4 the abort saved SS = 1, which is correct. Who takes that 1 away when the instruction is
 #   emulated?

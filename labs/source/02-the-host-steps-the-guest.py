@@ -1,22 +1,28 @@
 # %% [markdown]
-# # The host steps the guest: four bits, and nobody may notice
+# # The host steps the guest: four bits, and nobody is allowed to notice
 #
-# *About 40 minutes. Before it: [One step](01-one-step.ipynb). All terms are in the [glossary](glossary.md).*
+# *About 65 minutes; there is a mark where to stop after half of them. Before it: [One step](01-one-step.ipynb). New
+# words are explained where they first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
 # In lab 01 you set the bits yourself. Here [KVM](glossary.md) does it, because a debugger in userspace has asked for
-# it. It has to be careful: the guest has the same registers, and may want to debug itself.
+# it. It has to be careful, because the guest uses the same registers and may want to debug itself.
 #
 # **What you will be able to do**
 #
 # * drive a step through `KVM_SET_GUEST_DEBUG`, `KVM_RUN` and `KVM_GET_ONE_REG`;
 # * name the bits that KVM sets just before it enters the guest, and say what each is for;
 # * say who sees which MDSCR_EL1;
-# * explain why the guest's own stepping is squashed meanwhile.
+# * explain why the guest's own stepping is switched off meanwhile (*squashed*, in the words of the patch's author).
 
 # %% [markdown]
 # ## Predict
 
 # %%
+from checks.lab02.probe import Probe, guest
+
+from aarch64sim import ExitReason, GuestDebug, assemble, kernels
+from aarch64sim.evidence import recording
+from aarch64sim.vmm import Machine, recordings_folder
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
@@ -28,9 +34,9 @@ Question(
     "A debugger steps a guest, so MDSCR_EL1.SS must be 1. At a stop it reads the guest's MDSCR_EL1 with"
     " KVM_GET_ONE_REG. Is SS set?",
     {
-        "yes: stepping is on": "It is on, and yet the bit is not there. This lab is about where it is.",
+        "yes: stepping is on": "Stepping is on, but this is not where you see the bit. This lab shows where it is.",
         "no": "KVM hides its own bit. This lab is about how well.",
-        "only after the first step": "It is never there. This lab is about where it is.",
+        "only after the first step": "It is never there. This lab shows where it is.",
     },
     right="no",
 )
@@ -50,8 +56,8 @@ Question(
 # %% [markdown]
 # ## Watch
 #
-# Step the program three times. Then click *set SS* in the lane of the kernel: below the timeline you read which line
-# of this project did it, and which Linux commit it mirrors.
+# Step the program three times. Then click *set SS* in the lane of the kernel: below the timeline you can see which
+# line of this project did it, and which Linux commit it mirrors.
 
 # %% name="panel"
 panel = StepLab(store, kernel="fixed")
@@ -79,10 +85,7 @@ third.diagram()
 # Under the panel there are three calls. In C they are ioctls on the file descriptor of a vCPU; here they are methods
 # with the same names. `Machine` gives you a VM with memory, a vCPU, and devices.
 
-# %%
-from aarch64sim import ExitReason, GuestDebug, assemble, kernels
-from aarch64sim.vmm import Machine
-
+# %% name="by-hand"
 machine = Machine(assemble(store), kernels["fixed"])
 vcpu = machine.vcpu
 vcpu.set_guest_debug(GuestDebug.ENABLE | GuestDebug.SINGLESTEP)  # KVM_SET_GUEST_DEBUG
@@ -104,12 +107,11 @@ print(run, "with PC", hex(vcpu.get_one_reg("pc")))
 #
 # ### The probe
 #
-# What was in the CPU while the guest ran? No software can say: KVM changes it before the entry and changes it back
-# after the exit. So clip a probe to the CPU. It reads the real registers right before each ERET.
+# What was in the CPU while the guest ran? Userspace cannot see it: KVM changes the registers before the entry and
+# changes them back after the exit. (Inside the kernel, KVM's own tracepoints can.) So attach a probe to the CPU. It
+# reads the real registers right before each ERET.
 
-# %%
-from checks.lab02.probe import Probe, guest
-
+# %% name="probe"
 probe = Probe(vcpu)
 vcpu.run()
 probe.last
@@ -126,7 +128,7 @@ probe.last
 # | `SPSR_EL2.SS` = 1 | one instruction is granted |
 # | `MDCR_EL2.TDA` = 1 | *trap debug access*: the guest's MRS and MSR of debug registers come to the kernel |
 #
-# Alex Bennée wrote the patch. On 25 November 2014 he said when it must happen:
+# Alex Bennée wrote the patch that brought stepping to KVM. On 25 November 2014 he said when it must happen:
 #
 # > As userspace can and will manipulate guest registers before restarting any tweaking of the registers has to occur
 # > just before control is passed back to the guest.
@@ -134,12 +136,12 @@ probe.last
 # So inside KVM_RUN there is a loop, and each turn is: *put the host's bits in place - ERET - the guest runs - an
 # exception to EL2 - put the guest's bits back - look at why*. Userspace, which only ever looks between two KVM_RUNs,
 # finds the guest's own bits. Keep the first of these in mind: in Bennée's version, the kernel sets SS **at every
-# entry**, again and again. Labs 04 and 05 are about what that does to a step that is already spent.
+# entry**, again and again. Labs 04 and 05 show what this does to a step that has already been used up.
 #
 # ### MDSCR_EL1 lies
 #
-# This guest asks for the register, asks for KDE and SS, and asks again. It is stepped all the while. Three witnesses
-# are heard at every stop: the guest (what its MRS found), GET_ONE_REG, and the probe. `guest(program, control)` makes
+# This guest reads the register, sets KDE and SS, and reads it again, while the host steps it. `KDE` is the bit of lab 01
+# that permits stepping at the target level itself. At every stop we ask three witnesses: the guest (what its MRS found), GET_ONE_REG, and the probe. `guest(program, control)` makes
 # a machine as above, and calls KVM_SET_GUEST_DEBUG.
 
 # %% name="lie"
@@ -170,14 +172,24 @@ for line, register in (
 # %% [markdown]
 # Read the columns. The guest is being stepped from the first instruction to the last, so SS *must* be 1 in the CPU,
 # and the probe says so. The guest finds 0. Then it writes 0x2001, and reads 0x2001 back, as if its write had gone to
-# the register. It has gone to a copy in the kernel. The CPU has never seen KDE.
+# the register. It has gone to a copy in the kernel.
 #
-# Is a real kernel as good a liar? This is Linux 6.1.192, recorded while it stepped a guest that does the same:
+# This is `fixed`, which does it as Linux does from 6.14 on: the CPU has never seen KDE. Older kernels put the host's SS
+# into the guest's own value, so the CPU had 0x2001. With TDE set that did no harm, because KDE does not count below
+# the target level:
 
-# %%
-from aarch64sim.evidence import recording
-from aarch64sim.vmm import recordings_folder
+# %% name="kde"
+for name in ("v4.3", "v6.3", "v6.14", "fixed"):
+    stepped = guest(asks, GuestDebug.ENABLE | GuestDebug.SINGLESTEP, kernel=name).vcpu
+    probe = Probe(stepped)
+    for _ in range(5):
+        stepped.run()
+    print(f"{name:6} MDSCR_EL1 in the CPU, at the last ERET: {probe.last.mdscr_el1:#x}")
 
+# %% [markdown]
+# Does a real kernel lie as well? This is Linux 6.1.192, recorded while it stepped a guest that does the same:
+
+# %% name="recorded"
 recorded = next(
     iter(recording.load(recordings_folder()).recordings("linux-6.1.192", "k_selfstep_alu_both"))
 )
@@ -201,7 +213,10 @@ RecordedRun("linux-6.1.192", "k_selfstep_alu_both")
 #
 # ### The guest's own stepping is squashed
 #
-# `step-itself.s` is a guest that steps itself, as in task 5 of lab 01. Its handler counts the stops in `x10`.
+# *This is the middle of the lab. Next time, run all cells and go on here.*
+#
+# `step-itself.s` is a guest kernel that steps its own code, as you did in task 5 of lab 01. Its handler counts the
+# stops in `x10`.
 
 # %%
 step_itself = program("step-itself")
@@ -219,14 +234,14 @@ for words, control in (
     print(f"{words:22} stops counted by the guest: {count}; returns of KVM_RUN: {exits}")
 
 # %% [markdown]
-# With guest debug on, the handler never runs. It is enough that the host debugs at all: it need not step. Bennée gave
+# With guest debug on, the handler never runs. It is enough that the host is debugging at all; it need not be stepping. Bennée gave
 # the reason in the same mail:
 #
 # > Furthermore while guest debugging is in effect we need to squash the ability of the guest to single-step itself as
 # > we have no easy way of re-entering the guest after the exception has been delivered to the hypervisor.
 #
 # There is one MDSCR_EL1.SS and one PSTATE.SS. With TDE every step exception goes to EL2. If it were the guest's, KVM
-# would have to hand it on to EL1, by software, with the guest's step machine in the right state. It does not try.
+# would have to hand it on to EL1, in software, with the guest's step machine in the right state. It does not try.
 #
 # ### A leak
 #
@@ -243,13 +258,12 @@ for name in ("v4.3", "v5.0", "v5.13", "v6.1", "v6.14", "fixed"):
 
 # %% [markdown]
 # Up to 6.0 the host's bit leaked into what userspace saw. Commit 34fbdee086cf (6.1) keeps the guest's own SS apart. So
-# "GET_ONE_REG shows the guest's own value" is a rule that had to be mended.
+# "GET_ONE_REG shows the guest's own value" is a rule that had to be restored by a fix.
 
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("control")` in a cell of your own gives a hint, `print(lab.explain("control"))` the whole
-# answer with its reasons.
+# Five tasks. All of them are about `fixed`, that is, about Linux from 6.14 on.
 #
 # **Task 1, `control`.** The value with which KVM_SET_GUEST_DEBUG asks for single-stepping. `GuestDebug` has the flags;
 # or use a plain number.
@@ -265,8 +279,8 @@ lab.check("control", control)
 print(lab.explain("control"))
 
 # %% [markdown]
-# **Task 2, `entry`.** A guest has written 0x2001 (KDE and SS) to its MDSCR_EL1. Now the host steps it. What is in the
-# CPU at the ERET? `mdscr_el1` is the whole register, the others are bits.
+# **Task 2, `entry`.** A guest kernel has set `MDSCR_EL1.KDE` and nothing else: it has written 0x2000. Now the host steps
+# it, under `fixed`. What is in the CPU at the ERET? `mdscr_el1` is the whole register, the others are bits.
 
 # %% name="task-entry"
 entry = {"mdscr_el1": None, "tde": None, "tda": None, "spsr_ss": None}
@@ -280,7 +294,7 @@ print(lab.explain("entry"))
 
 # %% [markdown]
 # **Task 3, `step`.** Every debugger on KVM has this function. Step the guest once, and return the PC.
-# `serve(run.mmio)` plays the device when the guest wants one. You can try it: `step(vcpu, print)`.
+# `serve(run.mmio)` acts as the device when the guest wants one. You can try it: `step(vcpu, print)`.
 
 
 # %% name="task-step"
@@ -301,20 +315,20 @@ lab.check("step", step)
 print(lab.explain("step"))
 
 # %% [markdown]
-# **Task 4, `views`.** Who sees what? In each situation give MDSCR_EL1 as the guest's MRS finds it, as GET_ONE_REG
+# **Task 4, `views`.** Who sees what, under `fixed`? In each situation give MDSCR_EL1 as the guest's MRS finds it, as GET_ONE_REG
 # shows it, and as it is in the CPU while the guest runs. The values are among 0x0, 0x1, 0x2000 and 0x2001.
 
 # %% name="task-views"
 views = {
     "stepped": (None, None, None),  # the host steps; the guest has never written MDSCR_EL1
-    "both": (None, None, None),  # the host steps; the guest has written 0x2001
+    "both": (None, None, None),  # the host steps; the guest has written 0x2000
     "enable": (None, None, None),  # ENABLE without SINGLESTEP; the guest has written 0x2001
     "nobody": (None, None, None),  # no guest debug; the guest has written 0x2001
 }
 ### BEGIN SOLUTION
 views = {
     "stepped": (0x0, 0x0, 0x1),
-    "both": (0x2001, 0x2001, 0x1),
+    "both": (0x2000, 0x2000, 0x1),
     "enable": (0x2001, 0x2001, 0x0),
     "nobody": (0x2001, 0x2001, 0x2001),
 }
@@ -327,7 +341,9 @@ print(lab.explain("views"))
 # %% [markdown]
 # **Task 5, `notice`.** MDSCR_EL1 lies well. But is stepping invisible? Write a guest program that leaves 1 in `x0` if
 # it is being stepped, and 0 if it runs freely. It ends with `str w20, [x20]`. `x21` points to memory that you may use.
-# There is more than one way; the hints lead to one.
+# There is more than one way; the hints lead to one. What the guest can read of its own debug registers is no help, as
+# you have seen. Look for instructions on which an exception between them leaves a trace: exclusive loads and stores
+# (`ldxr`, `stxr`), for example. A store-exclusive fails if the *reservation* of its load has been lost.
 
 # %% name="task-notice"
 notice = """
@@ -354,8 +370,8 @@ Question(
     " a guest kernel. What happens?",
     {
         "nothing is stepped": "EL0 is below EL1, so stepping is possible there, with EL1 as the target.",
-        "the guest kernel gets the step exception": "The target level is EL1 now, so the guest is told of a step.",
-        "the hypervisor gets it all the same": "Only TDE (or TGE) makes EL2 the target.",
+        "the guest kernel gets the step exception": "The target level is EL1 now, so the guest is notified of a step.",
+        "the hypervisor gets it anyway": "Only TDE (or TGE) makes EL2 the target.",
     },
     right="the guest kernel gets the step exception",
 )
@@ -377,7 +393,7 @@ Question(
     {
         "yes: the access was the instruction": "The access is known, but not complete: a load has no value yet.",
         "no: go on until KVM_EXIT_DEBUG": "Serve the access, call KVM_RUN again.",
-        "only if it was a store": "A store is not complete, either, before the next KVM_RUN.",
+        "only if it was a store": "A store is not complete before the next KVM_RUN.",
     },
     right="no: go on until KVM_EXIT_DEBUG",
 )

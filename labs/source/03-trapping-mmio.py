@@ -1,8 +1,9 @@
 # %% [markdown]
-# # Trapping MMIO: an access that nobody answers, and who answers it
+# # Trapping MMIO: an access to nothing, and who answers it
 #
-# *About 40 minutes. Before it: [The host steps the guest](02-the-host-steps-the-guest.ipynb). All terms are in the
-# [glossary](glossary.md).*
+# *About 70 minutes; there is a mark where to stop after half of them. Before it:
+# [The host steps the guest](02-the-host-steps-the-guest.ipynb). New words are explained where they first appear, and in
+# the [glossary](glossary.md). Run all cells first.*
 #
 # A driver stores to a device register. In a virtual machine there is no device, only a hole in memory. This lab
 # follows the access through the hole: out of the guest, through the kernel to a Python class, and back.
@@ -19,16 +20,24 @@
 # ## Predict
 
 # %%
+from checks.lab03 import loaded
+from checks.lab03.trap import trap
+from IPython.display import display
+
+from aarch64sim import ExitReason, assemble, kernels
+from aarch64sim.evidence import recording
+from aarch64sim.vmm import Machine, recordings_folder
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
+from widgets.figures.ruler import EsrLab, EsrRuler
 
 lab = exercises("03")
 store = program("store")
 
 # %% name="predict-pc" jupyter={"source_hidden": true}
 Question(
-    "A guest loads from a device. KVM_RUN returns with KVM_EXIT_MMIO. Where does the guest's PC point, on a kernel of"
-    " today?",
+    "A guest loads from a device. KVM_RUN returns with KVM_EXIT_MMIO. Where does the guest's PC point, on a"
+    " current kernel?",
     {
         "to the load": "The load is not done: it has no value yet. But this was not always so. Watch.",
         "to the instruction after it": "The load is not done. But older kernels said so, too. Watch.",
@@ -68,7 +77,7 @@ second.timeline()
 # * **guest** - the `str` does not run. It ends in a *data abort* to EL2.
 # * **kernel** - it returns to userspace with KVM_EXIT_MMIO.
 # * **userspace** - the UART takes the byte. Userspace calls KVM_RUN again.
-# * **kernel** - only now it moves the PC over the store. PSTATE.SS goes from 1 to 0 with it.
+# * **kernel** - only now does it move the PC past the store, and PSTATE.SS goes from 1 to 0 at the same time.
 # * **guest** - goes on after the store; here it stops at once, since it is being stepped.
 #
 # What the access means for the step is in the diagram:
@@ -77,31 +86,29 @@ second.timeline()
 second.diagram()
 
 # %% [markdown]
-# Edge 2: the abort saves SPSR_EL2.SS = **1**. The store has not run, so the step is still owed. It is edge 4, and with
-# it the kernel, that spends it. (This kernel is right. Lab 04 is about one that is not.)
+# Edge 2: the abort saves SPSR_EL2.SS = **1**. The store has not run, so the step is still owed. Edge 4, that is, the
+# kernel, spends it. (This kernel is correct. Lab 04 is about one that is not.)
 #
 # ### What the kernel knows
 #
 # `trap` runs one instruction as a guest, and shows what the data abort leaves for the hypervisor:
 
-# %%
-from checks.lab03.trap import trap
-
+# %% name="trap"
 trap("str w0, [x19]")
 
 # %% [markdown]
 # Three registers. FAR_EL2 is the address that the guest used, HPFAR_EL2 the page of the guest-physical address. And
 # ESR_EL2, the *syndrome*, is a whole sentence in 32 bits:
 
-# %%
-from widgets.figures.ruler import EsrLab, EsrRuler
-
+# %% name="syndrome"
 EsrRuler(trap("str w0, [x19]").esr)
 
 # %% [markdown]
 # Read it from the left: a *data abort* (EC), by an instruction whose details are *valid* (ISV), of *4 bytes* (SAS),
-# register *0* (SRT), 32 bits wide (SF), a *write* (WnR), because stage 2 has *no translation* there (DFSC). That is
-# `str w0` in all but name. Play with a ruler of your own: write another word, or another value of a field.
+# register *0* (SRT), 32 bits wide (SF), a *write* (WnR), because [stage 2](glossary.md), the hypervisor's own table of the
+# guest's memory, has *no translation* there (DFSC). That is `str w0` in all but name. The other fields are not needed
+# here: SSE says that a load extends the sign, SET, FnV, EA, CM and S1PTW qualify the fault, VNCR belongs to nested
+# hypervisors. Try a ruler yourself: write another word, or another value of a field.
 
 # %% name="ruler"
 EsrLab(trap("ldrsw x3, [x19]").esr)
@@ -109,12 +116,15 @@ EsrLab(trap("ldrsw x3, [x19]").esr)
 # %% [markdown]
 # ## Explain
 #
-# ### The way of an access
+# ### The path of an access
+#
+# Userspace gives the guest memory in [slots](glossary.md), ranges of guest-physical addresses. What is in no slot is a
+# device.
 #
 # | who | what | in KVM |
 # |---|---|---|
 # | CPU | stage 2 has no page there: data abort to EL2, SPSR_EL2.SS as it was | |
-# | kernel | no memory slot holds the address: read size, direction and register from ESR_EL2 | `io_mem_abort` |
+# | kernel | no slot holds the address: read size, direction and register from ESR_EL2 | `io_mem_abort` |
 # | kernel | fill in `kvm_run.mmio`, return KVM_EXIT_MMIO | |
 # | userspace | find the device; a store hands it the data, a load is answered in `mmio.data` | |
 # | userspace | KVM_RUN | |
@@ -136,9 +146,6 @@ print(f"guest-physical address: {access.hpfar << 8 | access.far & 0xFFF:#x}")
 # not ended. What should PC be then? Ask some kernels:
 
 # %% name="pc-at-exit"
-from aarch64sim import ExitReason, assemble, kernels
-from aarch64sim.vmm import Machine
-
 load = """
     ldr   w2, [x19]          // at 0x40000000
     add   x3, x3, #1
@@ -150,14 +157,14 @@ for name in ("v4.3", "v4.15", "v5.0", "v6.14", "fixed"):
     print(f"{name:6} at KVM_EXIT_MMIO: PC = {pc:#x}, x2 = {w2:#x}")
 
 # %% [markdown]
-# Up to 4.20 the PC had moved on, though the load had no value yet. Christoffer Dall wondered about it on 30 November
-# 2014:
+# Up to 4.20 the PC had moved on, though the load had no value yet. Christoffer Dall, who maintained KVM on
+# Arm, wondered about it on 30 November 2014:
 #
 # > In any case, I think it was related to how userspace observes the state of the CPU, because when you do the MMIO
 # > operation emulation in userspace, currently if you observe the PC though GET_ONE_REG, you'll see a PC pointing to
 # > the next instruction, not the one you're emulating which is strange.
 #
-# Lab 05 takes that up. Here is a real kernel of today, recorded, and this simulation beside it. Row 2 is the exit, row
+# Lab 05 takes that up. Here is a recent kernel, Linux 6.14, recorded, and this simulation next to it. Row 2 is the exit, row
 # 3 the end of the step:
 
 # %%
@@ -184,19 +191,14 @@ for line in ("ldr w2, [x19]", "ldr w2, [x19], #4", "ldp w2, w3, [x19]", "ldadd w
 # upper half for a W register. The device answers 0x80 to `ldrsb x5, [x19]`:
 
 # %% name="sign"
-from checks.lab03 import loaded
-
 for name in ("v4.3", "v6.14", "v6.18", "v7.2"):
     print(f"{name:6} x5 = {loaded('ldrsb x5, [x19]', 0x80, name):#x}")
 
 # %% [markdown]
 # 0x80 is -128, so `x5` should be 0xffffffffffffff80. From 2014 to 2026 no Linux did that, and nobody noticed; 7.2 is the
-# first that does. Here is what a real one left in `x5`, recorded:
+# first release that does. Here is what a real one left in `x5`, recorded:
 
 # %% name="sign-recorded"
-from aarch64sim.evidence import recording
-from aarch64sim.vmm import recordings_folder
-
 sizes = next(iter(recording.load(recordings_folder()).recordings("linux-6.14", "g_sizes")))
 changes = [event["registers"] for event in sizes.events if event["op"] == "KVM_RUN"]
 print("Linux 6.14, recorded: x5 =", next(seen["x5"] for seen in changes if "x5" in seen))
@@ -207,8 +209,7 @@ print("Linux 6.14, recorded: x5 =", next(seen["x5"] for seen in changes if "x5" 
 # %% [markdown]
 # ## Try
 #
-# Six tasks. `lab.hint("by_hand")` in a cell of your own gives a hint, `print(lab.explain("by_hand"))` the whole answer
-# with its reasons.
+# Six tasks.
 #
 # **Task 1, `by_hand`.** A guest was trapped with ESR_EL2 = `0x93670005`. Decode it with pencil and paper; then check
 # with the ruler. EC is bits 31:26, ISV 24, SAS 23:22, SSE 21, SRT 20:16, SF 15, WnR 6. `bytes` is the size that SAS
@@ -241,7 +242,8 @@ lab.check("by_hand", fields)
 print(lab.explain("by_hand"))
 
 # %% [markdown]
-# **Task 2, `decode`.** Now let a function do it. `decode(0x93820005)` is `"ldr w2"`. Return `None` if the syndrome
+# **Task 2, `decode`.** Now let a function do it. `decode(0x93820005)` is `"ldr w2"`, `decode(0x93a78005)` is
+# `"ldrsw x7"`, `decode(0x93410045)` is `"strh w1"`. Return `None` if the syndrome
 # does not say what the access was. Register 31 is `wzr` or `xzr`.
 
 
@@ -265,7 +267,7 @@ lab.check("decode", decode)
 print(lab.explain("decode"))
 
 # %% [markdown]
-# **Task 3, `order`.** Eight events of one load, on a kernel of today. Write their letters in the order in which they
+# **Task 3, `order`.** Eight events of one load, on a current kernel. Write their letters in the order in which they
 # happen.
 #
 # | | |
@@ -273,7 +275,7 @@ print(lab.explain("decode"))
 # | a | the device in userspace answers the load |
 # | b | KVM_RUN returns with KVM_EXIT_MMIO |
 # | c | the CPU takes a data abort to EL2 |
-# | d | the kernel moves the PC behind the load |
+# | d | the kernel moves the PC past the load |
 # | e | the kernel writes the answer to the register |
 # | f | userspace calls KVM_RUN again |
 # | g | the kernel reads ESR_EL2, FAR_EL2 and HPFAR_EL2 |
@@ -290,8 +292,8 @@ lab.check("order", order)
 print(lab.explain("order"))
 
 # %% [markdown]
-# **Task 4, `extend`.** The last thing that the kernel does for a load: from the bytes that userspace gave to the 64
-# bits of the register. `size` is 1, 2, 4 or 8; `sign_extends` and `sixty_four` are the bits SSE and SF.
+# **Task 4, `extend`.** The last thing that the kernel does for a load: it turns the value that userspace gave into the 64
+# bits of the register. `data` is that value, a number of `size` bytes without a sign; `size` is 1, 2, 4 or 8; `sign_extends` and `sixty_four` are the bits SSE and SF.
 
 
 # %% name="task-extend"
@@ -332,6 +334,8 @@ lab.check("emulated", emulated)
 print(lab.explain("emulated"))
 
 # %% [markdown]
+# *This is the last third of the lab. Next time, run all cells and go on here.*
+#
 # **Task 6, `device`.** Write a device. It is a mailbox of 16 bytes:
 #
 # | offset | name | a store | a load |
@@ -389,8 +393,6 @@ mailbox = program("mailbox")
 print(mailbox)
 
 # %% name="your-device"
-from IPython.display import display
-
 if lab.check("device", Mailbox).right:
     yours = StepLab(mailbox, kernel="fixed", devices=[(0x0903_0000, Mailbox())])
     for _ in range(6):
@@ -428,7 +430,7 @@ Question(
 # %% name="check-driver" jupyter={"source_hidden": true}
 Question(
     "A driver reads device registers with ldr w2, [x1], #4. It works on hardware, and fails in a virtual machine."
-    " What is the best cure?",
+    " What is the best fix?",
     {
         "let KVM read the instruction from memory": "Slow, and another vCPU may change the instruction meanwhile.",
         "use ldr w2, [x1] and add x1, x1, #4": "One register, no writeback: ISV is 1.",
@@ -445,8 +447,8 @@ print(lab.progress())
 #
 # * The thread: Dall's answer of 30 November 2014 to *[PATCH 5/7] KVM: arm64: guest debug, add support for
 #   single-step*.
-# * In Linux: `arch/arm64/kvm/mmio.c` is short, and you know it now. 0d640732dbeb (5.0) moved the skip behind
-#   userspace's answer; 85f56708a443 (7.2, 2026) kept the sign.
+# * In Linux: `arch/arm64/kvm/mmio.c` is short, and you know it now. 0d640732dbeb (5.0) moved the advance of the
+#   PC to after userspace's answer; 85f56708a443 (7.2, 2026) kept the sign.
 # * In the KVM API documentation: KVM_EXIT_MMIO under KVM_RUN, and KVM_CAP_ARM_NISV_TO_USER.
 # * In the Arm manual (DDI 0487): the description of ESR_EL2, *ISS encoding for an exception from a Data Abort*.
 # * In this project: `aarch64sim/arch/syndrome.py`, `aarch64sim/kvm/mmio.py` (90 lines), `aarch64sim/vmm/devices.py`

@@ -1,11 +1,12 @@
 # %% [markdown]
-# # The skipped instruction: find it, measure it, mend it
+# # The skipped instruction: find it, measure it, fix it
 #
-# *About 40 minutes. Before it: [lab 01](01-one-step.ipynb), [lab 02](02-the-host-steps-the-guest.ipynb) and
-# [lab 03](03-trapping-mmio.ipynb). Words in italics are in the [glossary](glossary.md).*
+# *About 60 minutes; there is a mark where to stop after half of them. Before it: [lab 01](01-one-step.ipynb),
+# [lab 02](02-the-host-steps-the-guest.ipynb) and [lab 03](03-trapping-mmio.ipynb). New words are explained where they
+# first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
-# On 26 November 2014 Peter Maydell reviewed the patch that was to bring single-step to KVM on arm64. He read it, ran
-# nothing, and wrote:
+# On 26 November 2014 Peter Maydell, who maintains QEMU's Arm emulation, reviewed the patch that was to bring single-step
+# to KVM on arm64. He read it, ran nothing, and wrote:
 #
 # > A corner case I don't think this patch handles: if the debugger tries to single step an insn which is emulated by
 # > the hypervisor (because it's a load/store which is trapped and handled as emulated mmio in userspace) then we won't
@@ -26,6 +27,12 @@
 # ## Predict
 
 # %%
+import inspect
+
+from checks.lab04 import program_of, stops
+from checks.lab04.scenarios import debugger_with, scoreboard
+
+from aarch64sim.arch.step import advance_ss
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
@@ -38,7 +45,7 @@ Question(
     "Linux 4.3 takes two instructions in one click where the first is a store to a device. Now three such stores"
     " stand in a row, and ordinary instructions follow. How many instructions does one click take?",
     {
-        "two: a store, and the store behind it": "So you expect a stop before the third. Measure it below.",
+        "two: a store, and the store after it": "So you expect a stop before the third. Measure it below.",
         "four: three stores, and one ordinary instruction": "You suspect that the mistake repeats itself. Measure it.",
         "six: each store brings one of its own": "The debt would add up then. A bit cannot count. Measure it.",
     },
@@ -77,7 +84,7 @@ late.step()
 late.diagram()
 
 # %% [markdown]
-# And this is the same click under a kernel that steps correctly. Put your finger on the first edge that is different.
+# And this is the same click under a kernel that steps correctly. Find the first edge that differs.
 
 # %%
 right = StepLab(store, kernel="fixed")
@@ -86,7 +93,7 @@ right.step()
 right.diagram()
 
 # %% [markdown]
-# Both at once, event by event. Look at the row *SS*, and at the `add` that nobody was told of:
+# Both at once, event by event. Look at the row *SS*, and at the `add` that went unreported:
 
 # %%
 both = CompareLab(store, left="v4.3", right="fixed")
@@ -98,12 +105,10 @@ both.timeline()
 # ### How late?
 #
 # `program_of("mma")` is a program of two accesses to the UART (m) and an ordinary instruction (a). `stops` steps
-# through a program and returns where the debugger stopped, in instructions from the start. The end of the guest is no
-# stop.
+# through a program and returns where the debugger stopped, in instructions from the start. The end of the guest does not
+# count as a stop.
 
 # %%
-from checks.lab04 import program_of, stops
-
 print(program_of("mma"))
 print("stops under v4.3: ", stops(program_of("mma"), "v4.3"))
 print("stops under fixed:", stops(program_of("mma"), "fixed"))
@@ -131,9 +136,9 @@ RecordedRun("linux-4.4.60", "d_three")
 #
 # 1. The debugger wants one step. The kernel sets MDSCR_EL1.SS, sets SPSR_EL2.SS to 1 and executes the ERET. One
 #    instruction is granted.
-# 2. The store has no memory behind it: *data abort* to EL2. The store has not run, so the CPU saves SS = 1. This is
+# 2. The store has no memory at this address: *data abort* to EL2. The store has not run, so the CPU saves SS = 1. This is
 #    right. If the kernel had filled in a missing page now, the store would run again, and the step would still be owed.
-# 3. But the kernel does not let the store run again. Userspace plays the device, and the kernel **completes the
+# 3. But the kernel does not let the store run again. Userspace acts as the device, and the kernel **completes the
 #    instruction in the CPU's place**. It moves the PC.
 # 4. The completion of an instruction is more than a new PC. The CPU would also have run `SSAdvance`. Nobody has. SS is
 #    still 1.
@@ -143,14 +148,10 @@ RecordedRun("linux-4.4.60", "d_three")
 # This is the whole of `SSAdvance`, as this project has it:
 
 # %%
-import inspect
-
-from aarch64sim.arch.step import advance_ss
-
 print(inspect.getsource(advance_ss))
 
 # %% [markdown]
-# Maydell knew the cure, too. The same mail goes on:
+# Maydell knew the fix, too. The same mail goes on:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction (cf the comment in the pseudocode SSAdvance() function).
@@ -160,14 +161,16 @@ print(inspect.getsource(advance_ss))
 # forgot the trap flag in this way, and Linux on arm64 forgot SS when it emulated an instruction for a user program.
 #
 # On arm64 there is a second thing that is easily forgotten. `PSTATE.BTYPE` (bits 11:10) says that the instruction at
-# the PC was reached by an indirect branch. In a page that is guarded by BTI such an instruction must be a landing pad,
-# or it faults. Every instruction but an indirect branch sets BTYPE to 0 when it completes.
+# the PC was reached by an indirect branch, one whose target is in a register. BTI, *branch target identification*, guards
+# pages of code: there an indirect branch may only lead to a *landing pad*, an instruction made for that, or it faults.
+# Every instruction but an indirect branch sets BTYPE to 0 when it completes.
 
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("stops_of")` in a cell of your own gives a hint, `lab.explain("stops_of")` the whole answer with
-# its reasons.
+# *This is the middle of the lab. Next time, run all cells and go on here.*
+#
+# Five tasks.
 #
 # **Task 1, `follow_the_bit`.** The click over the store of `store.s`, under **v4.3**. What is SS at these five moments?
 # While the guest runs SS is PSTATE.SS; while the kernel runs it is the saved bit, SPSR_EL2.SS.
@@ -190,8 +193,9 @@ print(lab.explain("follow_the_bit"))
 
 # %% [markdown]
 # **Task 2, `without_a_device`.** Maydell speaks of MMIO, since that is how he met it. Write a program that loses a stop
-# under v4.3 and touches no device, except the store that ends it: `str w20, [x20]`. Which other instructions are
-# emulated by the hypervisor?
+# under **v4.3** and touches no device, except the store that ends it: `str w20, [x20]`. Which other instructions did that
+# hypervisor emulate? You have seen one kind in lab 02. Another is `smc #0`, a call to the firmware: KVM traps it, and
+# acts as the firmware.
 
 # %% name="task-without-a-device"
 without_a_device = """
@@ -227,8 +231,9 @@ lab.check("stops_of", stops_of)
 print(lab.explain("stops_of"))
 
 # %% [markdown]
-# **Task 4, `who_completes`.** Before you mend anything: which instructions need it? Somebody must complete each of
-# these, and it is either the CPU or the kernel. x21 holds an address in RAM that nobody has touched yet.
+# **Task 4, `who_completes`.** Before you fix anything: which instructions need it? Somebody must complete each of
+# these, and it is either the CPU or the kernel. Decide for `fixed`, that is, for a current kernel. (4.3 did not trap the
+# ID registers yet.) x21 holds an address in RAM that nobody has touched yet.
 
 # %% name="task-who-completes"
 who = {
@@ -248,7 +253,7 @@ lab.check("who_completes", who)
 print(lab.explain("who_completes"))
 
 # %% [markdown]
-# **Task 5, `skip_instruction`.** Now the cure. Your function is plugged into the host model: whenever the kernel has
+# **Task 5, `skip_instruction`.** Now the fix. Your function is plugged into the host model: whenever the kernel has
 # emulated an instruction, it calls `skip_instruction(vcpu)` on its way into the guest, just before the ERET. Nobody
 # else moves the PC.
 #
@@ -259,12 +264,11 @@ print(lab.explain("who_completes"))
 # | `vcpu.cpu.pstate` | the same, field by field: `.ss`, `.btype`, `.n` ... |
 # | `vcpu.cpu.sys` | the system registers: `.mdscr_el1` ... |
 #
-# This is what Linux 4.3 did, and how it fares. Each line is a smallest program around one question:
+# This is what Linux 4.3 did, and how it does. Each line is a minimal program that tests one thing. (In *immediate_exit*
+# userspace calls `KVM_RUN` at the exit so that the kernel completes the access and comes back without entering the guest.)
+
 
 # %% name="scoreboard"
-from checks.lab04.scenarios import debugger_with, scoreboard
-
-
 def skip_of_4_3(vcpu):
     vcpu.pc += 4
 
@@ -289,10 +293,10 @@ lab.check("skip_instruction", skip_instruction)
 
 # %% [markdown]
 # If it said that a scenario went wrong, this cell draws the step in question, as it should be and as it was with your
-# function. Otherwise it shows nothing.
+# function. Otherwise it says so.
 
 # %%
-lab.verdicts["skip_instruction"].evidence
+lab.evidence("skip_instruction")
 
 # %% [markdown]
 # And this is `store.s` in a kernel that skips with *your* function. Step it:
@@ -325,7 +329,7 @@ Question(
     "A store to RAM faults, since its page is not mapped yet. The kernel maps the page. What does it do with SS?",
     {
         "nothing: SS stays 1": "The store has not run and nobody has completed it. The step is still owed.",
-        "SS := 0, since the kernel did the work": "It mapped a page. The store itself is still to be made, by the CPU.",
+        "SS := 0, since the kernel did the work": "It mapped a page. The CPU still has to perform the store itself.",
         "SS := 0, and PC += 4": "Then the store is lost: it was never made.",
     },
     right="nothing: SS stays 1",
@@ -335,8 +339,8 @@ Question(
 Question(
     "The guest executes HVC, and the kernel answers the call. Does the kernel skip the HVC?",
     {
-        "yes: PC += 4 and SS := 0": "Then the instruction behind the HVC is lost. An HVC is executed, not trapped.",
-        "no: the CPU has completed it": "ELR_EL2 points behind the HVC, and SPSR_EL2.SS is 0 already.",
+        "yes: PC += 4 and SS := 0": "Then the instruction after the HVC is lost. An HVC is executed, not trapped.",
+        "no: the CPU has completed it": "ELR_EL2 points past the HVC, and SPSR_EL2.SS is 0 already.",
         "only SS := 0": "It is 0: a call completes before it raises its exception.",
     },
     right="no: the CPU has completed it",
@@ -344,14 +348,14 @@ Question(
 
 # %% name="check-only-pc"
 Question(
-    "A colleague mends the bug in the debugger: after an MMIO exit it sets a breakpoint on the next instruction. What"
-    " is the matter with that?",
+    "A colleague fixes the bug in the debugger: after an MMIO exit it sets a breakpoint on the next instruction. What"
+    " is wrong with that?",
     {
         "nothing, if it is done well": "Try it with a branch, with an SMC, and with a guest that steps itself.",
-        "it mends what the debugger sees, and SS is still wrong": "The guest still runs with a step that is owed.",
+        "it fixes what the debugger sees, and SS is still wrong": "The guest still runs with a step that is owed.",
         "breakpoints do not work while stepping": "They do. The trouble is that the cause is still there.",
     },
-    right="it mends what the debugger sees, and SS is still wrong",
+    right="it fixes what the debugger sees, and SS is still wrong",
 )
 
 # %%
@@ -361,8 +365,8 @@ print(lab.progress())
 # ## Read on
 #
 # * The thread: Peter Maydell, 26 November 2014, *Re: [PATCH 5/7] KVM: arm64: guest debug, add support for single-step*.
-# * In Linux: 337b99bf7edf (4.3) brought stepping with the bug. 7226bc2e126d and 1eb591288b95 (4.15) reported stops that
-#   never were, in place of the lost ones. bd7d95cafb49 (5.0) is the line that you wrote, four years after the mail.
+# * In Linux: 337b99bf7edf (4.3) brought stepping with the bug. 7226bc2e126d and 1eb591288b95 (4.15) made up stops in
+#   place of the lost ones. bd7d95cafb49 (5.0) is the line that you wrote, four years after the mail.
 # * The line today: `kvm_skip_instr` in `arch/arm64/kvm/hyp/include/hyp/adjust_pc.h`.
 # * The same mistake elsewhere: 6436beeee572, a process that is stepped over an instruction that the kernel emulates;
 #   6affcbedcac7, KVM on x86, stepping over CPUID.
@@ -370,4 +374,4 @@ print(lab.progress())
 #   Target Identification* for BTYPE and guarded pages.
 # * In this project: `aarch64sim/kvm/adjust_pc.py`.
 # * A question to take along: your function runs just before the ERET, *after* the kernel has set SS for the step. Linux
-#   5.0 had your line, too, but ran it *before*. What happens then? That is lab 05.
+#   5.0 had your line as well, but ran it *before*. What happens then? That is lab 05.

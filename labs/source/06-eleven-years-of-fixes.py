@@ -1,26 +1,35 @@
 # %% [markdown]
 # # Eleven years of fixes: a museum of real kernels
 #
-# *About 40 minutes. Before it: [lab 04](04-the-skipped-instruction.ipynb) and
-# [lab 05](05-when-does-the-pc-move.ipynb). All terms are in the [glossary](glossary.md).*
+# *About 80 minutes; there is a mark where to stop after half of them. Before it:
+# [lab 04](04-the-skipped-instruction.ipynb) and [lab 05](05-when-does-the-pc-move.ipynb). New words are explained where
+# they first appear, and in the [glossary](glossary.md). Run all cells first: this lab needs half a minute for it.*
 #
 # Single-stepping came into KVM on arm64 with Linux 4.3, in November 2015. Peter Maydell had seen the bug a year
-# before, in review. The kernel has been mended ever since, and almost every repair has broken something else.
+# before, in review. It has been fixed again and again since then, and almost every fix broke something else.
 #
-# Sixteen released kernels were booted, on an emulated CPU that has an EL2, and a program at their `/dev/kvm` wrote down
-# every return of `KVM_RUN`. In this lab you read these recordings.
+# Sixteen released kernels were booted, on an emulated CPU that has an EL2, and a program using `/dev/kvm` logged every
+# return of `KVM_RUN`. In this lab you read these recordings.
 #
 # **What you will be able to do**
 #
 # * read a recording of a real kernel, and say from it where a step ended;
 # * name the six eras of stepping, and what marks each;
-# * name for each fix the bug that it brought with it;
+# * for each fix, name the bug that it introduced;
 # * date a trace that has no label.
 
 # %% [markdown]
 # ## Predict
 
 # %%
+import textwrap
+
+from checks import museum
+from checks.lab06.cases import case
+from checks.lab06.figures import Lives, Matrix
+from checks.strips import store_strips
+
+from aarch64sim import kernels
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
@@ -34,18 +43,18 @@ Question(
     {
         "none": "That is what the commit says. The recordings say something else.",
         "one": "There is more than one. You will see them all at once.",
-        "four": "From 5.0 to 5.10. You may remember why from lab 05.",
+        "four": "From 5.0 to 5.10: the skip clears SS, and the next entry sets it again. Watch.",
     },
     right="four",
 )
 
 # %% name="predict-today" jupyter={"source_hidden": true}
 Question(
-    "The newest recorded kernel is 7.1.5, of 2026. The museum asks it nineteen questions about stepping and MMIO. How"
-    " many does it answer wrongly?",
+    "The newest recorded kernel is 7.1.5, of 2026. The matrix below asks it nineteen questions about stepping and MMIO."
+    " How many of these nineteen does it answer wrongly?",
     {
         "none: it has had eleven years": "So had the bug that is left. It is as old as 2014.",
-        "one": "And that one has nothing to do with stepping. Nobody had looked.",
+        "one": "A signed load, which has nothing to do with stepping. (Lab 09 asks a twentieth question, and 7.1.5 fails it.)",
         "about half": "It was about half once. Look at the left side of the matrix below.",
     },
     right="one",
@@ -60,31 +69,26 @@ Question(
 # These are the first returns of `KVM_RUN` from Linux 4.4.60. The first is the stop after the `mov`:
 
 # %%
-from checks import museum
-
 made = museum.recorded("linux-4.4.60", "b_str")
 for event in made.events[1:4]:
     registers = {name: event["registers"].get(name, "") for name in ("pc", "x0", "x1")}
     print(event["errno"], event["exit_reason"], event.get("debug", ""), registers)
 
 # %% [markdown]
-# `errno` is 0 if the call came back with an exit. [`hsr`](glossary.md) is the syndrome, and it tells stops apart, as in
+# `errno` is 0 if the call came back with an exit; 4 is EINTR, *interrupted*. [`hsr`](glossary.md) is the syndrome, and it tells stops apart, as in
 # lab 00:
 #
 # | hsr | who wrote it, and why |
 # |---|---|
 # | 0xc**b**000022 | the CPU: an instruction was stepped |
 # | 0xc**a**000022 | the CPU: nothing was stepped, the guest was entered with its step already spent |
-# | 0xc**8**000000 | the kernel. No CPU writes a class and nothing else: the stop is *pretended* |
+# | 0xc**8**000000 | the kernel. No CPU writes a class and nothing else: the stop is *faked* |
 #
 # `registers` holds **only what changed** since the last return. A register that is not there has its old value.
 #
 # Now all sixteen. Each strip is one kernel, each mark one return of `KVM_RUN`:
 
 # %% name="strips"
-from checks.lab06.figures import Lives, Matrix
-from checks.strips import store_strips
-
 store_strips(museum.real_kernels())
 
 # %% [markdown]
@@ -96,7 +100,7 @@ store_strips(museum.real_kernels())
 # * 5.0 is the real fix. **The bug is back**, and it stays for two years.
 # * From 5.11 on the stop is there, made by the CPU, with the mark of a spent step.
 #
-# ### The stop for nothing
+# ### The spurious stop
 #
 # Here is 4.15 in a panel, after one click. It has not moved: PC is where it was.
 
@@ -106,7 +110,7 @@ panel.step()
 panel
 
 # %% [markdown]
-# This is the way of that click. The machine went from *inactive* to *active-not-pending* and back by an exception.
+# This is the path of that click. The machine went from *inactive* to *active-not-pending* and back by an exception.
 # No edge leads to *active-pending*, so there was no step to report. 4.15 reported one.
 
 # %%
@@ -114,12 +118,12 @@ panel.diagram()
 
 # %% [markdown]
 # The exception was a fault on RAM: the page of the program was not mapped yet. The kernel filled it in. Since it had
-# *handled* something, it thought that an instruction was done, and pretended the stop.
+# *handled* something, it thought that an instruction was done, and faked the stop.
 #
 # ### The fix that brought the bug back
 #
-# Both eras beside each other, up to the end. 5.0 needs two steps less. One of them is the stop for nothing, and it is
-# well that it is gone. The other one is not:
+# Both eras next to each other, up to the end. 5.0 needs two fewer steps. One of them was the spurious stop, and we are
+# glad that it is gone. The other one should have stayed:
 
 # %% name="compare"
 both = CompareLab(store, left="v4.15", right="v5.0")
@@ -139,55 +143,63 @@ RecordedRun("linux-5.0.1", "b_str")
 #
 # `store.s` asks one question. The matrix asks nineteen. A row is a recorded scenario and a way to read its answer; a
 # column is a kernel. Every cell is made twice, now, by the same reading: from the recording, and from this project's
-# simulator, which runs the scenario on a preset of that kernel.
+# simulator, which runs the scenario on its own version of that kernel. The words in the rows: *warm* and *cold* say whether
+# the page of the guest's vector is mapped yet, since a fault comes between the step and its stop if it is not; an
+# *ioeventfd* is a device in the kernel, without an exit to userspace; *WFI* waits for an interrupt; *external abort* is the
+# answer "no such device" of lab 05. A cell shows how many instructions one step took; a letter stands for what else was
+# seen (explained below the figure).
 
 # %% name="matrix"
 Matrix()
 
 # %% [markdown]
-# The lines part the **eras**. Each has a mark:
+# The vertical lines separate the **eras**. An era is as much as task 5 needs; inside it details differ. Each has a mark:
 #
 # | era | releases | mark |
 # |---|---|---|
 # | A | 4.3 - 4.14 | one late over everything that the kernel emulates |
-# | B | 4.15 - 4.20 | pretended stops: in time, and also where nothing was stepped |
+# | B | 4.15 - 4.20 | faked stops: in time, and also where nothing was stepped |
 # | C | 5.0 - 5.10 | late again over the same things, but a guest that steps *itself* is right |
-# | D | 5.11 - 6.0 | right over MMIO; late when something comes between the step and its stop |
+# | D | 5.11 - 6.0 | right over MMIO; late when an exit to the host comes between the step and its stop. It shows the host's SS at KVM_EXIT_MMIO |
 # | E | 6.1 - 6.13 | remembers a pending step; loses it over a signal or immediate_exit |
-# | F | 6.14 and later | right in all rows of stepping |
+# | F | 6.14 and later | right in the rows of stepping over MMIO |
 #
-# Two columns do not keep to their era. 4.14.177 and 4.19.48 are [stable releases](glossary.md): they took the late
-# advance of 5.0 (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 took the instruction that it loses, too. From 4.19.21 to
-# 4.19.71 the stable kernel lost it, for half a year; then it took that fix as well. The cure of the late stop it never
-# took. A version number does not say what a kernel does; ask `kernels` for the release that you mean:
+# Inside an era, look at 4.14.177 and 4.19.48. They are [stable releases](glossary.md): they took the late advance of 5.0
+# (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 also took the instruction that it loses. From 4.19.21 to 4.19.71 the
+# stable kernel lost it, for seven months; then it took that fix as well. It never took the fix for the late stop. A
+# version number does not say what a kernel does; ask `kernels` for the release that you mean:
 
 # %% name="stable"
-from aarch64sim import kernels
-
 for patch in (20, 21, 71, 72):
-    print(f"4.19.{patch}: {kernels[f'linux-4.19.{patch}'].summary}")
+    kernel = kernels[f"linux-4.19.{patch}"]
+    print(
+        f"4.19.{patch}: the PC moves {kernel.pc_advance.value}; an access is completed {kernel.completion.value}"
+    )
 
 # %% [markdown]
 # ### Why 5.11 is an accident
 #
-# The commit that cured MMIO in 5.11, cdb5e02ed133, is not about stepping. Marc Zyngier moved all changes of the PC to
-# one place, just before the guest is entered. That place is behind the line that arms SS. So the skip clears SS last,
+# The commit that fixed MMIO in 5.11, cdb5e02ed133, is not about stepping. Marc Zyngier moved all changes of the PC to
+# one place, just before the guest is entered. That place is after the line that arms SS. So the skip clears SS last,
 # and the 0 survives. Compare the rows *userspace MMIO* and *HVC*: an HVC is not skipped, nothing clears SS after the
-# arming, and 5.11 is as late as before. The step was remembered on purpose only in 6.1 (370531d1e95b, Reiji Watanabe).
+# arming, so 5.11 still stops late. The step was remembered on purpose only in 6.1 (370531d1e95b, Reiji Watanabe).
 #
-# ### What each fix brought
+# ### What each fix introduced
 #
 # In the simulator each wrong behaviour is one field of `Kernel`, and the field knows its commits. Here they are, by
-# release. *mends* and *breaks* are names of fields:
+# release. *fixes*, *breaks* and *changes* (from one wrong behaviour to another) are names of fields:
 
 # %% name="commits"
-print(f"{'release':17}{'commit':14}mends                          breaks")
+print(f"{'release':17}{'commit':14}fixes                          breaks")
 for commit in museum.commits():
     when = f"{commit.moment.release:5}{commit.moment.when}"
-    for n in range(max(len(commit.mended), len(commit.broke))):
+    for n in range(max(len(commit.fixed), len(commit.broke))):
         head = f"{when:17}{commit.moment.commit:14}" if n == 0 else " " * 31
-        mends, breaks = ("".join(side[n : n + 1]) for side in (commit.mended, commit.broke))
-        print(f"{head}{mends:31}{breaks}".rstrip())
+        fixes, breaks = ("".join(side[n : n + 1]) for side in (commit.fixed, commit.broke))
+        print(f"{head}{fixes:31}{breaks}".rstrip())
+print("\nchanges, from one wrong behaviour to another:")
+for commit, field, value in museum.changes_between_wrongs():
+    print(f"{commit.release:17}{commit.id:14}{field}: {value}")
 
 # %% [markdown]
 # The same as bars. A dashed line is a commit that ends one bar and begins another:
@@ -196,23 +208,21 @@ for commit in museum.commits():
 Lives()
 
 # %% [markdown]
-# In 2018, at 4.15, a bar begins and none ends. The pretended stop did not mend `skip_clears_ss`; it hid it from the
+# In 2018, at 4.15, a bar begins and none ends. The faked stop did not fix `skip_clears_ss`; it hid it from the
 # host.
 #
 # What a field means, in words. Ask for any of them:
 
 # %%
-import textwrap
-
 stories = {life.field: life.story for life in museum.lives()}
 print(*textwrap.wrap(stories["skip_applied"], 100), sep="\n")
 
 # %% [markdown]
 # The longest bar is not about stepping: a sign-extending load from a device came back zero-extended for twelve years.
-# The shortest ones were found soon, since they *lost* an instruction. A late stop loses nothing. It only lies to a
+# The shortest ones were found soon, since they *lost* an instruction. A late stop loses nothing. It only misleads a
 # debugger, and who debugs a debugger?
 #
-# Maydell had written the cure of 5.0 four years before, on 26 November 2014:
+# Maydell had written the fix of 5.0 four years before, on 26 November 2014:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction [...]
@@ -222,12 +232,13 @@ print(*textwrap.wrap(stories["skip_applied"], 100), sep="\n")
 # %% [markdown]
 # ## Try
 #
-# Five tasks. `lab.hint("steps")` in a cell of your own gives a hint, `print(lab.explain("steps"))` the whole answer
-# with its reasons.
+# *This is the middle of the lab. Next time, run all cells and go on here.*
+#
+# Five tasks.
 #
 # **Task 1, `steps`.** Read a recording yourself. `events` is the list of its events, as above; only those with
-# `event["op"] == "KVM_RUN"` matter. The debugger was told of a stop at the address `start`. It stepped. How many
-# instructions further was it told of the next stop? 1 is right, 2 is one late, 0 is a stop for nothing. Try it with
+# `event["op"] == "KVM_RUN"` matter. The debugger was notified of a stop at the address `start`. It stepped. How many
+# instructions further was the next stop? 1 is right, 2 is one late, 0 is a spurious stop. Try it with
 # `steps(list(made.events), 0x4000_0004)`.
 
 
@@ -254,7 +265,7 @@ lab.check("steps", steps)
 print(lab.explain("steps"))
 
 # %% [markdown]
-# With this you have made the second row of the matrix. Here it is, as far as your function gets:
+# With this you have made the second row of the matrix. Here it is, as your function computes it:
 
 # %% name="your-row"
 print(" ".join(f"{name.removeprefix('linux-'):>7}" for name in museum.real_kernels()[:8]))
@@ -267,8 +278,8 @@ print(
 
 # %% [markdown]
 # **Task 2, `history`.** For each of these rows: in which recorded kernels did it become right, or wrong? Give the
-# first column after each change, for example "linux-6.14". You may read the figure, or ask
-# `museum.is_right("HVC", "linux-5.4")`.
+# first column after each change: if a row were right up to linux-5.11 and wrong in linux-5.15, that would be
+# "linux-5.15". You may read the figure, or ask `museum.is_right("HVC", "linux-5.4")`.
 
 # %% name="task-history"
 history = {
@@ -291,9 +302,9 @@ lab.check("history", history)
 print(lab.explain("history"))
 
 # %% [markdown]
-# **Task 3, `brought`.** Three releases came with a repair for stepping, and each broke something that had worked until
-# then. Give for each the title of *one* row that was right in the column before it and is wrong in it. (5.15 stands
-# for 5.13, which was not recorded.)
+# **Task 3, `brought`.** Three releases came with a fix, two of stepping and one of the PC (26778aaa134a, in 5.13), and
+# each broke something that had worked until then. Give for each the title of *one* row that was right in the column
+# before it and is wrong in it. (5.15 stands for 5.13, which was not recorded.)
 
 # %% name="task-brought"
 brought = {"linux-4.15.1": None, "linux-5.0.1": None, "linux-5.15": None}
@@ -318,12 +329,10 @@ print(lab.explain("brought"))
 # * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler was
 #   told of stops at these addresses.
 #
-# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, stops for nothing, and PSTATE. The traces
+# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, spurious stops, and PSTATE. The traces
 # end where they are all alike. Which era is each, A to F?
 
 # %%
-from checks.lab06.cases import case
-
 case(1)
 
 # %%
@@ -381,7 +390,7 @@ Question(
     " the guest has been entered with SS = 0 and before it takes its step exception?",
     {
         "nothing: SS is 0, the stop is pending": "It is. But the guest has left, and must be entered again.",
-        "the stop is lost": "The next entry arms SS anew. Under a fast timer up to a fifth of the stops got lost.",
+        "the stop is lost": "The next entry arms SS again. (5.13 and 6.1 of lab 05, task 5.)",
         "the guest stops twice": "No: the exception to EL2 reports the interrupt, not the step.",
     },
     right="the stop is lost",
@@ -417,7 +426,7 @@ print(lab.progress())
 # ## Read on
 #
 # * The thread: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*, November 2014.
-# * In Linux, in the order of the bars: 337b99bf7edf (stepping), 1eb591288b95 (the pretended stop), 0d640732dbeb (skip
+# * In Linux, in the order of the bars: 337b99bf7edf (stepping), 1eb591288b95 (the faked stop), 0d640732dbeb (skip
 #   after emulation), bd7d95cafb49 (clear SS), 2113c5f62b74 (complete once), cdb5e02ed133 (skip at the entry),
 #   26778aaa134a (commit a skip on the way out), 370531d1e95b (remember a pending step), 2ca3f03bf524 (step state in
 #   load and put), efa1368ba9f4 (take an injected abort at once), 85f56708a443 (sign extension). Read their messages

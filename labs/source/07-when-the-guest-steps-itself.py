@@ -16,7 +16,7 @@
 #
 # * write a kernel that steps its user: the switch, the grant, the handler;
 # * say what becomes of it when the host steps at the same time, and when the host lets go;
-# * show the bug of 2014 without any debugger on the host, and say why 5.0 cured it there;
+# * show the bug of 2014 without any debugger on the host, and say why 5.0 fixed it there;
 # * find the same bug in a kernel's own emulation, with no hypervisor in it at all.
 
 # %% [markdown]
@@ -79,7 +79,7 @@ print(*made.told, sep="\n")
 
 # %% [markdown]
 # Six stops for seven instructions: the last one ends the guest. Look at the syndromes. 0xc**b**000022, a real step.
-# And one 0xc**a**000022, behind the store: nothing was stepped *since the guest was entered*. The guest can see that
+# And one 0xc**a**000022, after the store: nothing was stepped *since the guest was entered*. The guest can see that
 # its store was emulated.
 #
 # This is the guest's second step, over the store. The machine is the one of lab 01. Only the ends of the edges are
@@ -101,7 +101,7 @@ print(*late.told, sep="\n")
 late.diagram(2)
 
 # %% [markdown]
-# The stop at 0x40000108 is missing. You know this way through the diagram. Here it is event by event; the lane of the
+# The stop at 0x40000108 is missing. You know this path through the diagram. Here it is event by event; the lane of the
 # debugger is empty:
 
 # %%
@@ -119,7 +119,7 @@ late.timeline(2)
 told_strips(("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed"))
 
 # %% [markdown]
-# Compare this with the strips of lab 06. 4.15 to 4.20, which looked right from the host, are late here: they pretend
+# Compare this with the strips of lab 06. 4.15 to 4.20, which looked right from the host, are late here: they fake
 # their stops to the host's debugger, and the guest is told nothing. And 5.0 to 5.10, which are late for the host, are
 # **right** here.
 #
@@ -143,7 +143,7 @@ panel
 
 # %% [markdown]
 # `x10` stays 0. The panel stops in the user, in the kernel, everywhere; but never at the handler. And under 5.3 the
-# *panel* now loses stops: among them the one behind the store, which the guest itself did not lose.
+# *panel* now loses stops: among them the one after the store, which the guest itself did not lose.
 
 # %%
 watched = StepLab(step_user, kernel="v5.3")
@@ -183,7 +183,7 @@ both.stops()
 #
 # Take the run loop of lab 05. The skip clears SS. Then, **if the host steps**, SS is armed for the entry. For a guest
 # that steps itself nobody arms anything at the entry: SS is a bit of the guest's PSTATE, and it goes in as it came
-# out, with the skip's change in it. So Maydell's line of 2014 is the whole cure:
+# out, with the skip's change in it. So Maydell's line of 2014 is the whole fix:
 #
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction [...]
@@ -208,11 +208,11 @@ both.stops()
 # %% [markdown]
 # ## Try
 #
-# Six tasks. `lab.hint("entry")` in a cell of your own gives a hint, `print(lab.explain("entry"))` the whole answer
+# Six tasks. `lab.hint("entry")` in a new cell gives a hint, `print(lab.explain("entry"))` the whole answer
 # with its reasons.
 #
 # **Task 1, `entry`.** Be the kernel. Your lines stand between `msr elr_el1, x0` and `eret` in `step-user.s`, in place
-# of those between the braces. This time the handler shall be told *before* the user's first instruction, at
+# of those between the braces. This time the handler should be notified *before* the user's first instruction, at
 # 0x40000100, as a debugger does that shows you a program at its entry. After that it goes on as above, stop by stop.
 
 # %% name="task-entry"
@@ -233,7 +233,7 @@ print(lab.explain("entry"))
 
 # %% [markdown]
 # **Task 2, `finish`.** The end of the handler, in place of the lines between the other braces; the grant is that of
-# `step-user.s` again. Step the user until its store is done, and then let it run freely to its end. The log shall have
+# `step-user.s` again. Step the user until its store is done, and then let it run freely to its end. The log should have
 # two entries, 0x40000104 and 0x40000108. `x10` counts the stops, this one included. Use `x13`.
 
 # %% name="task-finish"
@@ -329,7 +329,7 @@ RecordedRun("linux-6.14", "k_selfstep_alu_release")
 print(program("step-and-emulate").split("VBAR_EL1 + 0x400: ")[1].split("        // {skip")[0])
 
 # %% [markdown]
-# **Task 6, `skip`.** `x5` has its 7: the work is done. Write the rest, so that the user goes on behind the UDF and is
+# **Task 6, `skip`.** `x5` has its 7: the work is done. Write the rest, so that the user goes on after the UDF and is
 # stopped in the right place. The UDF is at 0x40000104. Use `x12` and `x13`. You may branch to `resume`, if you want to.
 
 # %% name="task-skip"
@@ -404,6 +404,6 @@ print(lab.progress())
 #   of this lab are in Dall's mail of 30 November.
 # * In Linux: `user_enable_single_step`, `user_rewind_single_step` and `user_fastforward_single_step` in
 #   `arch/arm64/kernel/debug-monitors.c` are the switch, *one more*, and your task 6. 6436beeee572 is task 6, for real;
-#   9478f1927e6e (2018) mends what it broke: it advanced the *user's* step when the *kernel* had skipped an instruction.
+#   9478f1927e6e (2018) fixes what it broke: it advanced the *user's* step when the *kernel* had skipped an instruction.
 # * In the Arm manual (DDI 0487): D2.11.4 for the ERET, D2.11.5 for exceptions on the way.
 # * In this project: `tests/evidence/test_recordings.py` replays every guest that steps itself, on every recorded kernel.

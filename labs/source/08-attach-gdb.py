@@ -15,7 +15,7 @@
 #
 # * attach gdb to a guest, step it forwards and backwards, and change the kernel beneath it;
 # * see `stepi` take two instructions, and say why gdb cannot notice;
-# * stop in the right place all the same;
+# * stop in the right place anyway;
 # * say whose registers gdb shows.
 #
 # You need `gdb-multiarch`. [Binder](https://mybinder.org) has it; on Debian and Ubuntu it is
@@ -49,7 +49,7 @@ Question(
 
 # %% name="predict-breakpoint"
 Question(
-    "The same, but with a breakpoint at 0x40000008, right behind the store. Where does `stepi` stop now?",
+    "The same, but with a breakpoint at 0x40000008, right after the store. Where does `stepi` stop now?",
     {
         "0x4000000c: a step is a step": "The instruction granted by mistake is now another one. Which?",
         "0x40000008": "You suspect that a breakpoint does not ask SS. Try it below.",
@@ -95,7 +95,7 @@ print(attach("stepi", "stepi", "x/i $pc", "p $x1", kernel="fixed"))
 print(attach("stepi 2", "x/i $pc", "monitor kernel fixed", "stepi 2", "x/i $pc", kernel="v4.3"))
 
 # %% [markdown]
-# A breakpoint right behind the store, under v4.3. Was your prediction right?
+# A breakpoint right after the store, under v4.3. Was your prediction right?
 
 # %% name="breakpoint"
 print(attach("break *0x40000008", "stepi", "stepi", "p $x1", kernel="v4.3"))
@@ -151,7 +151,7 @@ panel
 #
 # 1. gdb sends `vCont;s`: step the thread. It does not send how far, and it reads no code.
 # 2. The server calls `KVM_RUN` with `KVM_GUESTDBG_SINGLESTEP`, and answers exits until it returns KVM_EXIT_DEBUG. It
-#    plays the UART in between, as QEMU does.
+#    acts as the UART in between, as QEMU does.
 # 3. The kernel is to make the CPU stop after one instruction. Here the step gets lost.
 # 4. The server answers `T05`: stopped, signal 5, SIGTRAP, with the PC. gdb prints it.
 #
@@ -177,7 +177,7 @@ print(attach("break *0x40000008", "stepi", "stepi", "monitor events", kernel="v4
 
 # %% [markdown]
 # SS is wrong here, too: the guest is entered with SS = 1 at 0x40000008. But the instruction that is granted by mistake is
-# a BRK now. It does not retire, it causes an exception at once, and the debugger is told of the right address. **A
+# a BRK now. It does not retire, it causes an exception at once, and the debugger is notified of the right address. **A
 # breakpoint does not depend on SS.** So you can find out in gdb whether a step was lost: step over the same place twice,
 # with a breakpoint and without.
 #
@@ -235,7 +235,7 @@ print(lab.explain("behind_the_store"))
 # %% [markdown]
 # **Task 3, `missing_stops`.** Somebody sends you a list of PCs, from a gdb session on an old kernel. The first is the
 # start, and each further one was printed by a `stepi`. The program has no branches. Write `missing_stops(pcs)`, which
-# returns the stops that were lost: addresses at which a right kernel would have stopped. The check uses sessions with
+# returns the stops that were lost: addresses at which a correct kernel would have stopped. The check uses sessions with
 # several stores in a row, too.
 
 
@@ -279,7 +279,7 @@ print(lab.explain("what_gdb_shows"))
 Question(
     "A colleague says: then gdb should simply check that the PC has moved by 4. What do you answer?",
     {
-        "right, that would do": "After a branch, or an exception, the PC has moved by something else, and rightly so.",
+        "right, that would do": "After a branch, or an exception, the PC has moved by something else, and correctly.",
         "gdb cannot know how far one instruction moves the PC, unless it decodes it": "And an exception may come, too."
         " That is why it asks the CPU, by way of the kernel.",
         "gdb does that already": "You have seen that it does not.",
@@ -292,7 +292,7 @@ Question(
     "Under v4.3, you set breakpoints at all instructions and type `continue` again and again. How many stops are lost in"
     " `store.s`?",
     {
-        "one, as with `stepi`": "A breakpoint does not depend on SS. What runs behind the store?",
+        "one, as with `stepi`": "A breakpoint does not depend on SS. What runs after the store?",
         "none": "Every instruction is a BRK, and a BRK stops by itself. Slow, but right.",
         "all: there is no step any longer": "You do not step, but you stop at every BRK.",
     },

@@ -4,7 +4,7 @@
 # *About 40 minutes, and as long as you like. Before it: [lab 04](04-the-skipped-instruction.ipynb) and
 # [lab 05](05-when-does-the-pc-move.ipynb). All terms are in the [glossary](glossary.md).*
 #
-# The bug of 2014 was seen by a reader, and not by a test. It was mended in 2018, and came back with the mending: no
+# The bug of 2014 was seen by a reader, and not by a test. It was fixed in 2018, and came back with the fix: no
 # test said so. Here are 24 hypervisors that are wrong in one small point each. Half of the mistakes stood in a release
 # of Linux. You write the tests that tell them from the right one.
 #
@@ -70,7 +70,7 @@ suspect.step()
 suspect.diagram()
 
 # %% [markdown]
-# The skip moved the PC by 8 instead of 4. A wrong hypervisor like this one is called a *mutant*: the right one, with
+# The skip moved the PC by 8 instead of 4. A wrong hypervisor like this one is called a *mutant*: the correct one, with
 # one plausible mistake put in.
 #
 # ### A scenario
@@ -84,7 +84,7 @@ from checks.lab09.scenario import Scenario, play
 first = Scenario("store.s", store, uart="A", registers={"x1": 1, "x4": 1})
 
 # %% [markdown]
-# `play` runs a scenario under a hypervisor and shows all that there is to see. First the right one, then the mutant:
+# `play` runs a scenario under a hypervisor and shows all that there is to see. First the correct one, then the mutant:
 
 # %%
 play(first, "fixed")
@@ -164,8 +164,8 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 # %% [markdown]
 # ## Try
 #
-# Six tasks. For the first five write one scenario each: it must pass on the right hypervisor and fail on the wrong one.
-# `play(your_scenario)` shows what the right one does; decide first, then look.
+# Six tasks. For the first five write one scenario each: it must pass on the correct hypervisor and fail on the wrong one.
+# `play(your_scenario)` shows what the correct one does; decide first, then look.
 #
 # **Task 1, `bug_of_2014`.** Catch the mutant that moves the PC and keeps SS. Use a program of your own, as short as you
 # can.
@@ -263,7 +263,7 @@ print(lab.explain("userspace_view"))
 
 # %% [markdown]
 # **Task 5, `no_emulation`.** A mutant that emulates too much: it does not ask for [ISV](glossary.md). Write an access
-# to a device that a right hypervisor refuses.
+# to a device that a correct hypervisor refuses.
 
 # %% name="task-no-emulation"
 no_emulation = None
@@ -285,7 +285,7 @@ print(lab.explain("no_emulation"))
 
 # %% [markdown]
 # **Task 6, `suite`.** Now all of them. Put your scenarios into the list, look at the scoreboard, write the next one. A
-# scenario that fails on the right hypervisor is a false alarm, and catches nothing.
+# scenario that fails on the correct hypervisor is a false alarm, and catches nothing.
 #
 # Do not try to be complete at once. The five that you have may catch a dozen; the rest are the rare roads.
 
@@ -415,14 +415,14 @@ Question(
     {
         "every mistake": "Not those that the kernel has today. They became the expectation.",
         "nothing": "They find what changes.",
-        "changes, and no mistake that is there already": "Including the changes that mend something.",
+        "changes, and no mistake that is there already": "Including the changes that fix something.",
     },
     right="changes, and no mistake that is there already",
 )
 
 # %% name="check-both" jupyter={"source_hidden": true}
 Question(
-    "Linux 5.0 cleared SS when it skipped an instruction: the mending that Maydell had proposed. Which test would have"
+    "Linux 5.0 cleared SS when it skipped an instruction: the fix that Maydell had proposed. Which test would have"
     " shown that it did not work?",
     {
         "one that reads SS after the skip": "It was 0 there. It was set again before the guest was entered.",
@@ -437,7 +437,7 @@ print(lab.progress())
 
 # %% [markdown]
 # A Binder forgets. To take your answers with you, save this notebook, and run `from widgets.course.answers import download`
-# and `download()` in a cell of your own. In a fresh one, `restore` puts them into a copy of each notebook.
+# and `download()` in a new cell. In a fresh one, `restore` puts them into a copy of each notebook.
 #
 # All labs on one page, to print: [cheat-sheet.pdf](cheat-sheet.pdf).
 

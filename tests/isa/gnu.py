@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from aarch64sim.asm import Program
+
 PREFIX = "aarch64-linux-gnu-"
 MARCH = "armv8.5-a"
 BASE = 0x4000_0000
@@ -60,6 +62,21 @@ def assemble_program(source: str, march: str = MARCH) -> bytes:
         assert done.returncode == 0, done.stderr
         _run(f"{PREFIX}objcopy", "-O", "binary", "-j", ".text", linked, flat)
         return flat.read_bytes()
+
+
+def link(source: str, march: str = MARCH) -> Program:
+    """What GNU as and ld make of a source, without unwind tables and notes."""
+    with tempfile.TemporaryDirectory() as directory:
+        path, output, linked = (Path(directory, name) for name in ("a.s", "a.o", "a.elf"))
+        path.write_text(source)
+        for command in (
+            ("as", f"-march={march}", "-o", output, path),
+            ("objcopy", "-R", ".eh_frame", "-R", ".note*", output),
+            ("ld", "-z", "norelro", f"-Ttext={BASE:#x}", "-o", linked, output),
+        ):
+            done = _run(f"{PREFIX}{command[0]}", *command[1:])
+            assert done.returncode == 0, done.stderr
+        return Program.from_elf(linked.read_bytes())
 
 
 def disassemble_each(words: list[int]) -> list[str]:

@@ -5,6 +5,9 @@ Invariant: words and texts here were made by GNU as and objdump 2.40, or by hand
 
 from __future__ import annotations
 
+import contextlib
+import cProfile
+
 import pytest
 
 from aarch64sim.asm import AssemblyError, assemble, disassemble
@@ -265,10 +268,60 @@ MISTAKES = [
     (".byte 1; nop", 10, "instruction at address 0x40000001: expected a multiple of 4"),
     (".word 1/0", 8, "division by zero"),
     ("mov x0, #08", 10, "octal"),
-    ('.ascii "abc', 8, "unexpected character '\"'"),
+    ('.ascii "abc', 8, "the string that starts here has no end"),
     ("/* never closed", 1, "the comment that starts here has no end"),
     ("ldr q0, =5", 9, "only ldr to a general register takes =value"),
     (".org 8\n.org 4", 6, ".org goes back"),
+    ("mov x0,\u00a0#1", 8, "U+00A0 (no-break space): put a plain space in its place"),
+    ("mov x0, #1\u200b", 11, "unexpected character U+200B (zero width space)"),
+    ("mov x0, \u20131", 9, "unexpected character U+2013 (en dash)"),
+    ("st1 {v0.16b}, [x0]", 1, "'st1': SIMD and floating-point arithmetic is not modelled"),
+    ("fmov x0, d1", 1, "'fmov': SIMD and floating-point arithmetic is not modelled"),
+    ("add v0.4s, v1.4s, v2.4s", 5, "'v0.4s': SIMD and floating-point arithmetic is not modelled"),
+    ("mov x0, v1.d", 9, "'v1.d': SIMD and floating-point arithmetic is not modelled"),
+    ("retaa", 1, "'retaa': pointer authentication is not modelled"),
+    ("push {r0}", 1, "'push': belongs to A32 (32-bit Arm); this is A64"),
+    ("mov r0, #1", 5, "expected a register (x0-x30 or xzr, w0-w30 or wzr), found 'r0'"),
+    (
+        '.include "a.s"',
+        1,
+        "'.include' is left out: a program here is one text; assemble and link it",
+    ),
+    (
+        "adrp x0, :got:x",
+        10,
+        "':got:' is left out: there is no dynamic linking (give the compiler -fno-pie)",
+    ),
+    (
+        ".section .tdata",
+        9,
+        "section '.tdata' is not supported: thread-local storage needs an operating",
+    ),
+    (".text 1", 6, "numbered subsections of .text are not supported"),
+    (".popsection", 12, "there is no .pushsection before this"),
+    (".section", 9, "expected a name"),
+    (".if 1\nnop", 1, "this .if has no .endif"),
+    (".endif", 1, "there is no .if before this .endif"),
+    (".macro m\nnop", 1, "this .macro has no .endm"),
+    (".endr", 1, "there is no .rept, .irp or .irpc before this .endr"),
+    (".rept nowhere\n.endr", 7, "unknown symbol 'nowhere'"),
+    (".rept -1\n.endr", 6, "-1 repetitions are out of range"),
+    (".macro m a:req\n.endm\n  m", 3, "macro 'm' needs a value for 'a'"),
+    (".macro m a\n.endm\nm 1, 2", 1, "macro 'm' takes 1 arguments, found '2' after them"),
+    (
+        ".macro m a\n nop\n add \\a\n.endm\n  m x1",
+        3,
+        "expected ',', found the end of the line (in macro 'm', line 3)",
+    ),
+    (".macro m\nm\n.endm\nm", 1, "macros and repetitions are nested too deeply: at most 100"),
+    ("x .req y", 1, "expected a register after .req, found 'y'"),
+    ("x1 .req x2", 1, "'x1' is a register already"),
+    (".unreq a", 1, "'a' is no name that .req gave to a register"),
+    (".bss\n.byte 1", 1, "section .bss holds nothing but zeros"),
+    ("movz x0, #:abs_g0:x\n.set x, 0x12345", 19, "74565 is out of range: expected 0 to 65535"),
+    (".data\nx: .quad 0\n.text\n.if x > 0x50000000\n.endif", 1, "where the sections are put"),
+    (".p2align 3,,-1", 13, "number of bytes -1 is out of range"),
+    ("x" * 100000, 1, f"unknown mnemonic '{'x' * 40}...'"),
     ("mov x0, #(((1))", 16, "expected ')', found the end of the line"),
 ]
 
@@ -295,8 +348,8 @@ def test_caret_stands_under_the_column() -> None:
 def test_all_mistakes_of_a_source_are_told() -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble("foo\nnop\na: a: bar x0\n.set a, 3\n", BASE)
-    assert [e.line for e in caught.value.errors] == [1, 3, 4]
-    assert str(caught.value).count("\n") == 2
+    assert [e.line for e in caught.value.errors] == [1, 3, 3, 4]
+    assert str(caught.value).count("\n") == 3
 
 
 def test_lines_map_instructions_to_the_source() -> None:
@@ -401,10 +454,72 @@ def test_org_begins_a_segment_and_takes_offsets_or_addresses() -> None:
     ]
 
 
-def test_entry_is_start_or_the_first_byte() -> None:
-    assert assemble("nop\n_start: nop", BASE).entry == BASE + 4
-    assert assemble("nop\nmain: nop", BASE).entry == BASE
+def test_entry_is_start_or_main_or_the_first_byte_of_the_text() -> None:
+    assert assemble("nop\nmain: nop\n_start: nop", BASE).entry == BASE + 8
+    assert assemble("nop\nmain: nop", BASE).entry == BASE + 4
+    assert assemble(".data\n.quad 5\n.text\nnop", BASE).entry == BASE
+    assert assemble("main = 5\nnop", BASE).entry == BASE
     assert assemble("", BASE).segments == ()
+
+
+def test_a_hint_is_at_most_two_edits_away() -> None:
+    hints = {"strr": "str", "lsll": "lsl", "subss": "subs", "mvo": "mov", "xyzzy": "", "q": "", "ad": "",
+             ".setion": ".section", ".rpet": ".rept", ".sectio_x": ".section", ".nothing": ""}  # fmt: skip
+    for word, hint in hints.items():
+        with pytest.raises(AssemblyError) as caught:
+            assemble(word, BASE)
+        assert caught.value.message.partition("; ")[2] == (
+            f"did you mean '{hint}'?" if hint else ""
+        )
+
+
+def test_both_passes_tell_their_faults_at_once() -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble("mov r0, #1\nfoo\nadd x0, x1, #5000\n", BASE)
+    assert [e.line for e in caught.value.errors] == [1, 2, 3]
+
+
+def test_data_stands_after_the_code_on_a_page_of_its_own() -> None:
+    program = assemble(".data\nx: .quad 1\n.text\nmain: adr x0, x\n.bss\ny: .skip 8", BASE)
+    assert program.symbols == {"main": BASE, "x": BASE + 0x10004, "y": BASE + 0x1000C}
+    assert program.read(BASE + 0x10004, 8) == (1).to_bytes(8, "little")
+    assert program.lines == {BASE: 4}
+
+
+def test_the_line_of_an_instruction_is_that_of_the_macros_call_or_the_repetitions_body() -> None:
+    program = assemble(".macro m\nnop\nnop\n.endm\n.rept 2\nret\n.endr\nm", BASE)
+    assert [*program.lines.values()] == [6, 6, 8, 8]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1: b 1b\n",
+        "n{}: b n{}\n",
+        "n{}:\n",
+        "\n",
+        ";",
+        ".byte 1\n",
+        "mov x{}, #1\n",
+        '"\\',
+        "// x\n",
+    ],
+)
+def test_twice_the_lines_take_twice_the_work(line: str) -> None:
+    """Counted in calls of functions, which no other program on this machine changes."""
+
+    def calls(lines: int) -> int:
+        text = (
+            "".join(line.replace("{}", str(n % 20)) for n in range(20)) if "n{}" not in line else ""
+        )
+        source = text * (lines // 20) or "".join(line.replace("{}", str(n)) for n in range(lines))
+        profile = cProfile.Profile()
+        with contextlib.suppress(AssemblyError):
+            profile.runcall(assemble, source, BASE)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    calls(100)
+    assert calls(4000) < 2.3 * calls(2000) + 1000
 
 
 def test_lo12_and_adrp_make_an_address() -> None:

@@ -1,4 +1,4 @@
-"""Random programs on random kernels: the right kernel steps instruction by instruction, the others as their era does.
+"""Random programs on random kernels: the correct kernel steps instruction by instruction, the others as their era does.
 
 Invariant: what is expected comes from a model of a few lines that knows only which kinds of instruction are late or
 spurious in an era, and nothing of step bits.

@@ -125,7 +125,7 @@ def test_21_an_interrupt_at_the_mmio_exit_comes_before_the_pending_stop(kernel: 
     machine = player(SCENARIOS["r_irq_at_mmio"], kernel)
     tokens = machine.to_end()
     after = tokens[tokens.index(next(t for t in tokens if t.startswith("W@"))) + 1 :]
-    if kernel in FAKED:  # the completion itself is pretended to be a step
+    if kernel in FAKED:  # the completion itself is faked to be a step
         assert after.pop(0) == "10"
     remembered = kernel in FAKED or kernels[kernel].arming is Arming.UNLESS_PENDING
     assert after[0] == ("1280" if remembered else "1284")

@@ -84,7 +84,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     (
         "follow_the_bit",
         dict(zip(MOMENTS, (1, 1, 0, 0, 0), strict=True)),
-        "a right kernel takes",
+        "a correct kernel takes",
         "",
     ),
     ("follow_the_bit", RIGHT_BITS | {MOMENTS[4]: 2}, "SS is one bit", ""),
@@ -93,12 +93,17 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("without_a_device", after_smc("mrs x1, id_aa64pfr0_el1"), "no instruction of your", ""),
     ("without_a_device", after_smc("str w0, [x19]"), "touches a device", ""),
     ("without_a_device", after_smc("str x0, [x21]"), "fills the page in", ""),
-    ("without_a_device", after_smc("hvc #0"), "HVC is no instruction that the kernel skips", ""),
+    (
+        "without_a_device",
+        after_smc("hvc #0"),
+        "HVC is not an instruction that the kernel skips",
+        "",
+    ),
     ("without_a_device", after_smc("svc #0"), "guest's own EL1", ""),
     ("without_a_device", after_smc("wfi"), "does not come to its end", ""),
     ("without_a_device", "smc", "does not assemble", ""),
     ("without_a_device", ["smc #0"], "asks for the text of a program", ""),
-    ("stops_of", lambda kinds: list(range(1, len(kinds) + 1)), "right kernel", "mmio-is-done"),
+    ("stops_of", lambda kinds: list(range(1, len(kinds) + 1)), "correct kernel", "mmio-is-done"),
     (
         "stops_of",
         lambda kinds: [n for n, kind in enumerate(kinds) if kind == "a"],
@@ -119,8 +124,8 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("who_completes", RIGHT_WHO | {"hvc #0": "kernel"}, "an HVC is executed", ""),
     ("who_completes", RIGHT_WHO | {"smc #0": "CPU"}, "trapped before it runs", ""),
     ("who_completes", RIGHT_WHO | {"str x0, [x21]": "kernel"}, "this is RAM", ""),
-    ("who_completes", RIGHT_WHO | {"svc #0": "kernel"}, "The hypervisor hears nothing", ""),
-    ("who_completes", RIGHT_WHO | {"str w0, [x19]": "CPU"}, "no memory behind the UART", ""),
+    ("who_completes", RIGHT_WHO | {"svc #0": "kernel"}, "The hypervisor does not notice", ""),
+    ("who_completes", RIGHT_WHO | {"str w0, [x19]": "CPU"}, "no memory at this address", ""),
     (
         "who_completes",
         RIGHT_WHO | {"mrs x1, id_aa64pfr0_el1": "CPU"},
@@ -221,7 +226,7 @@ def test_a_failure_is_a_program_a_sentence_and_a_timeline() -> None:
 def test_a_missing_stop_of_the_guest_is_told_as_such() -> None:
     failure = scenarios.first_failure(skip(only_while_the_host_steps))
     assert failure is not None
-    assert "the guest's own handler is told of" in failure.sentence
+    assert "the guest's own handler is notified of" in failure.sentence
 
 
 def test_what_one_function_does_is_not_seen_by_the_next() -> None:

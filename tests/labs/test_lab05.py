@@ -13,12 +13,14 @@ from checks.lab05.experiments import AFTER_ARMING, BEFORE_ARMING, EARLY, LATE
 
 from aarch64sim import ExitReason, Kernel, kernels
 from aarch64sim.kvm import Vcpu
+from aarch64sim.kvm.kernels import ERAS
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "05-when-does-the-pc-move.py"
 LOAD, BEHIND = 0x4000_0004, 0x4000_0008
 LATE_ABORT, EARLY_ABORT = (LOAD, 2), (BEHIND, 1)
 STOP, MISSED = 0x4000_0008, 0x4000_000C
 BASE = kernels["v6.1.192"]
+EARLY_TODAY = replace(kernels["v7.2"], pc_advance=EARLY)
 NAMED = ("what-if-early-advance-ss-kept", "what-if-late-advance-ss-kept")
 
 
@@ -75,6 +77,11 @@ def stops(old: Any, new: Any) -> dict[str, Any]:
 
 def cleared_after_arming(kernel: Kernel) -> bool:
     return kernel.skip_clears_ss and kernel.skip_applied is AFTER_ARMING
+
+
+def right_about_today(kernel: Kernel) -> bool:
+    remembered = kernel.leftover_advance is kernels["v7.2"].leftover_advance
+    return cleared_after_arming(kernel) and (kernel.pc_advance is LATE or remembered)
 
 
 WRONG: list[tuple[str, Any, str, str]] = [
@@ -134,13 +141,13 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("interrupted", (MISSED, STOP), "asks for a dictionary", ""),
     ("dall", ("v4.3", "v5.3"), "also in pc_advance", ""),
     ("dall", ("v5.3", "v5.3"), "the same kernel twice", ""),
-    ("dall", (NAMED[1], BASE), "cures both", "clear-anywhere"),
+    ("dall", (NAMED[1], BASE), "fixes both", "clear-anywhere"),
     ("dall", (NAMED[0], NAMED[1]), "do not differ in skip_clears_ss", ""),
     ("dall", ("v5.4", "v5.3"), "this is the str 'v5.4'", ""),
     ("dall", BASE, "asks for a pair of kernels", ""),
     ("maydell", ("v4.3", "fixed"), "nobody knows which of them", ""),
     ("maydell", ("fixed", "fixed"), "the same kernel twice", ""),
-    ("maydell", (replace(BASE, pc_advance=EARLY), BASE), "Give the early", "clear-anywhere"),
+    ("maydell", (replace(BASE, pc_advance=EARLY), BASE), "a memory of the step", "clear-anywhere"),
     ("maydell", NAMED, "let the skip clear SS", "skip-is-pc"),
     (
         "maydell",
@@ -149,6 +156,19 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "clear-anywhere",
     ),
     ("maydell", (BASE, replace(BASE, skip_clears_ss=False)), "do not differ in pc_advance", ""),
+    ("maydell", (kernels["fixed"], replace(kernels["fixed"], pc_advance=EARLY)), "as the base", ""),
+    ("one_line", 7, "asks for a kernel", ""),
+    ("one_line", "v7.2", "has the late advance", ""),
+    ("one_line", EARLY_TODAY, "change one more field", ""),
+    ("one_line", replace(kernels["v6.3"], pc_advance=EARLY), "change one field only", ""),
+    ("one_line", replace(EARLY_TODAY, sign_extends_mmio=False), "in the right place", ""),
+    ("one_line", replace(EARLY_TODAY, skip_clears_ss=False), "bug of 2014 again", "skip-is-pc"),
+    (
+        "one_line",
+        replace(EARLY_TODAY, arming=kernels["v5.13"].arming),
+        "not for the reason of 6.13",
+        "clear-anywhere",
+    ),
 ]
 
 
@@ -191,7 +211,8 @@ RIGHT: list[tuple[str, Any]] = [
     ("dall", ("what-if-early-advance-ss-kept", "what-if-early-advance-ss-cleared")),
     ("dall", [kernels["v5.3"], replace(kernels["v5.3"], skip_clears_ss=False)]),
     ("maydell", ("what-if-early-advance-step-remembered", "v6.1.192")),
-    ("maydell", (kernels["fixed"], replace(kernels["fixed"], pc_advance=EARLY))),
+    ("host_steps_right", right_about_today),
+    ("one_line", replace(EARLY_TODAY, leftover_advance=kernels["v6.3"].leftover_advance)),
 ]
 
 
@@ -214,6 +235,18 @@ def test_the_board_shows_nothing_that_nobody_has_said() -> None:
     marked = experiments.board(lambda k: k.skip_clears_ss, lambda k: True)
     assert marked.count(experiments.RIGHT) == 9
     assert marked.count(experiments.WRONG) == 7
+
+
+def test_the_early_advance_is_right_from_6_14_on() -> None:
+    names = [era.name for era in ERAS[ERAS.index(kernels["v5.13"]) :]]
+    early = {n: replace(kernels[n], pc_advance=EARLY) for n in names}
+    right = {name for name, kernel in early.items() if experiments.host_right(kernel)}
+    assert right == {"v6.14", "v6.18", "v7.2"}
+
+
+def test_stepping_that_begins_at_the_exit_is_late_with_the_early_advance() -> None:
+    assert experiments.stepped_from_the_exit("v7.2") == STOP
+    assert experiments.stepped_from_the_exit(EARLY_TODAY) == MISSED
 
 
 def test_the_board_bears_any_function() -> None:

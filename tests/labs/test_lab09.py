@@ -134,7 +134,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("bug_of_2014", one(STORE, stops=[0, 4, 8, 12]), "The start is no stop", ""),
     ("bug_of_2014", one(STORE, stops=[4, 12]), "the stops of Linux 4.3", ""),
     ("bug_of_2014", one(STORE, stops=[4, 8, 12, 16]), "The end of the guest is no stop", ""),
-    ("bug_of_2014", one(STORE, stops=[4, 8]), "stops once behind every instruction", ""),
+    ("bug_of_2014", one(STORE, stops=[4, 8]), "stops once after every instruction", ""),
     ("bug_of_2014", one(STORE, stops=[4, 8, 12], uart="B"), "the low byte", ""),
     ("bug_of_2014", one(STORE, registers={"x1": 2}), "and you expect 0x2", ""),
     # no alarm where there should be one
@@ -269,7 +269,7 @@ RIGHT: list[tuple[str, Any]] = [
 def test_a_false_alarm_catches_nothing(suite: list[Scenario]) -> None:
     board = score([one(STORE, "shouts always", stops=[])])
     assert len(board.survivors) == len(MUTANTS)
-    assert "False alarm on the right hypervisor: shouts always" in board.sentence
+    assert "False alarm on the correct hypervisor: shouts always" in board.sentence
     assert board.rows[0][2] == "false alarm: shouts always"
 
 

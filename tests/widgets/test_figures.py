@@ -115,9 +115,7 @@ def test_the_life_cycle_says_what_the_machine_does(kernel: str) -> None:
     assert cycle.late == (debugger.last.pc == 0x4000_000C)
     assert ("second instruction" in cycle.sentence) == cycle.late
     wrong = [flag.text for flag in cycle.flags if flag.kind == "wrong"]
-    assert wrong == [cycle.skip_text] * cycle.late + ["pretends a step"] * (
-        "pretends" in cycle.sentence
-    )
+    assert wrong == [cycle.skip_text] * cycle.late + ["fakes a step"] * ("fakes" in cycle.sentence)
 
 
 @pytest.mark.parametrize("kernel", ["v4.15", "v4.19.48"])

@@ -116,7 +116,7 @@ def _syndromes() -> Section:
             (step(stepped=True), "the CPU has stepped an instruction (ISV = 1)"),
             (step(stepped=False), "nothing stepped since the ERET: the kernel has skipped"),
             (step(stepped=True, exclusive=True), "a load-exclusive was stepped (EX = 1)"),
-            (f"{FAKE_STEP_HSR:#x}", "pretended by Linux 4.15 to 4.20"),
+            (f"{FAKE_STEP_HSR:#x}", "faked by Linux 4.15 to 4.20"),
         ),
         62.0,
     )

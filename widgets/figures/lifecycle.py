@@ -90,7 +90,7 @@ class LifeCycle(Figure):
             return (
                 *flags,
                 Flag(self.skip_at, self.skip_text),
-                Flag("return", "pretends a step", "wrong"),
+                Flag("return", "fakes a step", "wrong"),
             )
         return (*flags, Flag(self.skip_at, self.skip_text, "wrong" if self.late else "right"))
 
@@ -102,7 +102,7 @@ class LifeCycle(Figure):
             else "so the guest is entered with SS = 0, and stops at once"
         )
         if access_under(self.kernel).fake:
-            result = "and pretends a step, so that the debugger stops without an entry"
+            result = "and fakes a step, so that the debugger stops without an entry"
         moved = f"KVM moves the PC over an emulated access {PLACES[self.skip_at]}"
         return f"{self.kernel.title}: {moved} ({self.skip_text}), {result}."
 

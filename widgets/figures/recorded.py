@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import Any
 
 from aarch64sim.evidence import recording as recordings
-from aarch64sim.evidence.replay import Difference, Replay, describe_exit
+from aarch64sim.evidence.replay import Difference, Replay
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figures.figure import Figure
@@ -56,13 +56,13 @@ class RecordedRun(Figure):
     def rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
         replay = Replay(self._recording, self._preset)
-        pc = replay.vcpu.pc
+        pc = replay.target.vcpu.pc
         for _, event, difference in replay.run():
             if event["op"] == "KVM_RUN":
                 pc = int(event["registers"].get("pc", hex(pc)), 16)
-                ours = _simulated(describe_exit(replay.vcpu.kvm_run), replay.vcpu.pc)
+                ours = _words(replay.ours, replay.target.vcpu.pc)
                 same = "differs: " + _what(difference) if difference else "same"
-                rows.append((str(len(rows) + 1), _recorded(event, pc), ours, same))
+                rows.append((str(len(rows) + 1), _words(event, pc), ours, same))
             if difference:
                 break
         return rows
@@ -123,25 +123,12 @@ def _what(difference: Difference) -> str:
     return difference.what
 
 
-def _recorded(event: dict[str, Any], pc: int) -> str:
-    found: dict[str, Any] = {"exit_reason": event["exit_reason"]}
-    for key in ("mmio", "debug"):
-        if key in event:
-            found[key] = {
-                name: int(value, 16) if isinstance(value, str) else value
-                for name, value in event[key].items()
-            }
-    words = _simulated(found, pc)
+def _words(event: dict[str, Any], pc: int) -> str:
+    words = f"{event['exit_reason']} at {pc:#x}"
+    if "mmio" in event:
+        mmio = event["mmio"]
+        words += f", {'store' if mmio['is_write'] else 'load'} {mmio['phys_addr']}"
+        words += f" = {mmio['data']}" if mmio["is_write"] else ""
+    if "debug" in event:
+        words += f", hsr {event['debug']['hsr']}"
     return words if not event["errno"] else f"errno {event['errno']}, {words}"
-
-
-def _simulated(found: dict[str, Any], pc: int) -> str:
-    reason = found["exit_reason"]
-    words = f"{reason} at {pc:#x}"
-    if "mmio" in found:
-        mmio = found["mmio"]
-        words += f", {'store' if mmio['is_write'] else 'load'} {mmio['phys_addr']:#x}"
-        words += f" = {mmio['data']:#x}" if mmio["is_write"] else ""
-    if "debug" in found:
-        words += f", hsr {found['debug']['hsr']:#x}"
-    return words

@@ -53,7 +53,7 @@ class TimelineFigure(Figure):
                 str(c.step),
                 LANE_TITLES[c.lane],
                 c.label
-                + (" (nobody was told)" if c.ghost == "ran" else "")
+                + (" (nobody was notified)" if c.ghost == "ran" else "")
                 + (f" ({PARTS})" if number == self.parting else ""),
                 f"{c.pc:#x}",
                 c.ss,
@@ -153,7 +153,7 @@ def _draw_chip(drawing: Drawing, column: Column, x: float, y: float, step: float
         "dash": DASHED if column.ghost else (),
         "z": 3,
         "says": (
-            f"event: {meaning.get(column.ghost, 'nobody was told')}",
+            f"event: {meaning.get(column.ghost, 'nobody was notified')}",
             f"lane: {LANE_TITLES[column.lane]}",
         ),
     }

@@ -80,7 +80,7 @@ BOXES = (
 ARROWS = (
     ("call", "complete", (167, 280), (221, 280), 0.0, "", (0, 0)),
     ("complete", "arm", (296, 259), (296, 225), 0.0, "", (0, 0)),
-    # Without an entry: a signal waits (EINTR), or a kernel pretends the step.
+    # Without an entry: a signal waits (EINTR), or a kernel fakes the step.
     ("complete", "return", (371, 280), (437, 280), 0.0, "no entry", (404, 284)),
     ("arm", "adjust", (296, 183), (296, 149), 0.0, "", (0, 0)),
     ("adjust", "enter", (296, 107), (296, 65), 0.0, "", (0, 0)),

@@ -53,7 +53,7 @@ _EXCEPTIONS = dict.fromkeys(_ABORTS, "abort") | {
 class Column:
     """One event: where it stands, one or two words for it, its sentence; `ss` is "1", "0" or "" (does not count).
 
-    `ghost`: "" for what happened and was told; "ran" for an instruction that nobody was told of; "stop" for a stop
+    `ghost`: "" for what happened and was told; "ran" for an instruction that nobody was notified of; "stop" for a stop
     that never came.
     """
 

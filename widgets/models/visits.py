@@ -59,7 +59,7 @@ class Access:
     """One stepped store to a device that userspace emulates: all its events, and what came of it.
 
     `skip_at` is the stage in which the PC moved over it; `late`: a second instruction ran; `fake`: the kernel
-    pretended the step.
+    faked the step.
     """
 
     events: tuple[Event, ...]

@@ -87,7 +87,7 @@ def _chip(column: Column, number: int, chosen: int | None, action: str, stop: in
     text = escape(column.text)
     if column.ghost == "stop":
         return f'<span class="sl-ghost" title="{text}"><b>{escape(column.label)}</b><i>{text} \u25b8</i></span>'
-    told = '<span class="sl-hidden"> (nobody was told)</span>' if column.ghost else ""
+    told = '<span class="sl-hidden"> (nobody was notified)</span>' if column.ghost else ""
     pressed = ' aria-pressed="true"' if number == chosen else ""
     ghost = ' class="sl-ran"' if column.ghost else ""
     return (

@@ -22,8 +22,8 @@ _STEP_WORDS = {
     0xCB000022: "a real step: an instruction was stepped",
     0xCB000062: "a real step of a load-exclusive",
     0xCA000022: "nothing was stepped: the step was already spent when the guest was entered",
-    0xC8000000: "pretended by the kernel",
-    0xC8000022: "pretended by the kernel, in its fast path",
+    0xC8000000: "faked by the kernel",
+    0xC8000022: "faked by the kernel, in its fast path",
 }
 
 

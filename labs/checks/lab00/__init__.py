@@ -167,9 +167,9 @@ def where_does_it_stop() -> Question:
     return Question(
         "The debugger stands at 0x40000004, before the store. Where does it stop after one click on Step?",
         {
-            "at 0x40000004 again": "The store is emulated, so it is done when the guest goes on. Now watch.",
-            "at 0x40000008": "So it should be: one click, one instruction. Now watch what Linux 4.3 did.",
-            "at 0x4000000c": "You suspect something. Under Linux 4.3 you are right: watch.",
+            "at 0x40000004 again": "The store is emulated, so it is done when the guest goes on. Step and see.",
+            "at 0x40000008": "That is where it should stop: one click, one instruction. Step and see.",
+            "at 0x4000000c": "You suspect something. Step and see.",
         },
         right="at 0x4000000c",
     )

@@ -16,6 +16,7 @@ from aarch64sim.arch import step
 from aarch64sim.arch.step import StepState
 
 INACTIVE, NOT_PENDING, PENDING = STATES = tuple(map(str, StepState))
+BRANCH = "b there\nnop\nnop\nnop\nthere: add x1, x1, #1"
 PROGRAM = "mov x0, #0x41\nadd x1, x1, #1\nadd x2, x2, #1"
 
 
@@ -141,17 +142,19 @@ def _stepped(spsr_ss: int, tde: int = 1) -> str:
 
 def _check_stops(answer: Any) -> str:
     expect_type(answer, Mapping, "a dictionary with the keys 1 and 0")
-    wanted = {ss: Bench(PROGRAM).enter(mdscr_ss=1, tde=1, spsr_ss=ss) for ss in (1, 0)}
+    wanted = {ss: Bench(BRANCH).enter(mdscr_ss=1, tde=1, spsr_ss=ss) for ss in (1, 0)}
     for ss in (1, 0):
         pair = answer.get(ss)
         if pair is None or (isinstance(pair, tuple | list) and None in pair):
             raise NotAnswered(f"stops[{ss}] is still open: how many instructions run, and ELR_EL2?")
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise Wrong(f"stops[{ss}] should be a pair (instructions, address).")
+        if not all(isinstance(part, int) for part in pair):
+            raise Wrong(f"stops[{ss}] should be two numbers, such as (1, 0x40000000).")
     for ss in (1, 0):
         ran, elr = answer[ss]
         right = wanted[ss]
-        shown = f"SPSR_EL2.SS = {ss}: {right}"
+        shown = f"on the bench, SPSR_EL2.SS = {ss}: {'1 instruction' if right.ran else 'no instruction'} ran"
         if ran != right.ran and ss == 1:
             raise Wrong(
                 "SS = 1 grants exactly one instruction: not none, and not two.", evidence=shown
@@ -172,11 +175,16 @@ def _check_stops(answer: Any) -> str:
                 misconception="reports-stepped",
                 evidence=shown,
             )
+        if elr == CODE + 4 and ss == 1:
+            raise Wrong(
+                "The instruction that ran was a branch. ELR_EL2 is where the guest goes on, and that is not the next"
+                " instruction in memory."
+            )
         if elr != right.taken.elr:
             raise Wrong(
                 f"stops[{ss}]: which instruction runs next, when the guest is entered again? ELR_EL2 is its address."
             )
-    return "Right. ELR_EL2 is always the instruction that has not run; an instruction is 4 bytes."
+    return "Right. ELR_EL2 is always the instruction that has not run yet, wherever it is."
 
 
 # --- what an exception saves -----------------------------------------------------------------------------------------
@@ -199,6 +207,10 @@ def _check_saved(answer: Any) -> str:
             raise Wrong(f"saved[{kind!r}] is a bit: 0 or 1, not {describe(answer[kind])}.")
     right = {kind: saved_ss(kind) for kind in _SAVED}
     wrong = [kind for kind in _SAVED if answer[kind] != right[kind]]
+    first = (
+        f"{len(_SAVED) - len(wrong)} of {len(_SAVED)} are right. Ask of each: when the handler returns, has the"
+        " instruction yet to run?"
+    )
     if not wrong:
         return "Right: 0 where the instruction has completed, 1 where it has still to run."
     if len(wrong) == len(_SAVED):
@@ -210,19 +222,23 @@ def _check_saved(answer: Any) -> str:
             "An instruction that aborts has not run. The CPU saves SS = 1, so that the step is still owed when the"
             " guest comes back. (Whoever emulates the instruction must take the 1 away: that is the bug of 2014.)",
             misconception="abort-saves-0",
+            first=first,
         )
     if "irq" in wrong:
         raise Wrong(
             "The interrupt came instead of the instruction, so nothing has run: the step is still owed.",
             misconception="interrupts-do-not-matter",
+            first=first,
         )
     if "undefined" in wrong:
         raise Wrong(
-            "An undefined instruction has done nothing and will be returned to: the step is owed."
+            "An undefined instruction has done nothing and will be returned to: the step is owed.",
+            first=first,
         )
     raise Wrong(
         f"{' and '.join(kind.upper() for kind in wrong)}: a call completes first, and then raises its exception; it"
-        " returns to the next instruction. So its step is spent."
+        " returns to the next instruction. So its step is spent.",
+        first=first,
     )
 
 
@@ -269,10 +285,15 @@ def _check_self_step(answer: Any) -> str:
         )
     else:
         text, misconception = (
-            "With SPSR_EL1.SS = 0 the ERET grants no instruction: you are back at once, and so for ever.",
+            "With SPSR_EL1.SS = 0 the ERET grants no instruction: you are back at once, forever.",
             "ss0-is-off",
         )
-    raise Wrong(text, misconception=misconception, evidence=f"the bench says: {outcome}")
+    raise Wrong(
+        text,
+        misconception=misconception,
+        evidence=f"the bench says: {outcome}",
+        first=f"not exactly one instruction runs. The bench says: {outcome}",
+    )
 
 
 # --- the transition table --------------------------------------------------------------------------------------------
@@ -338,6 +359,11 @@ _WRONG_CELLS = {
 TRANSITIONS = tuple(_WRONG_CELLS)
 
 
+def _cells_that_differ(given: dict[tuple[str, str], str]) -> str:
+    differ = {(b, e) for b, e, after, _ in sweep() if (b, e) in given and given[b, e] != after}
+    return f"{len(differ)} of {len(TRANSITIONS)} cells"
+
+
 def _check_transitions(answer: Any) -> str:
     expect_type(answer, Mapping, "a dictionary from (state, event) to a state")
     given = {}
@@ -357,6 +383,7 @@ def _check_transitions(answer: Any) -> str:
             raise Wrong(
                 f"{before}, {event}: {text}",
                 misconception=misconception,
+                first=f"your table and the CPU part in {_cells_that_differ(given)}. Work out PSTATE.SS after each event.",
                 evidence=f"run {runs} of the sweep ({shown}): the CPU went from {before} to {after}",
             )
     return (
@@ -381,9 +408,9 @@ LAB = Lab(
             " yes, and nothing that runs there can refuse: KDE and D are writable by the code that is being debugged."
             " Only at the target itself the debugger would step its own level, so two bits guard it: KDE permits it at"
             " all, PSTATE.D masks it for the moment. Every exception entry sets D, so a handler is safe from itself."
-            " The OS Lock switches everything off.\n\n"
-            "    return not os_lock and (el < target_el or (el == target_el and kde == 1 and d == 0))",
+            " The OS Lock switches everything off.",
             ("mdscr-alone",),
+            "return not os_lock and (el < target_el or (el == target_el and kde == 1 and d == 0))",
         ),
         Task(
             "state",
@@ -396,10 +423,10 @@ LAB = Lab(
                 "What is left is PSTATE.SS. 1: the instruction is still to come. 0: it has been.",
             ),
             "The state is computed from the bits at every moment; the CPU stores it nowhere. MDSCR_EL1.SS and"
-            ' "possible here" switch; PSTATE.SS only says how far the step is. This is Table D2-17 of the manual:\n\n'
-            '    if not (mdscr_ss and possible):\n        return "inactive"\n'
-            '    return "active-not-pending" if pstate_ss else "active-pending"',
+            ' "possible here" switch; PSTATE.SS only says how far the step is. This is Table D2-17 of the manual.',
             ("ss0-is-off", "mdscr-alone"),
+            'if not (mdscr_ss and possible):\n    return "inactive"\n'
+            'return "active-not-pending" if pstate_ss else "active-pending"',
         ),
         Task(
             "stops",
@@ -410,8 +437,8 @@ LAB = Lab(
                 "SS = 1: one instruction is granted. SS = 0: none.",
                 "ELR_EL2 is where the guest will go on.",
             ),
-            "SS = 1: the mov runs, and the exception is taken before the add: (1, 0x40000004). SS = 0: nothing runs:"
-            " (0, 0x40000000). A debugger that wants to show the instruction it has just stepped must remember where"
+            "SS = 1: the branch runs, and the exception is taken before the add at its target. SS = 0: nothing runs, and"
+            " ELR_EL2 is where the guest was. A debugger that wants to show the instruction it has just stepped must remember where"
             " it was before: ELR_EL2 - 4 is wrong as soon as there is a branch.",
             ("reports-stepped", "ss0-is-off"),
         ),
@@ -422,7 +449,7 @@ LAB = Lab(
             "saved is None: give the dictionary.",
             (
                 "Ask: when the handler returns, has the instruction still to run?",
-                "A call returns behind itself. An abort returns to the instruction that aborted.",
+                "A call returns to the instruction after it. An abort returns to the instruction that aborted.",
             ),
             "SS = 1 is saved where the step is still owed: after the abort and the undefined instruction (they return"
             " to the same instruction) and after the interrupt (it came first). SVC and HVC complete, spend the step,"
@@ -458,7 +485,7 @@ LAB = Lab(
             "Three rules make the whole table. An instruction that completes sets SS to 0. An exception entry sets SS"
             " to 0 (and D to 1). An ERET copies SPSR.SS if stepping is impossible where it stands and possible where"
             " it goes to, else it sets SS to 0. The state follows from the bits. So active-not-pending is entered by"
-            " one edge only, and there is exactly one instruction behind it.",
+            " one edge only, and it grants exactly one instruction.",
             ("ss0-is-off", "interrupts-do-not-matter"),
         ),
     ],

@@ -61,7 +61,7 @@ class Outcome:
 
 
 class Bench:
-    """A CPU with one page of code at 0x40000000 and its vectors behind it; it stands at EL2, or where `host` says.
+    """A CPU with one page of code at 0x40000000 and its vectors after it; it stands at EL2, or where `host` says.
 
     >>> Bench("mov x0, #1\\nadd x0, x0, #1").enter(mdscr_ss=1, tde=1, spsr_ss=1)
     1 instruction ran, then: Software Step exception to EL2, ELR_EL2 = 0x40000004, ESR_EL2 = 0xcb000022.

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from checks.lab02.probe import ASKS, SETS_AND_ASKS, Probe, guest, views
+from checks.lab02.probe import ASKS, SETS_AND_ASKS, SETS_KDE, Probe, guest, views
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim import AssemblyError, ExitReason, GuestDebug
@@ -60,7 +60,7 @@ def _check_entry(answer: Any) -> str:
             raise NotAnswered(f"entry[{name!r}] is still open.")
         if not isinstance(answer[name], int):
             raise Wrong(f"entry[{name!r}] is a number, not {describe(answer[name])}.")
-    machine = guest(SETS_AND_ASKS, STEPPING)
+    machine = guest(SETS_KDE, STEPPING)
     probe = Probe(machine.vcpu)
     for _ in range(4):
         machine.run_once(20)
@@ -68,14 +68,15 @@ def _check_entry(answer: Any) -> str:
     given = {name: int(answer[name]) for name in _ENTRY_BITS}
     if given["mdscr_el1"] == 0x2001:
         raise Wrong(
-            "That is the guest's own value. The kernel has put it away: with KDE the guest's debugging would mix with"
-            " the host's. Only the host's bit is in the register."
+            "So it was up to 6.13: the host's SS beside the guest's KDE. `fixed` does it as Linux does from 6.14 on: the"
+            " guest's own value is put away as a whole while the host debugs, and only the host's bit is in the CPU."
         )
     if given["mdscr_el1"] == 0:
         raise Wrong("With MDSCR_EL1.SS = 0 the machine would be inactive: no step at all.")
     if given["mdscr_el1"] == 0x2000:
         raise Wrong(
-            "KDE counts at the debug target level itself, and the guest is below it. SS counts."
+            "That is the guest's own value. With it nobody would step: SS is 0. Who wants steps, and whose bit must be in"
+            " the register?"
         )
     if given["tde"] != real.tde:
         raise Wrong(
@@ -117,6 +118,8 @@ _STOPS = (0x4, 0x8, 0xC, 0x10, 0x14)
 
 def _served(machine: Machine, accesses: list[str]) -> Any:
     def serve(mmio: Any) -> None:
+        if not hasattr(mmio, "is_write"):
+            raise Wrong("give serve() the access, run.mmio, not the whole run")
         accesses.append("store" if mmio.is_write else "load")
         found = machine.bus.find(mmio.phys_addr, mmio.len)
         assert found
@@ -196,14 +199,14 @@ def _check_step(answer: Any) -> str:
             " reason is DEBUG, however often that is.",
             misconception="mmio-is-done",
         )
-    return "Right: five steps, two accesses served, and nothing taken for a stop that was none."
+    return "Right: five steps, two accesses served, and no exit mistaken for a stop."
 
 
 # --- who sees what ---------------------------------------------------------------------------------------------------
 
 SITUATIONS = {
     "stepped": ("the host steps; the guest has never touched MDSCR_EL1", ASKS, 3),
-    "both": ("the host steps; the guest has written 0x2001", SETS_AND_ASKS, 3),
+    "both": ("the host steps; the guest has written 0x2000", SETS_KDE, 3),
     "enable": ("ENABLE without SINGLESTEP; the guest has written 0x2001", SETS_AND_ASKS, 1),
     "nobody": ("no guest debug; the guest has written 0x2001", SETS_AND_ASKS, 0),
 }
@@ -220,7 +223,7 @@ def _check_views(answer: Any) -> str:
     for name, (words, source, control) in SITUATIONS.items():
         mrs, one_reg, cpu = answer[name]
         real = views(source, control)
-        shown = f"{words}: MRS {real[0]:#x}, GET_ONE_REG {real[1]:#x}, the CPU {real[2]:#x}"
+        shown = f"the situation: {words}"
         if one_reg != real[1] and one_reg == real[2]:
             raise Wrong(
                 f"{name}: GET_ONE_REG does not show the host's SS. It is made for saving and moving a guest, so it"
@@ -238,9 +241,10 @@ def _check_views(answer: Any) -> str:
             raise Wrong(
                 f"{name}: what did the guest write last? That is what MRS and GET_ONE_REG show."
             )
-        if cpu == 0x2001 and control:
+        if cpu & 0x2000 and control:
             raise Wrong(
-                f"{name}: while the host debugs, the guest's KDE and SS are squashed: put away, and not in the CPU.",
+                f"{name}: that was so up to 6.13. Under `fixed`, while the host debugs, the guest's KDE and SS are put away and"
+                " not in the CPU.",
                 evidence=shown,
             )
         if cpu != real[2] and control == GuestDebug.ENABLE:
@@ -300,7 +304,10 @@ def _check_notice(answer: Any) -> str:
             misconception="shows-host-ss",
         )
     if free == stepped:
-        raise Wrong(f"x0 is {free:#x} in both cases: your program cannot tell.")
+        raise Wrong(
+            f"x0 is {free:#x} in both cases: your program cannot tell. Timers, counters and registers of the guest go on"
+            " as if nothing had happened. What does an exception between two instructions disturb?"
+        )
     if (free, stepped) == (1, 0):
         raise Wrong(
             "The other way round: x0 should be 1 when the guest is stepped, and 0 when it is free."
@@ -328,15 +335,15 @@ LAB = Lab(
         ),
         Task(
             "entry",
-            "Give the bits that are in the CPU at the ERET, while the host steps a guest that has written 0x2001.",
+            "Give the bits that are in the CPU at the ERET, while the host steps a guest that has written 0x2000, under fixed.",
             _check_entry,
             "entry is None: give the dictionary.",
             (
-                "The host needs three things: the switch, the way to EL2, and a permission for one instruction.",
+                "The host needs three things: the switch, the path to EL2, and a permission for one instruction.",
                 "And a fourth, so that the guest does not notice.",
-                "The guest's own KDE and SS are not in the register while the host debugs.",
+                "From 6.14 on the guest's own KDE and SS are not in the register while the host debugs.",
             ),
-            "MDSCR_EL1 = 1: the host's SS, and nothing of the guest's. MDCR_EL2.TDE = 1: debug exceptions go to EL2,"
+            "MDSCR_EL1 = 1: the host's SS, and nothing of the guest's (up to 6.13 the guest's KDE stayed). MDCR_EL2.TDE = 1: debug exceptions go to EL2,"
             " so the guest is below the debug target level and KDE and PSTATE.D do not count. SPSR_EL2.SS = 1: one"
             " instruction. MDCR_EL2.TDA = 1: the guest's accesses to its debug registers are trapped and answered"
             " from the saved copy.",
@@ -352,16 +359,17 @@ LAB = Lab(
                 "At KVM_EXIT_MMIO call serve(run.mmio), and go round once more.",
                 "Only KVM_EXIT_DEBUG ends the loop.",
             ),
-            "A step is as many KVM_RUNs as it takes:\n\n    while True:\n        run = vcpu.run()\n        if"
-            " run.exit_reason is ExitReason.DEBUG:\n            return vcpu.get_one_reg('pc')\n        if"
-            " run.exit_reason is ExitReason.MMIO:\n            serve(run.mmio)\n\nThe access is complete only after"
+            "A step is as many KVM_RUNs as it takes. The access is complete only after"
             " the *next* KVM_RUN; the documentation of KVM_RUN says so. So userspace never moves the PC: the kernel"
             " does, when it is asked to go on.",
             ("mmio-is-done",),
+            "while True:\n    run = vcpu.run()\n    if run.exit_reason is ExitReason.DEBUG:\n"
+            "        return vcpu.get_one_reg('pc')\n    if run.exit_reason is ExitReason.MMIO:\n"
+            "        serve(run.mmio)",
         ),
         Task(
             "views",
-            "Give MDSCR_EL1 as the guest's MRS, GET_ONE_REG and the CPU have it, in four situations.",
+            "Give MDSCR_EL1 as the guest's MRS, GET_ONE_REG and the CPU have it, in four situations, under fixed.",
             _check_views,
             "views is None: give the dictionary.",
             (
@@ -369,7 +377,7 @@ LAB = Lab(
                 "In the CPU, while the guest runs, is the value of whoever steps.",
                 "With ENABLE alone nobody steps: the host does not want to, the guest may not.",
             ),
-            "The first two columns are the guest's own value, always: 0, or the 0x2001 that it wrote. The third is"
+            "The first two columns are the guest's own value, always: 0, or what it wrote. The third is"
             " the host's while the host debugs: 1 with SINGLESTEP, 0 without. Only when nobody debugs the guest, all"
             " three are the same.",
             ("shows-host-ss",),
@@ -387,12 +395,12 @@ LAB = Lab(
                 " before, so that no page fault comes between the two.",
             ),
             "A store-exclusive fails if an exception came after the load-exclusive, since the ERET clears the"
-            " exclusive monitor. Stepped, there is always one:\n\n    str   w1, [x21]          // the page is there"
-            " from now on\n    ldxr  w1, [x21]\n    stxr  w0, w1, [x21]      // 0: stored. 1: the reservation was"
-            " lost\n    str   w20, [x20]\n\nSo a loop that waits for a store-exclusive never ends while it is"
-            " stepped. Debuggers run such a sequence as one. A second way: take an undefined instruction and look at"
-            " SPSR_EL1. The CPU saves the host's SS there.",
+            " exclusive monitor. Stepped, there is always one. So a loop that waits for a store-exclusive never ends"
+            " while it is stepped. Debuggers run such a sequence as one. A second way: take an undefined instruction"
+            " and look at SPSR_EL1. The CPU saves the host's SS there.",
             ("shows-host-ss",),
+            "str   w1, [x21]          // the page is there from now on\nldxr  w1, [x21]\n"
+            "stxr  w0, w1, [x21]      // 0: stored. 1: the reservation was lost\nstr   w20, [x20]",
         ),
     ],
 )

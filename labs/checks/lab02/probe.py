@@ -31,7 +31,7 @@ class Entry:
 
 
 class Probe:
-    """Clip it to a vCPU: `entries` fills as KVM_RUN enters the guest, `last` is the latest one."""
+    """Attach it to a vCPU: `entries` fills as KVM_RUN enters the guest, `last` is the latest one."""
 
     def __init__(self, vcpu: Vcpu) -> None:
         self.entries: list[Entry] = []
@@ -67,6 +67,13 @@ def guest(source: str, control: int = 0, kernel: str | Kernel = "fixed") -> Mach
 
 RUNS = 12  # KVM_RUNs that bring either program to its loop, stepped or not
 ASKS = """
+    mrs   x0, mdscr_el1
+    nop
+loop: b   loop
+"""
+SETS_KDE = """
+    mov   x1, #0x2000       // KDE alone
+    msr   mdscr_el1, x1
     mrs   x0, mdscr_el1
     nop
 loop: b   loop

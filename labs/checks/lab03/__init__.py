@@ -1,10 +1,11 @@
-"""Checks of lab 03, trapping MMIO: the syndrome, the way of an access, what cannot be emulated, and a device.
+"""Checks of lab 03, trapping MMIO: the syndrome, the path of an access, what cannot be emulated, and a device.
 
 Invariant: what is right is what the CPU and the host model do with the very instruction or device.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -252,7 +253,7 @@ EVENTS = {
     "a": "the device in userspace answers the load",
     "b": "KVM_RUN returns with KVM_EXIT_MMIO",
     "c": "the CPU takes a data abort to EL2",
-    "d": "the kernel moves the PC behind the load",
+    "d": "the kernel moves the PC past the load",
     "e": "the kernel writes the answer to the register",
     "f": "userspace calls KVM_RUN again",
     "g": "the kernel reads ESR_EL2, FAR_EL2 and HPFAR_EL2",
@@ -300,10 +301,10 @@ def _check_order(answer: Any) -> str:
     if at["d"] < at["b"]:
         early = logged_order("v4.3")
         raise Wrong(
-            "So did Linux up to 4.20, and userspace saw a PC behind an access that was not complete. A right kernel"
+            "So did Linux up to 4.20, and userspace saw a PC past an access that was not complete. A correct kernel"
             " moves the PC when the instruction is done.",
             misconception="mmio-is-done",
-            evidence=f"in the log of Linux 4.3: {' '.join(early)}; of a right kernel: {' '.join(logged_order())}",
+            evidence=f"in the log of Linux 4.3: {' '.join(early)}; of a correct kernel: {' '.join(logged_order())}",
         )
     if at["e"] < at["a"]:
         raise Wrong(
@@ -344,7 +345,7 @@ CANDIDATES = (
     "ldadd w1, w2, [x19]",
 )
 _WHY = {
-    "str w0, [x19]": "The plainest store there is: every driver uses it.",
+    "str w0, [x19]": "The simplest store there is: every driver uses it.",
     "ldrsb x5, [x19]": "Sign extension is in the syndrome: SSE.",
     "ldr w2, [x19, x22, lsl #2]": "The address is in FAR_EL2 and HPFAR_EL2; how it was computed does not matter.",
     "str xzr, [x19]": "Register 31 is in the syndrome like any other, and stands for zero.",
@@ -369,6 +370,10 @@ def _check_emulated(answer: Any) -> str:
         if answer[line] not in (True, False):
             raise Wrong(f"emulated[{line!r}] is True or False, not {describe(answer[line])}.")
     wrong = [line for line in CANDIDATES if bool(answer[line]) != _tried(line).emulated]
+    first = (
+        f"{len(CANDIDATES) - len(wrong)} of {len(CANDIDATES)} are right. Ask of each: does it move one register, once,"
+        " and change nothing else?"
+    )
     if not wrong:
         return "Right, all nine, by running them. The last four make KVM_RUN fail with ENOSYS."
     if all(answer[line] for line in CANDIDATES):
@@ -383,6 +388,7 @@ def _check_emulated(answer: Any) -> str:
         f"{line}: {_WHY[line]}",
         misconception="" if _tried(line).emulated else "all-emulated",
         evidence=repr(_tried(line)),
+        first=first,
     )
 
 
@@ -475,10 +481,23 @@ def _try_checkpoints(device: Any) -> None:
         device.restore(before)
         if (count := device.read(8, 4)) != 1:
             raise Wrong(
-                f"After save(), two stores and restore(){time}, COUNT is {count}, not 1. The panel's Back needs"
-                " save() to give a copy that nothing changes any more, a tuple for example.",
+                f"After save(), two stores and restore(){time}, COUNT is {count}, not 1. {_whose_fault(device)}"
             )
         device.read(0, 4)
+
+
+def _whose_fault(device: Any) -> str:
+    """Whether `save` gives the very list that stores go to, or `restore` keeps the list that it was given."""
+    state = device.save()
+    if state is None:
+        return (
+            "save() returns nothing, so there is nothing to go back to: it should give the state."
+        )
+    before = copy.copy(state)
+    device.write(0, 4, 0x64)
+    if state != before:
+        return "The panel's Back needs save() to give a copy that later stores do not change, a tuple for example."
+    return "restore() should make a new list of the state: now later stores change what save() has given."
 
 
 LAB = Lab(
@@ -509,13 +528,14 @@ LAB = Lab(
                 "ld or st from WnR, s from SSE, b or h from SAS; w or x from SF; 31 is zr.",
                 "A size of 4 or 8 bytes has no letter, but for ldrsw.",
             ),
-            "    if not esr >> 24 & 1:\n        return None\n    size = esr >> 22 & 3\n    sign = esr >> 21 & 1\n"
-            "    number = esr >> 16 & 31\n    letter = 'b' if size == 0 else 'h' if size == 1 else 'w' if sign else"
-            " ''\n    name = ('str' if esr >> 6 & 1 else 'ldrs' if sign else 'ldr') + letter\n    register = 'zr' if"
-            " number == 31 else str(number)\n    return f\"{name} {'x' if esr >> 15 & 1 else 'w'}{register}\"\n\nThe"
-            " hypervisor never looks at the instruction itself. Reading guest memory at PC would be slow, and another"
+            "The hypervisor never looks at the instruction itself. Reading guest memory at PC would be slow, and another"
             " vCPU could change it meanwhile. So what the syndrome does not say, it does not know.",
             ("all-emulated",),
+            "if not esr >> 24 & 1:\n    return None\nsize = esr >> 22 & 3\nsign = esr >> 21 & 1\n"
+            "number = esr >> 16 & 31\nletter = 'b' if size == 0 else 'h' if size == 1 else 'w' if sign else ''\n"
+            "name = ('str' if esr >> 6 & 1 else 'ldrs' if sign else 'ldr') + letter\n"
+            "register = 'zr' if number == 31 else str(number)\n"
+            "return f\"{name} {'x' if esr >> 15 & 1 else 'w'}{register}\"",
         ),
         Task(
             "order",
@@ -542,10 +562,11 @@ LAB = Lab(
                 "The sign is bit 8 * size - 1 of the data. If it is set, subtract 1 << 8 * size.",
                 "At the end cut to 64 bits for an X register, to 32 for a W register.",
             ),
-            "    if sign_extends and data >> (8 * size - 1) & 1:\n        data -= 1 << 8 * size\n    return data &"
-            " (0xFFFF_FFFF_FFFF_FFFF if sixty_four else 0xFFFF_FFFF)\n\nThe order matters. Linux extended the sign,"
-            " and then converted the value to the guest's byte order with a function that cuts to `size` bytes: the"
-            " sign was gone. Commit 85f56708a443 (7.2) exchanged the two.",
+            "The order matters: first the sign, then the width of the register. Linux extended the sign, and then"
+            " converted the value to the guest's byte order with a function that cuts to `size` bytes: the sign was"
+            " gone. Commit 85f56708a443 (7.2) exchanged the two.",
+            code="if sign_extends and data >> (8 * size - 1) & 1:\n    data -= 1 << 8 * size\n"
+            "return data & (0xFFFF_FFFF_FFFF_FFFF if sixty_four else 0xFFFF_FFFF)",
         ),
         Task(
             "emulated",
@@ -572,13 +593,14 @@ LAB = Lab(
                 "Every load gets a number: 0 from an empty mailbox, 0 from any other offset.",
                 "save() returns tuple(self.values), restore(state) makes a new list of it.",
             ),
-            "    def __init__(self):\n        self.values = []\n\n    def read(self, offset, length):\n        if"
-            " offset == 0:\n            return self.values.pop(0) if self.values else 0\n        return"
-            " len(self.values) if offset == 8 else 0\n\n    def write(self, offset, length, value):\n        if"
-            " offset == 0:\n            self.values.append(value)\n\n    def save(self):\n        return"
-            " tuple(self.values)\n\n    def restore(self, state):\n        self.values = list(state)\n\nA load of"
-            " DATA has an effect: it takes something out. That is why an access must be made exactly once, and why a"
-            " kernel that completes it twice, or an instruction that is run again, is a bug that one can see.",
+            "A load of DATA has an effect: it takes something out. That is why an access must be made exactly once, and"
+            " why a kernel that completes it twice, or an instruction that is run again, is a bug that one can see."
+            " save() gives a copy, and restore() makes one: the panel keeps many states, and none may change later.",
+            code="def __init__(self):\n    self.values = []\n\ndef read(self, offset, length):\n"
+            "    if offset == 0:\n        return self.values.pop(0) if self.values else 0\n"
+            "    return len(self.values) if offset == 8 else 0\n\ndef write(self, offset, length, value):\n"
+            "    if offset == 0:\n        self.values.append(value)\n\ndef save(self):\n"
+            "    return tuple(self.values)\n\ndef restore(self, state):\n    self.values = list(state)",
         ),
     ],
 )

@@ -117,15 +117,18 @@ def _follow_the_bit(answer: Any) -> str:
     for moment in MOMENTS:
         if answer[moment] not in (0, 1):
             raise Wrong(f"SS is one bit: {moment!r} is 0 or 1, not {answer[moment]!r}")
+    right = bits("v4.3")
+    count = sum(answer[moment] == right[moment] for moment in MOMENTS)
+    first = f"{count} of {len(MOMENTS)} are right. Go through the moments in order: who writes the bit, and what?"
     if all(answer[moment] == bits("fixed")[moment] for moment in MOMENTS):
         raise Wrong(
-            "this is the way through the diagram that a right kernel takes. The question is about 4.3: which of the"
+            "this is the path through the diagram that a correct kernel takes. The question is about 4.3: which of the"
             " five is where the two part?"
         )
-    for moment, right in bits("v4.3").items():
-        if answer[moment] != right:
+    for moment in MOMENTS:
+        if answer[moment] != right[moment]:
             text, misconception = _WRONG_BITS[moment]
-            raise Wrong(f"{moment}: {text}.", misconception=misconception)
+            raise Wrong(f"{moment}: {text}.", misconception=misconception, first=first)
     return "right: one bit, and at one moment somebody should have cleared it."
 
 
@@ -158,12 +161,12 @@ def _without_a_device(answer: Any) -> str:
             return f"right: {name} is emulated by the kernel, and one click took {len(done)} instructions."
     if any(e.what is What.EXCEPTION and e.kind == "HVC" for e in events):
         raise Wrong(
-            "an HVC is no instruction that the kernel skips: the CPU completes it, and clears SS itself. It is late"
-            " here for another reason, which is the matter of lab 05"
+            "HVC is not an instruction that the kernel skips: the CPU completes it, and clears SS itself. It is late"
+            " here for another reason, which is a subject of lab 05"
         )
     if any(e.what is What.EXCEPTION and e.kind == "SVC" for e in events):
         raise Wrong(
-            "an SVC goes to the guest's own EL1: the hypervisor does not hear of it, and the CPU completes it"
+            "an SVC goes to the guest's own EL1: the hypervisor does not notice it, and the CPU completes it"
         )
     if not any(e.what is What.MMIO_WRITE for e in events):
         raise Wrong(
@@ -173,11 +176,11 @@ def _without_a_device(answer: Any) -> str:
     if any(e.what is What.FAULT_IN and e.pc != Debugger(answer).program.entry for e in events):
         raise Wrong(
             "a first access to RAM leaves the guest, too, but nothing is emulated: the kernel fills the page in, and"
-            " the CPU runs the instruction again. The step was owed, and rightly so"
+            " the CPU runs the instruction again. The step was still owed, and correctly: nothing had run"
         )
     raise Wrong(
-        "no instruction of your program is emulated under 4.3: the CPU runs them all by itself. Which ones does KVM"
-        " trap? Think of calls to the firmware, and of registers that the guest may not have for itself"
+        "no instruction of your program is emulated under 4.3: the CPU runs them all by itself. (4.3 did not trap ID"
+        " registers yet.) Which ones did it trap? Think of calls to the firmware, and of the guest's debug registers"
     )
 
 
@@ -219,7 +222,7 @@ def _stops_of(answer: Any) -> str:
         shown = f"The smallest program that shows it:\n{program_of(kinds)}"
         if list(got) == list(range(1, len(kinds) + 1)):
             raise Wrong(
-                f"{said} Those are the stops of a right kernel: after an access, 4.3 stays silent",
+                f"{said} Those are the stops of a correct kernel: after an access, 4.3 stays silent",
                 misconception="mmio-is-done",
                 evidence=shown,
             )
@@ -251,7 +254,7 @@ def _stops_of(answer: Any) -> str:
 # --- who_completes ---------------------------------------------------------------------------------------
 
 CASES = {
-    "str w0, [x19]": "there is no memory behind the UART: the kernel must have the store emulated, and then skip it",
+    "str w0, [x19]": "there is no memory at this address: the kernel must have the store emulated, and then skip it",
     "str x0, [x21]": "this is RAM. The first access faults, the kernel fills the page in and moves nothing; then the"
     " CPU runs the store itself",
     "mrs x1, id_aa64pfr0_el1": "the read of an ID register is trapped, so that every guest sees the CPU that KVM wants"
@@ -259,8 +262,8 @@ CASES = {
     "smc #0": "with HCR_EL2.TSC the SMC is trapped before it runs, with its own address as the return address: the"
     " kernel must skip it",
     "hvc #0": "an HVC is executed. The CPU itself has moved the PC and cleared SS before it enters EL2; a kernel that"
-    " skipped it would lose the instruction behind it",
-    "svc #0": "an SVC goes to the guest's own EL1. The hypervisor hears nothing of it",
+    " skipped it would lose the instruction after it",
+    "svc #0": "an SVC goes to the guest's own EL1. The hypervisor does not notice it",
 }
 
 
@@ -284,7 +287,12 @@ def _who_completes(answer: Any) -> str:
         if not isinstance(said, str) or said.lower() not in ("cpu", "kernel"):
             raise Wrong(f'{case}: say "CPU" or "kernel", not {said!r}')
         if said.lower() != completer(case).lower():
-            raise Wrong(f"{case}: {why}.")
+            count = sum(str(answer[c]).lower() == completer(c).lower() for c in CASES)
+            first = (
+                f"{count} of {len(CASES)} are right. Ask of each: has it run when the CPU leaves the guest, and does"
+                " the CPU leave the guest at all?"
+            )
+            raise Wrong(f"{case}: {why}.", first=first)
     return (
         "right: who emulates must complete, and who completes must clear SS. The rest is the CPU's."
     )
@@ -339,8 +347,9 @@ LAB = Lab(
             explanation=(
                 "A step exception comes when the CPU has run an instruction with SS = 1. An access never retires: it"
                 " is aborted, with the step owed before and, because of the bug, still owed after. So there is a stop"
-                " after every a and after no m: [n + 1 for n, kind in enumerate(kinds) if kind == 'a']."
+                " after every a and after no m."
             ),
+            code="return [n + 1 for n, kind in enumerate(kinds) if kind == 'a']",
             misconceptions=("reports-stepped", "skip-is-pc", "mmio-is-done"),
         ),
         Task(
@@ -377,6 +386,7 @@ LAB = Lab(
                 " nothing else: the flags, the masks, the level and MDSCR_EL1 belong to others."
             ),
             misconceptions=("skip-is-pc", "ss0-is-off", "mdscr-alone"),
+            code="vcpu.pc += 4\nvcpu.pstate &= ~(1 << 21)\nvcpu.pstate &= ~(3 << 10)",
         ),
     ],
 )

@@ -94,7 +94,7 @@ def _mistake(e: Effect) -> tuple[str, str]:
         )
     if e.moved == 0 and e.ss_from_1 == 0:
         return (
-            "Your function clears SS, but does not move the PC: the debugger is told of a stop, and the guest meets"
+            "Your function clears SS, but does not move the PC: the debugger is notified of a stop, and the guest meets"
             " the same instruction again, and again.",
             "",
         )

@@ -62,7 +62,7 @@ start:  add     x1, x1, #1
 
 @dataclass(frozen=True)
 class Scenario:
-    """A smallest program around one question, and what the VMM does at the first MMIO exit."""
+    """A minimal program that tests one thing, and what userspace does at the first MMIO exit."""
 
     name: str
     source: str
@@ -76,6 +76,7 @@ def _program(*lines: str, rest: str = "") -> str:
 
 
 STORE = _program("str     w0, [x19]", "add     x1, x1, #1")
+REACHED = "        // an indirect branch has led here: PSTATE.BTYPE is 1\n"
 SCENARIOS = (
     Scenario("plain", _program("add     x1, x1, #1", "add     x2, x2, #1")),
     Scenario("store", STORE),
@@ -101,7 +102,7 @@ SCENARIOS = (
         _program("ldr     w2, [x19]", "add     x3, x3, #1", rest=HANDLER + "        str     w20, [x20]\n"),
         at_mmio="abort",
     ),
-    Scenario("target of an indirect branch", STORE, pstate=0x3C5 | BTYPE_CALL),
+    Scenario("target of an indirect branch", REACHED + STORE, pstate=0x3C5 | BTYPE_CALL),
 )  # fmt: skip
 
 
@@ -224,17 +225,17 @@ class Failure:
         who = "the debugger" if self.scenario.host_steps else "the guest's own handler"
         should = listing.where(self.right.stops[n])
         if n >= len(self.learner.stops):
-            return f"In the scenario '{self.scenario.name}' {who} should be told of {should}, and is not."
+            return f"In the scenario '{self.scenario.name}' {who} should be notified of {should}, and is not."
         got = self.learner.stops[n]
         if self.learner.ends[n] and not self.right.ends[n]:
             return (
-                f"In the scenario '{self.scenario.name}' {who} should be told of {should},"
+                f"In the scenario '{self.scenario.name}' {who} should be notified of {should},"
                 " and the guest runs to its end without a stop."
             )
         if got != self.right.stops[n]:
             return (
                 f"In the scenario '{self.scenario.name}' stop {n + 1} should be at {should},"
-                f" and {who} is told of {listing.where(got)}."
+                f" and {who} is notified of {listing.where(got)}."
             )
         wrong = [
             f"{name} is {self.learner.registers[n][name]:#x}, not {value:#x}"
@@ -262,8 +263,11 @@ class Failure:
             pairs = zip(play.stops[first:last], play.ends[first:last], strict=True)
             return ", ".join("the end" if end else f"{pc:#x}" for pc, end in pairs) or "none"
 
+        program = f"The smallest program that shows it:\n{self.scenario.source.rstrip()}\n"
+        if stops(self.right) == stops(self.learner):
+            return f"{program}The stops are the same, but not what the guest has there."
         return (
-            f"The smallest program that shows it:\n{self.scenario.source.rstrip()}\n"
+            f"{program}"
             f"Stops {first + 1} to {last}, as it should be: {stops(self.right)}\n"
             f"Stops {first + 1} to {last}, with yours:      {stops(self.learner)}"
         )

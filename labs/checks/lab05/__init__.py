@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from checks.lab05.experiments import BASE, LATE, abort_at_load, interrupted_step
-from checks.lab05.kernels import dall, guest_steps_right, host_steps_right, maydell
+from checks.lab05.kernels import dall, guest_steps_right, host_steps_right, maydell, one_line
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 from aarch64sim import assemble, kernels
@@ -70,8 +70,8 @@ def _jump(answer: Any) -> str:
             )
         if found["x3"] and not found["x5"]:
             if late and found["x3"] == 1:
-                raise NotAnswered("the guest goes on behind its load: jump moves nothing yet")
-            raise Wrong(f"{where} the guest goes on behind its load, and not at the target")
+                raise NotAnswered("the guest goes on after its load: jump moves nothing yet")
+            raise Wrong(f"{where} the guest goes on after its load, and not at the target")
         if not late:
             raise Wrong(
                 f"{where} the guest does not arrive at the target. You have built the + 4 of the late advance into"
@@ -79,7 +79,7 @@ def _jump(answer: Any) -> str:
             )
         if found["x5"] == 0 and found["x6"]:
             raise Wrong(
-                f"{where} the instruction at the target never runs: the guest goes on behind it. You have set the PC"
+                f"{where} the instruction at the target never runs: the guest goes on after it. You have set the PC"
                 " while the access was still to be completed, and the next KVM_RUN completes it: PC += 4",
                 misconception="mmio-is-done",
             )
@@ -139,7 +139,7 @@ def _after_abort(answer: Any) -> str:
         )
     raise Wrong(
         "ELR_EL1 is an address of the program, which starts at 0x40000000: that of the load or of the instruction"
-        " behind it"
+        " after it"
     )
 
 
@@ -199,12 +199,13 @@ LAB = Lab(
                 " vcpu.run(immediate_exit=True) raises InterruptedError.",
             ),
             explanation=(
-                "try: vcpu.run(immediate_exit=True); except InterruptedError: pass; then vcpu.set_one_reg('pc',"
-                " target). An MMIO exit is a question, not an end. The load is completed, and with the late advance"
+                "An MMIO exit is a question, not an end. The load is completed, and with the late advance"
                 " the PC is moved, by the next KVM_RUN. The KVM documentation says so: the operation is complete, and"
                 " the guest state consistent, only after userspace has entered the kernel again."
+                " So complete the access first, without entering the guest, and then set the PC."
             ),
             misconceptions=("mmio-is-done",),
+            code="with suppress(InterruptedError):\n    vcpu.run(immediate_exit=True)\nvcpu.set_one_reg('pc', target)",
         ),
         Task(
             "after_abort",
@@ -213,7 +214,7 @@ LAB = Lab(
             "fill in (ELR_EL1, loads) for late and early",
             hints=(
                 "An injected abort is entered in software: ELR_EL1 := PC. Where is the PC at that moment?",
-                "The handler returns with ERET to ELR_EL1. Is that the load, or the instruction behind it?",
+                "The handler returns with ERET to ELR_EL1. Is that the load, or the instruction after it?",
                 "The load is at 0x40000004.",
             ),
             explanation=(
@@ -235,10 +236,11 @@ LAB = Lab(
                 "Nobody arms SS at an entry when the host does not step.",
             ),
             explanation=(
-                "return kernel.skip_clears_ss. The guest's SS is set by the guest's own ERET, and the host kernel does"
+                "One of the three switches decides alone. The guest's SS is set by the guest's own ERET, and the host kernel does"
                 " not touch it at an entry. Whoever clears it at the skip, early or late, has cleared it for good."
             ),
             misconceptions=("skip-is-pc",),
+            code="return kernel.skip_clears_ss",
         ),
         Task(
             "host_steps_right",
@@ -253,14 +255,14 @@ LAB = Lab(
             explanation=(
                 "One position of eight: skip_clears_ss, and skip_applied at the next entry (after arming), and the late"
                 " advance. Before arming, the clearing is undone by the arming. With the early advance the skip is"
-                " committed when KVM_RUN returns, so again the next entry arms behind it. What counts is which of two"
+                " committed when KVM_RUN returns, so the next entry arms SS again. What counts is which of two"
                 " lines comes last."
             ),
             misconceptions=("skip-is-pc", "clear-anywhere"),
         ),
         Task(
             "interrupted",
-            "Say where the debugger stops if a host interrupt comes right after the ERET behind the access.",
+            "Say where the debugger stops if a host interrupt comes right after the ERET that follows the access.",
             _interrupted,
             "fill in an address for each kernel",
             hints=(
@@ -277,7 +279,7 @@ LAB = Lab(
         ),
         Task(
             "dall",
-            "Give two kernels that differ in skip_clears_ss only, and of which the clearing cures the guest's own"
+            "Give two kernels that differ in skip_clears_ss only, and of which the clearing fixes the guest's own"
             " stepping, but not the host's.",
             dall,
             "fill in both kernels",
@@ -287,12 +289,13 @@ LAB = Lab(
                 "kernels['v5.3'] is such a kernel. So is what-if-early-advance-ss-cleared.",
             ),
             explanation=(
-                "(replace(kernels['v5.3'], skip_clears_ss=False), kernels['v5.3']). When the host steps, SS is set at"
+                "When the host steps, SS is set at"
                 " every entry, so a clearing before that is lost. When the guest steps itself nobody sets SS at an"
-                " entry, and Maydell's one line is the whole cure. That is the relation to a guest single-stepping"
+                " entry, and Maydell's one line is the whole fix. That is the relation to a guest single-stepping"
                 " itself."
             ),
             misconceptions=("clear-anywhere",),
+            code="dall = (replace(kernels['v5.3'], skip_clears_ss=False), kernels['v5.3'])",
         ),
         Task(
             "maydell",
@@ -302,7 +305,7 @@ LAB = Lab(
             hints=(
                 "kernels['v6.1.192'] is the late one. What does its early twin lack?",
                 "The next entry must not arm SS again. There is a field for a memory.",
-                "replace(kernels['v6.1.192'], pc_advance=EARLY, early_skip_remembers_step=True)",
+                "The field is early_skip_remembers_step, and its value True.",
             ),
             explanation=(
                 "Stepping alone does not need the late advance: an early one with a memory steps correctly, too. What"
@@ -311,6 +314,28 @@ LAB = Lab(
                 " not remember, and Dall's guess was right."
             ),
             misconceptions=("clear-anywhere", "skip-is-pc"),
+            code="late = kernels['v6.1.192']\n"
+            "maydell = (replace(late, pc_advance=EARLY, early_skip_remembers_step=True), late)",
+        ),
+        Task(
+            "one_line",
+            "Give 7.2 with the early advance and one more field changed, so that the host's stop is late again.",
+            one_line,
+            "make a kernel of kernels['v7.2']",
+            hints=(
+                "6.14 is the first release in which the early advance is right. What did it change?",
+                "Whose SS does the skip clear when KVM_RUN is about to return? Look at leftover_advance.",
+                "kernels['v6.3'].leftover_advance is the value that 6.13 still had.",
+            ),
+            explanation=(
+                "The line that applies a waiting skip stands at the end of KVM_RUN. Before the host's step state is put"
+                " away it clears the host's SS, and the put notes that a step is pending. After it, it clears the"
+                " guest's SS, and nobody notes anything. A real 7.3.4 with this one line moved is late, stop for stop"
+                " as 6.1 with the early advance was."
+            ),
+            misconceptions=("skip-is-pc", "clear-anywhere"),
+            code="one_line = replace(kernels['v7.2'], pc_advance=EARLY,\n"
+            "                   leftover_advance=kernels['v6.3'].leftover_advance)",
         ),
     ],
 )

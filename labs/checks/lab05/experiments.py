@@ -16,11 +16,11 @@ from typing import Any
 from checks.lab04.scenarios import LOG, SELF_STEP
 from checks.task import Wrong, call
 
-from aarch64sim import Kernel, assemble, kernels
+from aarch64sim import Debugger, Kernel, assemble, kernels
 from aarch64sim.evidence import eras_table
 from aarch64sim.evidence.recording import load
 from aarch64sim.kvm import GuestDebug
-from aarch64sim.kvm.kernels import PcAdvance, SkipApplied
+from aarch64sim.kvm.kernels import Leftover, PcAdvance, SkipApplied
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets.course import program
 
@@ -116,12 +116,12 @@ def recorded_stops(name: str, scenario: str) -> list[int]:
 
 
 def host_right(kernel: Kernel | str) -> bool:
-    """A debugger that steps the guest over a store to the UART is stopped behind it, and not later."""
+    """A debugger that steps the guest over a store to the UART is stopped after it, and not later."""
     return simulated("host", kernel_of(kernel)) == "1"
 
 
 def guest_right(kernel: Kernel | str) -> bool:
-    """A guest that steps itself over a store to the UART is stopped behind it, and not later."""
+    """A guest that steps itself over a store to the UART is stopped after it, and not later."""
     return simulated("guest", kernel_of(kernel)) == "right"
 
 
@@ -193,8 +193,45 @@ def abort_at_load(kernel: Kernel | str) -> tuple[int, int]:
     return machine.vcpu.get_one_reg("x12"), loads
 
 
+def stepped_from_the_exit(kernel: Kernel | str) -> int:
+    """Where the first stop is if a debugger switches stepping on at the MMIO exit of the store of store.s."""
+    machine = Machine(assemble(program("store")), kernel_of(kernel))
+    while machine.run_once(10_000).reason != "MMIO":
+        pass
+    machine.vcpu.set_guest_debug(GuestDebug.ENABLE | GuestDebug.SINGLESTEP)
+    return machine.run_once(10_000).pc
+
+
+# What was built of 7.3.4 for the end of the lab, and what its kernel in this simulator is.
+TODAY = {
+    "linux-7.3.4": {},
+    "what-if-7.3.4-early-advance-ss-cleared": {"pc_advance": EARLY},
+    "what-if-7.3.4-early-advance-ss-kept": {"pc_advance": EARLY, "skip_clears_ss": False},
+    "what-if-7.3.4-early-advance-adjusted-after-put": {
+        "pc_advance": EARLY,
+        "leftover_advance": Leftover.AFTER_PUT_AWAY,
+    },
+}
+
+
+def today(scenario: str) -> Iterator[str]:
+    """A line for each kernel of TODAY: the stops of the recording, and whether the simulation has the same."""
+    folder = load(recordings_folder() / "today")
+    for name, changes in TODAY.items():
+        (made,) = folder.recordings(name, scenario)
+        theirs = eras_table.transcript_of(made).stops()
+        ours = _stops(replace(kernels["v7.2"], **changes), len(theirs))
+        same = "the same" if ours == theirs else f"not the same: {ours}"
+        yield f"{name:47}{' '.join(f'{pc:#x}' for pc in theirs[:3])} ...  simulated: {same}"
+
+
+def _stops(kernel: Kernel, count: int) -> list[int]:
+    debugger = Debugger(program("store"), kernel)
+    return [debugger.step().pc for _ in range(count)]
+
+
 def interrupted_step(kernel: Kernel | str) -> int:
-    """Where the step over the store stops if a host interrupt comes right after the ERET behind the access."""
+    """Where the step over the store stops if a host interrupt comes right after the ERET that follows the access."""
     machine = Machine(assemble(program("store")), kernel_of(kernel))
     machine.vcpu.set_guest_debug(GuestDebug.ENABLE | GuestDebug.SINGLESTEP)
     while machine.run_once(10_000).reason != "MMIO":

@@ -80,7 +80,7 @@ def _check_steps(answer: Any) -> str:
     if {what for what, _, _, _ in wrong} == {WITH_EXIT}:
         raise Wrong(
             "You have taken the first return of KVM_RUN for the stop. KVM_EXIT_MMIO is a question to userspace: the"
-            " instruction is not done, and the debugger is told of nothing. Only KVM_EXIT_DEBUG is a stop.",
+            " instruction is not done, and the debugger is notified of nothing. Only KVM_EXIT_DEBUG is a stop.",
             misconception="mmio-is-done",
             evidence=shown,
         )
@@ -133,14 +133,13 @@ def _check_history(answer: Any) -> str:
             continue
         _history_mistake(title, given[title], right)
     return (
-        "Right. Stepping over MMIO was mended by a pretence in 4.15, broken again by the real fix in 5.0, and mended by"
+        "Right. Stepping over MMIO was hidden by faked stops in 4.15, broken again by the real fix in 5.0, and fixed by"
         " accident in 5.11."
     )
 
 
 def _history_mistake(title: str, given: set[str], right: list[str]) -> None:
-    rows = {name: museum.recorded_cells().get((title, name), "-") for name in museum.real_kernels()}
-    shown = f"{title}: " + ", ".join(f"{k.removeprefix('linux-')} {v}" for k, v in rows.items())
+    shown = f"the row {title!r} of the matrix: look for where its shading begins and ends"
     steady = sorted(given - set(right), key=list(museum.real_kernels()).index)
     first = museum.real_kernels()[0]
     if title == "userspace MMIO" and given == {"linux-5.0.1"}:
@@ -152,7 +151,7 @@ def _history_mistake(title: str, given: set[str], right: list[str]) -> None:
         )
     if title == "HVC" and "linux-5.11" in given:
         raise Wrong(
-            "5.11 moved the skip behind the arming. But an HVC is not skipped: the CPU completes it, and leaves the"
+            "5.11 moved the skip after the arming. But an HVC is not skipped: the CPU completes it, and leaves the"
             " guest with the stop still to come, as an interrupt between an instruction and its stop does. The entry"
             " after it arms SS anew. Look at the row HVC in 5.11 and 5.15.",
             misconception="interrupts-do-not-matter",
@@ -161,7 +160,7 @@ def _history_mistake(title: str, given: set[str], right: list[str]) -> None:
     if title == "guest steps itself over MMIO" and len(given) > 1:
         raise Wrong(
             "For a guest that steps itself there is one change only. Nobody arms anything at the entry for it, so the"
-            " fix of 5.0 is the whole cure, and the fakes of 4.15, which are told to the host, do not help it.",
+            " fix of 5.0 is all it needs, and the faked stops of 4.15, which only the host sees, do not help it.",
             evidence=shown,
         )
     if title == "MMIO then signal" and "linux-4.15.1" in given:
@@ -221,8 +220,11 @@ def _check_brought(answer: Any) -> str:
         if now:
             raise Wrong(f"This row is right on both sides of {after}.", evidence=shown)
         if not was:
-            raise Wrong(f"This row was wrong before {after} came: it is no news.", evidence=shown)
-    return "Right: three releases, each with a repair for stepping, and each with something that worked before it."
+            raise Wrong(
+                f"This row was already wrong before {after}, so {after} did not break it.",
+                evidence=shown,
+            )
+    return "Right: three releases, each with a fix, and each with something that worked before it."
 
 
 # --- dating a trace --------------------------------------------------------------------------------------------------
@@ -241,15 +243,15 @@ def _mistake(given: str, right: str, seen: Case) -> Wrong:
     if right == "B":
         text = (
             "Look at the syndromes. There is an hsr of 0xc8000000, with nothing but a class in it: no CPU writes that."
-            " One era pretends its stops."
+            " One era fakes its stops."
         )
         return Wrong(text)
     if given == "B":
-        return Wrong("No hsr here is pretended: a CPU has written each of them, so this is not B.")
+        return Wrong("No hsr here is faked: a CPU has written each of them, so this is not B.")
     if pair <= {"A", "B", "C"}:
         return Wrong(
-            "Late over the store: A or C. The PC at KVM_EXIT_MMIO does not part them: the late advance went into"
-            " stable releases of A, too. The guest's own stepping does: it was cured in 5.0."
+            "Late over the store: A or C. The PC at KVM_EXIT_MMIO does not tell them apart: the late advance went into"
+            " stable releases of A, too. The guest's own stepping does: it was fixed in 5.0."
         )
     late = seen.store[-1].pc in {one.pc for one in seen.store} and not any(
         one.pc == CODE + 8 and one.reason == "DEBUG" for one in seen.store
@@ -325,18 +327,18 @@ LAB = Lab(
             "Write steps(events, start): how many instructions the debugger's step from `start` took.",
             _check_steps,
             hints=(
-                "A stop is an event with op KVM_RUN, errno 0 and exit_reason DEBUG. MMIO is none.",
+                "A stop is an event with op KVM_RUN, errno 0 and exit_reason DEBUG. MMIO is not a stop.",
                 "Keep the PC in a variable; change it when `registers` has a pc.",
-                "Remember whether the last stop was at `start`. If it was, the next stop is the answer.",
+                "Remember whether the last stop was at `start`. If it was, the next stop is the one you want.",
             ),
             explanation="The debugger sees only KVM_EXIT_DEBUG, and a recording says of the registers only what"
-            " changed. So keep the PC, look at the stops, and take the one after the stop at `start`:\n\n"
-            "    pc = None\n    there = False\n    for event in events:\n"
-            '        if event["op"] != "KVM_RUN":\n            continue\n'
-            '        pc = int(event["registers"].get("pc", hex(pc or 0)), 16)\n'
-            '        if event["exit_reason"] == "DEBUG" and event["errno"] == 0:\n'
-            "            if there:\n                return (pc - start) // 4\n            there = pc == start\n\n"
-            "1 is right, 2 is one late, 0 is a stop for nothing. The matrix of this lab is made by a function like it.",
+            " changed. So keep the PC, look at the stops, and take the one after the stop at `start`. "
+            "1 is right, 2 is one late, 0 is a spurious stop. The matrix of this lab is made by a function like it.",
+            code="pc = 0\nthere = False\nfor event in events:\n"
+            '    if event["op"] != "KVM_RUN":\n        continue\n'
+            '    pc = int(event["registers"].get("pc", hex(pc)), 16)\n'
+            '    if event["exit_reason"] == "DEBUG" and event["errno"] == 0:\n'
+            "        if there:\n            return (pc - start) // 4\n        there = pc == start",
             misconceptions=("mmio-is-done",),
         ),
         _task(
@@ -346,10 +348,10 @@ LAB = Lab(
             hints=(
                 "Go along a row from the left. Whenever the shading begins or ends, write down the column.",
                 "By program: compare museum.is_right(title, kernel) for neighbours.",
-                "The four rows have 3, 3, 3 and 1 changes.",
+                "A row may become right, wrong and right again. One of the four changes only once.",
             ),
-            explanation="userspace MMIO: wrong, right in 4.15 (pretended), wrong in 5.0, right in 5.11. HVC: right in"
-            " 4.15 (pretended), wrong in 5.0, right in 6.1, when KVM began to remember a pending step. MMIO then"
+            explanation="userspace MMIO: wrong, right in 4.15 (faked), wrong in 5.0, right in 5.11. HVC: right in"
+            " 4.15 (faked), wrong in 5.0, right in 6.1, when KVM began to remember a pending step. MMIO then"
             " signal: right in 5.11, wrong in 5.15 (since 5.13), right in 6.14. A guest that steps itself: right"
             " from 5.0 on, for good. Nobody arms anything at the entry for a guest that steps itself, so clearing SS"
             " is enough.",
@@ -361,11 +363,11 @@ LAB = Lab(
             _check_brought,
             hints=(
                 "Look for a row in which the shading begins at that column.",
-                "4.15 pretends a stop after whatever the kernel has handled. What does it handle that is no"
+                "4.15 fakes a stop after whatever the kernel has handled. What does it handle that is no"
                 " instruction?",
                 "5.15 stands for 5.13 here: what does 5.11 get right that 5.15 does not?",
             ),
-            explanation="4.15 pretends a stop after everything that it handled, so also after a fault on RAM, which"
+            explanation="4.15 fakes a stop after everything that it handled, so also after a fault on RAM, which"
             " completes nothing. 5.0 took the fakes away and cleared SS instead, before the arming: seven rows of"
             " stepping are late again. And it moved the completion of an access without a note that it was done, so"
             " immediate_exit loses an instruction. 5.13 commits a skip that is left over when KVM_RUN returns, after"
@@ -376,12 +378,12 @@ LAB = Lab(
             "Name the era, A to F, of each of the four cases.",
             _check_detective,
             hints=(
-                "First the syndromes: 0xc8000000 is pretended. Then: is there a stop at 0x40000008 in `store`?",
+                "First the syndromes: 0xc8000000 is faked. Then: is there a stop at 0x40000008 in `store`?",
                 "Late: A or C. The guest's own log tells: 0x40000038 is the stop behind its store.",
                 "In time: D if PSTATE at the MMIO exit has bit 21 (0x200000). Else E or F: is there a stop at"
                 " 0x40000008 in `signal`?",
             ),
-            explanation="Four questions in this order date every kernel. Is an hsr pretended (0xc8...)? B. Is the step"
+            explanation="Four questions in this order date every kernel. Is an hsr faked (0xc8...)? B. Is the step"
             " over the store late? Then the guest's own log: late, too, is A; right is C. Does PSTATE at KVM_EXIT_MMIO"
             " show the host's SS? D. Is the stop lost over the signal? E, else F. The PC at KVM_EXIT_MMIO is the clue"
             " that everybody takes first, and it misleads: 4.14.177 and 4.19.48 took the late advance from 5.0.",
@@ -394,12 +396,13 @@ LAB = Lab(
             hints=(
                 "case.store and case.signal are tuples of returns with .reason, .pc, .pstate and .hsr (None if there is"
                 " none); case.guest is a tuple of addresses.",
-                "Begin with: any(one.hsr is not None and one.hsr >> 24 == 0xC8 for one in case.store)",
-                "A stop in time: any(one.pc == 0x40000008 and one.reason == 'DEBUG' for one in case.store).",
+                "Start with the faked stops: their hsr >> 24 is 0xC8. (hsr may be None.)",
+                "Then: is there a stop in time, with pc 0x40000008 and reason 'DEBUG', in case.store? In case.signal?",
             ),
-            explanation="The order of the questions matters: the pretended stops of B are in time, so ask for them"
-            " first.\n\n"
-            "    def in_time(trace):\n"
+            explanation="The order of the questions matters: the faked stops of B are in time, so ask for them"
+            " first."
+            " Then the late ones, then PSTATE, then the signal.",
+            code="    def in_time(trace):\n"
             '        return any(one.pc == 0x40000008 and one.reason == "DEBUG" for one in trace)\n\n'
             "    if any(one.hsr is not None and one.hsr >> 24 == 0xC8 for one in case.store):\n"
             '        return "B"\n    if not in_time(case.store):\n'

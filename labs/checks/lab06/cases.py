@@ -28,7 +28,7 @@ ERAS = {
 @dataclass(frozen=True, repr=False)
 class Case:
     """Three traces of one kernel: `store`: store.s, stepped; `signal`: the same, with a signal pending after the first
-    KVM_EXIT_MMIO; `guest`: where a guest that steps itself was told of a stop, nobody else stepping.
+    KVM_EXIT_MMIO; `guest`: where a guest that steps itself was notified of a stop, nobody else stepping.
     """
 
     name: str

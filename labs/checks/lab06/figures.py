@@ -101,7 +101,7 @@ class Matrix(Figure):
                     _cell(drawing, place, (row.title, name), (real, ours))
         words = (
             "In each cell: recorded, then simulated, = or \u2260. Shaded: not as it should be. Empty: not recorded."
-            " 1: right, 2: one late, 0: a stop for nothing."
+            " 1: right, 2: one late, 0: a spurious stop."
         )
         drawing.text(4, bottom - 22, words, 8.5)
         for n, (short, words) in enumerate(legend):
@@ -132,13 +132,13 @@ def _cell(
 
 @dataclass(frozen=True, repr=False)
 class Lives(Figure):
-    """Each wrong behaviour as a bar from the release that brought it to the one that mended it."""
+    """Each wrong behaviour as a bar from the release that brought it to the one that fixed it."""
 
     name = "lives"
 
     @property
     def sentence(self) -> str:
-        born = [c for c in museum.commits() if c.mended and c.broke]
+        born = [c for c in museum.commits() if c.fixed and c.broke]
         return (
             f"The lives of {len(museum.lives())} wrong behaviours from {museum.commits()[0].moment.when} on."
             f" {len(born)} commits end one bar and begin another: "
@@ -189,8 +189,8 @@ class Lives(Figure):
                 if end:
                     drawing.text(x(end.year) + 4, y[life.field], end.release, 7.5, z=5)
         for commit in museum.commits():
-            if commit.mended and commit.broke:
-                ends = [y[field] for field in (*commit.mended, *commit.broke)]
+            if commit.fixed and commit.broke:
+                ends = [y[field] for field in (*commit.fixed, *commit.broke)]
                 at, style = x(commit.moment.year), {"colour": "bug", "width": 2.2, "z": 4}
                 drawing.line((at, min(ends)), (at, max(ends)), dash=(3, 1.5), **style)
         return drawing

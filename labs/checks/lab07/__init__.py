@@ -198,7 +198,7 @@ def _check_logs(answer: Any) -> str:
             f"{name}: not what the handler writes down. The user's instructions are at {USER:#x} to {USER + 0x18:#x},"
             " four bytes each, and each stop is before the next one."
         )
-    return "Right, all three. The 2014 bug and the cure of 2018 meet the guest as they are, without a debugger between."
+    return "Right, all three. The 2014 bug and the fix of 2018 meet the guest as they are, without a debugger between."
 
 
 # --- whose SS --------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def _check_whose_ss(answer: Any) -> str:
         )
     if given["host steps, v5.3"] != right["host steps, v5.3"]:
         raise Wrong(
-            "A right kernel would show 0, and 5.3 is not that. Up to 6.0 the host's SS leaked into what GET_ONE_REG"
+            "A correct kernel would show 0, and 5.3 is not that. Up to 6.0 the host's SS leaked into what GET_ONE_REG"
             " shows at KVM_EXIT_MMIO: row *pstate* in the matrix of lab 06."
         )
     return "Right. The same bit, and three owners: the guest, nobody, and the host by mistake."
@@ -282,7 +282,7 @@ def _check_release(answer: Any) -> str:
             "ISV says whether the CPU has stepped an instruction since the ERET. Has it?",
             evidence=shown,
         )
-    return "Right: a stop for nothing, in the guest, made by a host that wanted to leave no trace."
+    return "Right: a spurious stop, in the guest, made by a host that wanted to leave no trace."
 
 
 # --- the same bug once more ------------------------------------------------------------------------------------------
@@ -311,9 +311,7 @@ def _check_skip(answer: Any) -> str:
             )
         raise Wrong("Behind the UDF the user is not stepped any longer.", evidence=shown)
     if x1 == 0:
-        raise Wrong(
-            "ELR_EL1 has moved too far: the `add` behind the UDF never ran.", evidence=shown
-        )
+        raise Wrong("ELR_EL1 has moved too far: the `add` after the UDF never ran.", evidence=shown)
     if AFTER_STORE not in log and "resume" in answer:
         raise Wrong(
             "You jump to `resume`, and there SS is set again, whatever you have done to it before. This is Linux 5.0 in"
@@ -323,7 +321,7 @@ def _check_skip(answer: Any) -> str:
         )
     if AFTER_STORE not in log:
         raise Wrong(
-            "The stop behind the UDF is missing: the `add` ran with it. ELR_EL1 += 4 moves the PC and nothing else. You"
+            "The stop after the UDF is missing: the `add` ran with it. ELR_EL1 += 4 moves the PC and nothing else. You"
             " have completed an instruction for the CPU, so its step is spent: clear SS in SPSR_EL1, too.",
             misconception="skip-is-pc",
             evidence=shown,
@@ -364,7 +362,7 @@ LAB = Lab(
                 "To let go, use the switch: msr mdscr_el1, xzr.",
             ),
             explanation="The stop came from active-pending, so SPSR_EL1.SS is 0. To grant one more, set it. To let go,"
-            " clear the switch, MDSCR_EL1.SS; an ERET with SS = 0 and the switch on stops at the same place for ever."
+            " clear the switch, MDSCR_EL1.SS; an ERET with SS = 0 and the switch on stops at the same place forever."
             " ELR_EL1 stays as it is: the instruction at it has not run.\n\n"
             "    cmp   x10, #2\n    b.ge  free\n    mrs   x13, spsr_el1\n    orr   x13, x13, #0x200000\n"
             "    msr   spsr_el1, x13\n    eret\nfree:\n    msr   mdscr_el1, xzr\n    eret",

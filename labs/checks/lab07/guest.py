@@ -1,6 +1,6 @@
 """Guests that step themselves, for lab 07: run one, read its log, draw its own step machine.
 
-Invariant: a guest is told of a stop only by its own handler; nothing here steps it, unless `control` says so.
+Invariant: a guest is notified of a stop only by its own handler; nothing here steps it, unless `control` says so.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Guest:
         return self.machine.run_once(INSTRUCTIONS).reason
 
     def run(self) -> Guest:
-        """To the end, or until the handler was told of twenty stops: then it is `endless`."""
+        """To the end, or until the handler was notified of twenty stops: then it is `endless`."""
         for _ in range(MOST_RUNS):
             if self.machine.ended or self.vcpu.get_one_reg("x10") > MOST_STOPS:
                 break
@@ -109,7 +109,7 @@ class Guest:
 
     @property
     def log(self) -> list[int]:
-        """Where it was told of stops."""
+        """Where it was notified of stops."""
         return [told.elr for told in self.told]
 
     # --- the guest's own step machine ------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def released() -> Guest:
 
 
 def told_strips(names: Sequence[str]) -> Strips:
-    """Where the guest's handler was told of stops, under each kernel, with nobody stepping on the host."""
+    """Where the guest's handler was notified of stops, under each kernel, with nobody stepping on the host."""
     program = assemble(source("step-user"))
     listing = Listing(program)
     places = [(a, listing.text_at(a)) for a, _ in program.words() if USER <= a < USER + 0x1C]
@@ -181,7 +181,7 @@ def recorded_log(kernel: str, scenario: str) -> list[Told]:
 
 
 def _guest_machine() -> Diagram:
-    """The step machine as the guest's kernel sees it: it is the one that grants steps and is told of stops."""
+    """The step machine as the guest's kernel sees it: it is the one that grants steps and is notified of stops."""
     states = {
         "inactive": {"meaning": "the guest's kernel, or the host, runs", "bits": ()},
         "active-not-pending": {"meaning": "the user may run one"},

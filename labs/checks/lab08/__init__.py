@@ -93,7 +93,7 @@ def _where_stepi_stops(answer: Any) -> str:
             )
         if said == late:
             raise Wrong(
-                f"{kernel}: these are the stops of v4.3. A right kernel stops before every instruction"
+                f"{kernel}: these are the stops of v4.3. A correct kernel stops before every instruction"
             )
         raise Wrong(
             f"{kernel}: {_shown(said)} is not what gdb prints. Only the store is emulated; every other `stepi` moves the"
@@ -121,13 +121,13 @@ def _behind_the_store(answer: Any) -> str:
     pc, x1, printed = debugger.registers["pc"], debugger.registers["x1"], debugger.console
     if debugger.kernel.name != "v4.3":
         raise Wrong(
-            f"this changes the kernel to {debugger.kernel.name}. It is the cure, but not everybody can reboot a server:"
+            f"this changes the kernel to {debugger.kernel.name}. It is the fix, but not everybody can reboot a server:"
             " stay with v4.3",
             evidence=talk.text,
         )
     if debugger.ended:
         raise Wrong(
-            "the guest has run to its end: nothing has stopped it behind the store",
+            "the guest has run to its end: nothing has stopped it after the store",
             evidence=talk.text,
         )
     if pc == BEHIND and x1 == 0 and printed == "A":
@@ -158,7 +158,7 @@ def _behind_the_store(answer: Any) -> str:
         )
     if pc == BEHIND + 4:
         raise Wrong(
-            "this is the late stop: the add has run. Stepping cannot stop behind the store, under v4.3. What else stops"
+            "this is the late stop: the add has run. Stepping cannot stop after the store, under v4.3. What else stops"
             " a guest?",
             misconception="mmio-is-done",
             evidence=talk.text,
@@ -198,7 +198,7 @@ def _missing_stops(answer: Any) -> str:
         if list(got) == [a for a, _ in gaps]:
             raise Wrong(
                 f"{said} You name the instruction that was stepped last. Its stop would have been told with the address"
-                " behind it",
+                " after it",
                 misconception="reports-stepped",
             )
         if list(got) == [b for _, b in gaps]:
@@ -231,7 +231,7 @@ QUESTIONS = {
         "ss0-is-off",
     ),
     "x1": (
-        "gdb was told of one stop, but two instructions have run, and the second is the add",
+        "gdb was notified of one stop, but two instructions have run, and the second is the add",
         "mmio-is-done",
     ),
     "instructions that `reverse-stepi` takes back": (

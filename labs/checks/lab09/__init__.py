@@ -1,4 +1,4 @@
-"""Checks of lab 09, break the hypervisor: a test must pass on the right hypervisor, and fail on wrong ones.
+"""Checks of lab 09, break the hypervisor: a test must pass on the correct hypervisor, and fail on wrong ones.
 
 Invariant: what is right is what `fixed` does, and what is caught is found by running the mutants; a false alarm is told
 before anything else.
@@ -49,7 +49,7 @@ class _Catch:
     """The check of a task that asks for one scenario against one mutant (or two)."""
 
     mutants: tuple[str, ...]
-    advice: Any  # (scenario, what came of it on the right hypervisor) -> (text, misconception)
+    advice: Any  # (scenario, what came of it on the correct hypervisor) -> (text, misconception)
 
     def __call__(self, answer: Any) -> str:
         if isinstance(answer, list | tuple) and len(answer) == 1:
@@ -62,7 +62,7 @@ class _Catch:
             text, misconception = self.advice(answer, seen)
             text = _escapes(answer, wanted, seen, mutant) or text
             raise Wrong(
-                f"{answer.name!r} passes on the right hypervisor, and on the wrong one, too ({mutant.title})."
+                f"{answer.name!r} passes on the correct hypervisor, and on the wrong one, too ({mutant.title})."
                 f" {text}",
                 misconception=misconception,
             )
@@ -80,7 +80,7 @@ def _advice_2014(scenario: Scenario, seen: Observed) -> tuple[str, str]:
             " the CPU itself.",
             "",
         )
-    return "Something must be left to run behind the access.", ""
+    return "Something must be left to run after the access.", ""
 
 
 def _advice_lost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
@@ -224,10 +224,10 @@ LAB = Lab(
             "bug_of_2014",
             "Write a scenario that catches the bug of the thread.",
             _Catch(("ss-kept",), _advice_2014),
-            "write a scenario: a program, and where a right hypervisor stops.",
+            "write a scenario: a program, and where a correct hypervisor stops.",
             (
                 "The bug shows where the kernel completes an instruction in the CPU's place.",
-                "A device access, something behind it, and stops=[...]: one offset for each instruction that has run.",
+                "A device access, something after it, and stops=[...]: one offset for each instruction that has run.",
                 "For str w0, [x19] and two adds: stops=[0x4, 0x8, 0xc].",
             ),
             "Any emulated instruction will do, if something follows it and if you expect the stops. Without stops the"
@@ -243,7 +243,7 @@ LAB = Lab(
             (
                 "Linux 5.0 asked exit_reason whether an access waits for its completion. Who else leaves it at MMIO?",
                 "KVM_RUN with immediate_exit completes the access, enters nothing, and returns.",
-                'at_mmio="immediate_exit", and registers={"x1": 1} for an add behind the access.',
+                'at_mmio="immediate_exit", and registers={"x1": 1} for an add after the access.',
             ),
             "KVM_RUN with immediate_exit completes the access and returns with EINTR. In Linux 5.0 exit_reason was"
             " still MMIO, so the next KVM_RUN completed the access once more, and moved the PC once more: over an"
@@ -262,7 +262,7 @@ LAB = Lab(
                 "str x1, [x21] as the first access to x21's page. Expect every stop once.",
             ),
             "A page fault is no step: nothing has run, so the step is still owed, and SS stays 1. Linux 4.15 to 4.20"
-            " pretended a stop after every exit that the kernel had handled, also after these. A list of stops that"
+            " faked a stop after every exit that the kernel had handled, also after these. A list of stops that"
             " must match entry by entry catches a stop too many as well as one too few.",
         ),
         Task(
@@ -290,14 +290,14 @@ LAB = Lab(
                 "ISV is 0 for pairs, for writeback, for exclusives, for atomics.",
                 'ldp w1, w2, [x19] with end="ENOSYS", and no access: accesses=[].',
             ),
-            "With ISV = 0 the syndrome gives neither size nor register. A kernel that uses those fields all the same"
+            "With ISV = 0 the syndrome gives neither size nor register. A kernel that uses those fields anyway"
             " makes an access that the guest has not asked for. The right answer is a KVM_RUN that fails, or, since"
             " 5.5, a question to userspace.",
             ("all-emulated",),
         ),
         Task(
             "suite",
-            "Write a suite that passes on the right hypervisor and catches all mutants.",
+            "Write a suite that passes on the correct hypervisor and catches all mutants.",
             _check_suite,
             "give a list of scenarios.",
             (
@@ -309,7 +309,7 @@ LAB = Lab(
             ),
             "Eleven scenarios are enough, and many mutants need one of their own. Three habits find most. Expect"
             " everything that can be seen, not only the result. Let something happen in the middle of an access, not"
-            " only before and behind it. And for each bit that is shared by host and guest, ask both what they see.",
+            " only before and after it. And for each bit that is shared by host and guest, ask both what they see.",
             (
                 "interrupts-do-not-matter",
                 "all-emulated",

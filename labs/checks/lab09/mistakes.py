@@ -1,4 +1,4 @@
-"""False alarms of lab 09: a scenario fails on a right hypervisor, and this says which mistake its expectation shows.
+"""False alarms of lab 09: a scenario fails on a correct hypervisor, and this says which mistake its expectation shows.
 
 Invariant: what is right is what `fixed` does; a mistake is only named when the expectation is exactly what it leads to.
 """
@@ -16,16 +16,16 @@ SS = 1 << 21
 
 
 def passes(scenario: Any) -> tuple[dict[str, Any], Observed]:
-    """What the scenario expects and what came of it on the right hypervisor; Wrong if the two differ."""
+    """What the scenario expects and what came of it on the correct hypervisor; Wrong if the two differ."""
     wanted = read(scenario)
     seen = play(scenario, FIXED)
     wrong = differences(wanted, seen)
     if wrong:
         text, misconception = _mistake(scenario, wanted, seen, wrong)
         raise Wrong(
-            f"A false alarm: {scenario.name!r} fails on a right hypervisor. {text}",
+            f"A false alarm: {scenario.name!r} fails on a correct hypervisor. {text}",
             misconception=misconception,
-            evidence="On a right hypervisor: " + "; ".join(wrong.values()),
+            evidence="On a correct hypervisor: " + "; ".join(wrong.values()),
         )
     if scenario.at_mmio and not seen.accesses:
         raise Wrong(
@@ -88,7 +88,7 @@ def _wrong_stops(scenario: Scenario, stops: list[int], seen: Observed) -> tuple[
         )
     if stops in ([*right, end], [*right, end - 4], [*right, end + 4]):
         return (
-            "The end of the guest is no stop: behind the store to the exit device nobody is told anything.",
+            "The end of the guest is no stop: after the store to the exit device nobody is told anything.",
             "",
         )
     if scenario.at_mmio == "interrupt" and [pc for pc in right if pc not in stops]:
@@ -112,13 +112,13 @@ def _wrong_stops(scenario: Scenario, stops: list[int], seen: Observed) -> tuple[
     for name, text in _STOPS_OF_A_MUTANT.items():
         if stops == play(scenario, BY_NAME[name]).stops:
             return text, ""
-    return "A right hypervisor stops once behind every instruction, before the next one.", ""
+    return "A correct hypervisor stops once after every instruction, before the next one.", ""
 
 
 _STOPS_OF_A_MUTANT = {
     "ss-kept": "These are the stops of Linux 4.3, with the bug of 2014. A test says what should be.",
     "fault-is-a-step": "A page of RAM is filled in at one of these. Nothing has run then: the step is still owed.",
-    "armed-again": "The stop behind the HVC is missing. The CPU has completed it, so its step is spent.",
+    "armed-again": "The stop after the HVC is missing. The CPU has completed it, so its step is spent.",
 }
 
 

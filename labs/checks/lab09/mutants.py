@@ -51,14 +51,14 @@ _HISTORY = (
         "ss-kept",
         "a skip moves the PC and keeps SS",
         "Linux 4.3 to 4.14",
-        "step over an access to a device, and expect a stop right behind it",
+        "step over an access to a device, and expect a stop right after it",
         _era("ss-kept", skip_clears_ss=False),
     ),
     Mutant(
         "cleared-too-early",
         "SS is cleared before it is armed",
         "Linux 5.0 to 5.10",
-        "step over anything that the kernel emulates, and expect a stop right behind it",
+        "step over anything that the kernel emulates, and expect a stop right after it",
         _era("cleared-too-early", skip_applied=SkipApplied.AT_ONCE),
     ),
     Mutant(
@@ -79,7 +79,7 @@ _HISTORY = (
         "put-away-first",
         "a late skip clears the guest's SS, not the host's",
         "Linux 5.13 to 6.13",
-        "immediate_exit, while the debugger steps: expect the stop behind the access",
+        "immediate_exit, while the debugger steps: expect the stop after the access",
         _era("put-away-first", leftover_advance=Leftover.AFTER_PUT_AWAY),
     ),
     Mutant(
@@ -139,7 +139,7 @@ _INVENTED = (
         "plus-8",
         "a skip moves the PC by 8",
         "invented",
-        "expect the effect of the instruction behind an emulated one",
+        "expect the effect of the instruction after an emulated one",
         patch=patches.twice_four,
     ),
     Mutant(
@@ -207,7 +207,7 @@ _INVENTED = (
     ),
     Mutant(
         "no-syndrome",
-        "an access with ISV = 0 is emulated all the same",
+        "an access with ISV = 0 is emulated anyway",
         "invented",
         "some accesses cannot be emulated: a pair, a writeback. KVM_RUN must fail",
         patch=patches.syndromes(patches.no_syndrome_is_emulated),

@@ -1,4 +1,4 @@
-"""Scenarios of lab 09: a guest program, what userspace does meanwhile, and what is expected of a right hypervisor.
+"""Scenarios of lab 09: a guest program, what userspace does meanwhile, and what is expected of a correct hypervisor.
 
 Invariant: `play` is bounded and never raises for a scenario that `read` has accepted, whatever the hypervisor does;
 each play has a machine of its own.

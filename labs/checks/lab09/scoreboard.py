@@ -1,6 +1,6 @@
 """The scoreboard of lab 09: which scenario of a suite catches which mutant, and which mutants survive.
 
-Invariant: a scenario that fails on the right hypervisor catches nothing; it is a false alarm, and said to be one.
+Invariant: a scenario that fails on the correct hypervisor catches nothing; it is a false alarm, and said to be one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Scoreboard(Figure):
         count, many = len(self.caught) - len(self.survivors), len(self.names)
         text = f"Scoreboard: {many} scenario{'s' if many != 1 else ''}, {count} of {len(self.caught)} mutants caught."
         if self.alarms:
-            text += f" False alarm on the right hypervisor: {', '.join(self.names[n] for n in self.alarms)}."
+            text += f" False alarm on the correct hypervisor: {', '.join(self.names[n] for n in self.alarms)}."
         if self.survivors:
             titles = [mutant.title for mutant in self.survivors]
             more = f"; and {len(titles) - 5} more" if len(titles) > 5 else ""
@@ -52,7 +52,7 @@ class Scoreboard(Figure):
     @property
     def rows(self) -> list[tuple[str, ...]]:
         alarms = ", ".join(self.names[n] for n in self.alarms)
-        first = ("the right one", "", f"false alarm: {alarms}" if alarms else "", "")
+        first = ("the correct one", "", f"false alarm: {alarms}" if alarms else "", "")
         return [
             first,
             *(
@@ -77,7 +77,7 @@ class Scoreboard(Figure):
             x = GRID + self._step * n
             drawing.text(x, y, str(n + 1), SIZE, anchor="middle", colour="muted")
         y -= ROW
-        _row(drawing, y, ROW, "the right one", "", bad=bool(self.alarms))
+        _row(drawing, y, ROW, "the correct one", "", bad=bool(self.alarms))
         for n in range(len(self.names)):
             alarm = n in self.alarms
             self._cell(drawing, n, y, "!" if alarm else "\u00b7", "bug" if alarm else "run")
@@ -123,7 +123,7 @@ def _row(drawing: Drawing, y: float, tall: float, title: str, where: str, *, bad
 
 
 def score(suite: Sequence[Scenario], mutants: Sequence[Mutant] = MUTANTS) -> Scoreboard:
-    """Play every scenario on the right hypervisor and on the mutants; Wrong if one cannot be read."""
+    """Play every scenario on the correct hypervisor and on the mutants; Wrong if one cannot be read."""
     wanted = [read(scenario) for scenario in suite]
     alarms = tuple(
         n for n, scenario in enumerate(suite) if differences(wanted[n], play(scenario, FIXED))

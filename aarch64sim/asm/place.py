@@ -1,0 +1,93 @@
+"""A statement in its place: what its expressions may ask, and its bytes once the sections have their addresses.
+
+Invariant: writing changes the bytes that the first pass kept for the statement, and no others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aarch64sim.asm.directives import made, number
+from aarch64sim.asm.literals import Literal
+from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.refused import explained
+from aarch64sim.asm.sections import Section
+from aarch64sim.asm.source import Statement
+from aarch64sim.asm.symbols import Symbols
+from aarch64sim.asm.syntax import read_instruction
+from aarch64sim.asm.text import Problem, Token, tokenize
+
+MOVED = "this depends on where the sections are put, which is settled only after it"
+
+
+@dataclass(slots=True)
+class Place:
+    """The context of a statement."""
+
+    statement: Statement
+    order: int  # among all statements
+    symbols: Symbols
+    registers: dict[str, str]  # the names that .req has given so far
+    section: Section
+    run: bytearray
+    start: int  # in the run
+    offset: int  # in the section
+    entry: Literal | None = None
+    settled: bool = True  # nothing that was read depends on a symbol
+
+    def address(self) -> int:
+        return self.section.address + self.offset
+
+    def symbol(self, token: Token) -> int:
+        self.settled = False
+        return self.address() if token.text == "." else self.symbols.value(token, self.order)
+
+    def literal(self, r: Reader, size: int) -> int:
+        if self.entry is None or self.entry.size != size:
+            what = "expected a label: only ldr to a general register takes =value"
+            r.fail(what, 2, r.tokens[-1])
+        self.entry.put(number(r, size))
+        return self.entry.address
+
+    def tokens(self) -> list[Token]:
+        """The words of the statement, registers under their own names."""
+        tokens = tokenize(self.statement.text)
+        if not self.registers:
+            return tokens
+        names = ((t, t.kind == "name" and self.registers.get(t.text.lower())) for t in tokens)
+        return [Token("name", name, t.column) if name else t for t, name in names]
+
+    def reader(self) -> Reader:
+        """Reads what follows the first word."""
+        r = Reader(self.tokens(), self)
+        r.advance()
+        return r
+
+    def expression(self) -> int:
+        """The only thing that follows the first word."""
+        r = self.reader()
+        value = r.expression()
+        r.expect_end()
+        return value
+
+    # --- second pass -----------------------------------------------------------------------------------------------
+    def write_instruction(self) -> None:
+        """Its word."""
+        tokens = self.tokens()
+        try:
+            word = read_instruction(Reader(tokens, self))
+        except Problem as problem:
+            raise explained(problem, tokens) from problem
+        self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
+
+    def write_bytes(self, size: int) -> None:
+        """Those of a directive, of which the first pass kept `size`."""
+        data = made(self.statement.name, self.reader(), self.section)
+        if len(data) != size:
+            raise Problem(0, MOVED)
+        self.run[self.start : self.start + size] = data
+
+    def check_expression(self, value: int) -> None:
+        """Nothing is written: the first pass acted on this value."""
+        if self.expression() != value:
+            raise Problem(0, MOVED)

@@ -1,0 +1,102 @@
+"""What GNU as takes and this assembler does not, each with its reason.
+
+Invariant: the assembler refuses by these tables alone, so that they are the list of what is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from aarch64sim.asm.directives import ASSIGNMENTS, IGNORED, MAKERS, POOLS
+from aarch64sim.asm.expansion import CONTROL
+from aarch64sim.asm.sections import SECTION_DIRECTIVES
+from aarch64sim.asm.syntax import spellings
+from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
+
+DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CONTROL,
+              ".org", ".comm", ".lcomm", ".weak", ".unreq"}  # fmt: skip
+ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
+
+SIMD = "SIMD and floating-point arithmetic is not modelled, only loads and stores of its registers"
+_A32 = "belongs to A32 (32-bit Arm); this is A64"
+INSTRUCTIONS = {  # mnemonics, `*` for any ending
+    "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
+    "f* v*": SIMD,
+    "smstart smstop": "SVE and SME are not modelled",
+    "addg subg subp subps irg gmi stg stg* st2g stzg stzg* stz2g ldg ldgm cmpp": "memory tagging is not modelled",
+    "pacd* pacia pacib paciz* pacga autd* autia autib autiz* xpacd xpaci ldra* bra* blra* reta* ereta*":
+        "pointer authentication is not modelled, but for its hints, which do nothing",
+    "stlur* ldapur*": "FEAT_LRCPC2 is not modelled",
+    "rmif setf8 setf16 cfinv axflag xaflag": "FEAT_FlagM is not modelled",
+    "umin umax smin smax cnt ctz abs": "FEAT_CSSC is not modelled",
+    "bc.*": "FEAT_HBC is not modelled",
+    "cpy* setp* setm* sete* setg*": "FEAT_MOPS is not modelled",
+    "tstart tcommit ttest tcancel": "transactional memory is not modelled",
+    "ld64b st64b*": "FEAT_LS64 is not modelled",
+    "sb wfet wfit": "FEAT_SB and FEAT_WFxT are not modelled",
+    "drps dcps1 dcps2 dcps3": "nothing enters debug state",
+}  # fmt: skip
+DIRECTIVES_LEFT_OUT = {
+    ".float* .double* .single* .half .bfloat16 .dc* .ds*": SIMD,
+    ".include .incbin": "a program here is one text",
+    ".subsection": "sections have no numbered parts",
+    ".altmacro .noaltmacro": "macros have one syntax",
+    ".error .err .warning .print .abort .fail": "a source has no messages of its own",
+    ".equiv .eqv": "use .equ",
+    ".uleb128 .sleb128": "only debuggers read numbers of variable length",
+    ".symver .tls* .dtprel* .reloc": "there is no dynamic linking",
+    ".arm .thumb* .code .syntax .fpu": _A32,
+}
+OTHERS = {  # for the reader: where they are refused, the sentence stands
+    "sections .tdata .tbss .init .fini": "an operating system's loader would have to set them up",
+    ":got: :tlsgd: and kin": "there is no dynamic linking: give the compiler -fno-pie",
+    "an instruction not at a multiple of 4": "GNU as moves it, and leaves its label behind",
+    "a number too large for its directive": "GNU as cuts it, with a warning",
+    "unwind tables (.cfi_*), notes": "they are read, and put nowhere",
+}
+_SIMD_WORD = re.compile(r"[vz]\d\d?(\.\w+)?|p\d\d?\.\w+|[bhsdq]\d\d?")
+
+
+def _is_simd(token: Token) -> bool:
+    return token.kind == "name" and _SIMD_WORD.fullmatch(token.text.lower()) is not None
+
+
+def _reason(name: str, table: dict[str, str]) -> str:
+    return next(
+        (r for words, r in table.items() if any(fnmatchcase(name, w) for w in words.split())), ""
+    )
+
+
+def in_words() -> Iterator[tuple[str, str]]:
+    """All that is left out, each with its reason."""
+    for table in (INSTRUCTIONS, DIRECTIVES_LEFT_OUT, OTHERS):
+        yield from table.items()
+
+
+def explained(problem: Problem, tokens: list[Token]) -> Problem:
+    """The fault in the operands of a known mnemonic, or that it is SIMD's."""
+    found = next((t for t in tokens if t.column == problem.column), tokens[0])
+    return Problem(found.column, f"{found}: {SIMD}", 3) if _is_simd(found) else problem
+
+
+def unknown_instruction(tokens: list[Token]) -> Problem:
+    """Why the first word is no mnemonic here."""
+    first, name = tokens[0], tokens[0].text.lower()
+    if first.kind != "name":
+        what = "a label, a directive or an instruction"
+        return Problem(first.column, f"expected {what}, found {first}")
+    if any(map(_is_simd, tokens[1:])):
+        return Problem(first.column, f"{first}: {SIMD}")
+    if reason := _reason(name, INSTRUCTIONS):
+        return Problem(first.column, f"{first}: {reason}")
+    return Problem(first.column, f"unknown mnemonic {first}{did_you_mean(name, spellings())}")
+
+
+def unknown_directive(name: str) -> Problem:
+    """Why this is no directive here."""
+    if reason := _reason(name, DIRECTIVES_LEFT_OUT):
+        return Problem(0, f"'{name}' is left out: {reason}; {ELF_ROUTE}")
+    hint = did_you_mean(name, sorted(DIRECTIVES))
+    return Problem(0, f"unknown directive {quoted(name)}{hint}")

@@ -1,0 +1,109 @@
+"""The names of a source: labels, numeric labels, assigned values, and other names for registers.
+
+Invariant: a label's value is computed from its section's address, so it is right as soon as that is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from aarch64sim.asm.operands import register_of
+from aarch64sim.asm.sections import Section
+from aarch64sim.asm.text import Problem, Token, UnknownYet, did_you_mean
+
+_Place = tuple[Section, int]
+
+
+class Symbols:
+    """All names that the statements so far gave a meaning."""
+
+    def __init__(self) -> None:
+        self.labels: dict[str, tuple[Section, int, int]] = {}  # with the line of the definition
+        self.values: dict[
+            str, int
+        ] = {}  # by .equ, .set or `=`: the value that it has at this statement
+        self.weak: set[str] = set()
+        self.local: set[str] = set()
+        self.provided: dict[
+            str, int
+        ] = {}  # by the linker, for names that the source does not define
+        self.registers: dict[str, str] = {}  # by .req, in lower case; never changed, but replaced
+        self._numeric: dict[str, tuple[list[int], list[_Place]]] = {}  # orders and places
+
+    def define(self, name: str, section: Section, line: int, order: int) -> None:
+        """A label at the end of the section."""
+        if name.isdigit() and len(name) < 10:
+            orders, places = self._numeric.setdefault(str(int(name)), ([], []))
+            orders.append(order)
+            places.append((section, section.size))
+            return
+        if name == "." or name[:1].isdigit() or "\\" in name:
+            raise Problem(0, f"expected a label, found '{name}:'")
+        if name in self.labels:
+            raise Problem(0, f"label '{name}' is already defined in line {self.labels[name][2]}")
+        if name in self.values:
+            raise Problem(0, f"'{name}' already has a value")
+        self.labels[name] = section, section.size, line
+
+    def assign(self, name: str, value: int, column: int = 0) -> None:
+        """Give a name a value that may change."""
+        if name in self.labels:
+            raise Problem(column, f"'{name}' is already a label in line {self.labels[name][2]}")
+        self.values[name] = value
+
+    def rename_register(self, name: str, register: str) -> None:
+        """`name .req register`; with "" forget the name again."""
+        if not register:
+            if name.lower() not in self.registers:
+                raise Problem(0, f"'{name}' is no name that .req gave to a register")
+            self.registers = {k: v for k, v in self.registers.items() if k != name.lower()}
+            return
+        register = self.registers.get(register.lower(), register.lower())
+        if register_of(register) is None:
+            raise Problem(0, f"expected a register after .req, found '{register}'")
+        if register_of(name.lower()):
+            raise Problem(0, f"'{name}' is a register already")
+        self.registers = {**self.registers, name.lower(): register}
+
+    def known(self, name: str) -> int | None:
+        """The value of a name, None if it has none (yet)."""
+        if name in self.labels:
+            section, offset, _ = self.labels[name]
+            return section.address + offset
+        if name in self.values:
+            return self.values[name]
+        return 0 if name in self.weak else self.provided.get(name)
+
+    def value(self, token: Token, order: int) -> int:
+        """The value of a name or of a numeric label, seen from the statement of that order; else UnknownYet."""
+        if token.kind == "local":
+            return self._near(token, order)
+        value = self.known(token.text)
+        if value is None:
+            hint = did_you_mean(token.text, [*self.labels, *self.values])
+            raise UnknownYet(token.column, f"unknown symbol {token}{hint}", 2)
+        return value
+
+    def _near(self, token: Token, order: int) -> int:
+        digits, back = token.text[:-1].lstrip("0") or "0", token.text[-1] == "b"
+        orders, places = self._numeric.get(digits, ([], []))
+        index = bisect_right(orders, order) - back
+        if not 0 <= index < len(places):
+            what = f"'{digits}:' {'before' if back else 'after'} this line"
+            raise UnknownYet(token.column, f"there is no label {what}", 2)
+        section, offset = places[index]
+        return section.address + offset
+
+    def move(self, moved: Callable[[Section, int], tuple[Section, int]]) -> None:
+        """Let labels follow what they mark."""
+        for name, (section, offset, line) in self.labels.items():
+            self.labels[name] = *moved(section, offset), line
+        for _, places in self._numeric.values():
+            places[:] = [moved(*place) for place in places]
+
+    def all(self) -> dict[str, int]:
+        """Every name and its value, labels first."""
+        return {
+            name: s.address + offset for name, (s, offset, _) in self.labels.items()
+        } | self.values

@@ -1,0 +1,16 @@
+// about: no-syndrome class access, NISV cap off
+// start: debug ENABLE|SINGLESTEP
+
+    mov x0, #0x1
+    ldp w2, w3, [x19]
+    add x4, x4, #0x1
+    add x5, x5, #0x1
+    str w20, [x20]
+
+.org 0x40001200  // vector: synchronous, current EL with SP_ELx
+    add x10, x10, #0x1
+    mrs x11, esr_el1
+    mrs x12, elr_el1
+    mrs x13, spsr_el1
+    mrs x14, far_el1
+    str w20, [x20]

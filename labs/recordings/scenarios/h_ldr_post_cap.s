@@ -1,0 +1,17 @@
+// about: same, KVM_CAP_ARM_NISV_TO_USER on; VMM does pc+=4 at ARM_NISV
+// start: cap ARM_NISV_TO_USER; debug ENABLE|SINGLESTEP
+// on nisv: set pc pc+4
+
+    mov x0, #0x1
+    ldr w2, [x19], #4
+    add x4, x4, #0x1
+    add x5, x5, #0x1
+    str w20, [x20]
+
+.org 0x40001200  // vector: synchronous, current EL with SP_ELx
+    add x10, x10, #0x1
+    mrs x11, esr_el1
+    mrs x12, elr_el1
+    mrs x13, spsr_el1
+    mrs x14, far_el1
+    str w20, [x20]

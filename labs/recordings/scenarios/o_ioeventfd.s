@@ -1,0 +1,10 @@
+// about: MMIO store handled in the kernel (ioeventfd)
+// start: ioeventfd 0x9000000 4; debug ENABLE|SINGLESTEP
+
+    mov x0, #0x41
+    str w0, [x19]
+    add x1, x1, #0x1
+    add x2, x2, #0x1
+    add x3, x3, #0x1
+    add x4, x4, #0x1
+    str w20, [x20]

@@ -1,0 +1,17 @@
+// about: two trapped sysreg reads in a row
+// start: debug ENABLE|SINGLESTEP
+
+    mov x0, #0x1
+    mrs x1, id_aa64pfr0_el1
+    mrs x2, id_aa64pfr1_el1
+    add x3, x3, #0x1
+    add x4, x4, #0x1
+    str w20, [x20]
+
+.org 0x40001200  // vector: synchronous, current EL with SP_ELx
+    add x10, x10, #0x1
+    mrs x11, esr_el1
+    mrs x12, elr_el1
+    mrs x13, spsr_el1
+    mrs x14, far_el1
+    str w20, [x20]

@@ -1,0 +1,21 @@
+// about: SVC with the vector page already mapped in stage 2
+// start: debug ENABLE|SINGLESTEP
+
+    mov x0, #0x1
+    bl warm
+    svc #0x0
+    add x2, x2, #0x1
+    add x3, x3, #0x1
+    str w20, [x20]
+
+.org 0x40001100
+warm:
+    ret
+
+.org 0x40001200  // vector: synchronous, current EL with SP_ELx
+    add x10, x10, #0x1
+    mrs x11, esr_el1
+    mrs x12, elr_el1
+    mrs x13, spsr_el1
+    mrs x14, far_el1
+    eret
