@@ -1,10 +1,11 @@
 # %% [markdown]
 # # When the guest steps itself: the same bug, and no debugger
 #
-# *About 40 minutes. Before it: [lab 05](05-when-does-the-pc-move.ipynb) and
-# [lab 06](06-eleven-years-of-fixes.ipynb). All terms are in the [glossary](glossary.md).*
+# *About 75 minutes; there is a mark where to stop after half of them. Before it:
+# [lab 05](05-when-does-the-pc-move.ipynb). ([Lab 06](06-eleven-years-of-fixes.ipynb) is not needed.) New words are
+# explained where they first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
-# The thread of 2014 ends with a sentence of Christoffer Dall's, of 30 November:
+# The thread of 2014 ends with a sentence by Christoffer Dall, who maintained KVM on Arm, of 30 November:
 #
 # > Not sure what the relation to a guest single-stepping itself was.
 #
@@ -23,6 +24,8 @@
 # ## Predict
 
 # %%
+from checks.lab07.guest import guest, recorded_log, told_strips
+
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
@@ -32,11 +35,11 @@ store = program("store")
 # %% name="predict-late" jupyter={"source_hidden": true}
 Question(
     "The host is Linux 4.3, and nobody debugs anything there. A guest kernel steps its user, one instruction at a time."
-    " The user stores to the UART at 0x40000104. Where is the guest's handler told of the next stop?",
+    " The user stores to the UART at 0x40000104. Where is the next stop that the guest's handler sees?",
     {
         "at 0x40000108": "So it should be. But who clears the guest's SS?",
         "at 0x4000010c": "You suspect that the bug needs no debugger. Watch.",
-        "the guest cannot be told: the store leaves the guest": "It comes back after the store, and its step goes on.",
+        "nowhere: the store leaves the guest": "It comes back after the store, and its step goes on.",
     },
     right="at 0x4000010c",
 )
@@ -72,8 +75,6 @@ print(step_user)
 # `guest(kernel)` runs it to its end, under a kernel of your choice, with nobody stepping on the host:
 
 # %% name="log"
-from checks.lab07.guest import guest, recorded_log, told_strips
-
 made = guest("fixed")
 print(*made.told, sep="\n")
 
@@ -82,8 +83,8 @@ print(*made.told, sep="\n")
 # And one 0xc**a**000022, after the store: nothing was stepped *since the guest was entered*. The guest can see that
 # its store was emulated.
 #
-# This is the guest's second step, over the store. The machine is the one of lab 01. Only the ends of the edges are
-# others: EL1 grants, and EL1 is told.
+# This is the guest's second step, over the store. The machine is the one of lab 01. Only the ends of the edges differ:
+# EL1 grants the step, and EL1 gets the stop.
 
 # %%
 made.diagram(2)
@@ -109,7 +110,7 @@ late.timeline(2)
 
 # %% [markdown]
 # So this is the relation that Dall was not sure of. The hypervisor emulates an instruction, moves the PC, and leaves SS
-# as it is. *Whose* step that SS belongs to, it does not even know.
+# as it is. It does not even know whose step that SS belongs to.
 #
 # ### Eight kernels
 #
@@ -119,8 +120,8 @@ late.timeline(2)
 told_strips(("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed"))
 
 # %% [markdown]
-# Compare this with the strips of lab 06. 4.15 to 4.20, which looked right from the host, are late here: they fake
-# their stops to the host's debugger, and the guest is told nothing. And 5.0 to 5.10, which are late for the host, are
+# Each line is a kernel, each mark a stop. 4.15 to 4.20, which look right from the host, are late here: they fake their
+# stops for the host's debugger, and the guest gets none. And 5.0 to 5.10, which are late for the host, are
 # **right** here.
 #
 # Real kernels say the same. In these recordings a guest steps itself at EL1, over a store at 0x40000034. This is what
@@ -155,7 +156,7 @@ print("the guest alone was told at:", *(f"{pc:#x}" for pc in guest("v5.3").log))
 print("the guest's handler was called", watched.debugger.registers["x10"], "times")
 
 # %% [markdown]
-# The plain `store.s`, without a kernel of its own, has nobody to be told but the host. There 5.3 is late:
+# In the plain `store.s`, without a kernel of its own, only the host steps. There 5.3 is late:
 
 # %%
 both = CompareLab(store, left="v5.3", right="fixed")
@@ -163,6 +164,8 @@ both.run()
 both.stops()
 
 # %% [markdown]
+# *This is the middle of the lab. Next time, run all cells and go on here.*
+#
 # ## Explain
 #
 # ### What a kernel needs to step its user
@@ -201,19 +204,20 @@ both.stops()
 # that the guest's ERET no longer goes from "impossible" to "possible": it sets PSTATE.SS to 0. The guest's grant is
 # lost in the very instruction that was to make it.
 #
-# One era went further. On CPUs with VHE, Linux 4.9 to 4.15 *panicked* when host and guest stepped at once: the
+# One era went further. On CPUs with VHE (*virtualization host extensions*: the whole host kernel runs at EL2), Linux 4.9 to
+# 4.15 *panicked* when host and guest stepped at once: the
 # hypervisor loaded the guest's KDE and SS while it ran with debug exceptions enabled, and stepped itself. (Seen when
 # the recordings were made; it is not in this simulator.)
 
 # %% [markdown]
 # ## Try
 #
-# Six tasks. `lab.hint("entry")` in a new cell gives a hint, `print(lab.explain("entry"))` the whole answer
-# with its reasons.
+# Six tasks.
 #
-# **Task 1, `entry`.** Be the kernel. Your lines stand between `msr elr_el1, x0` and `eret` in `step-user.s`, in place
-# of those between the braces. This time the handler should be notified *before* the user's first instruction, at
-# 0x40000100, as a debugger does that shows you a program at its entry. After that it goes on as above, stop by stop.
+# **Task 1, `entry`.** Be the kernel. Your lines stand between `msr elr_el1, x0` and `eret` in `step-user.s`. They replace
+# the lines between the comments `// {grant` and `// }`. This time the handler should be notified *before* the user's first
+# instruction, at 0x40000100, like a debugger that stops at a program's entry point. After that it goes on as above, stop
+# by stop.
 
 # %% name="task-entry"
 entry = """
@@ -232,7 +236,7 @@ lab.check("entry", entry)
 print(lab.explain("entry"))
 
 # %% [markdown]
-# **Task 2, `finish`.** The end of the handler, in place of the lines between the other braces; the grant is that of
+# **Task 2, `finish`.** The end of the handler, in place of the lines between `// {resume` and `// }`; the grant is that of
 # `step-user.s` again. Step the user until its store is done, and then let it run freely to its end. The log should have
 # two entries, 0x40000104 and 0x40000108. `x10` counts the stops, this one included. Use `x13`.
 
@@ -274,8 +278,8 @@ print(lab.explain("logs"))
 
 # %% [markdown]
 # **Task 4, `whose_ss`.** Userspace looks at the guest at KVM_EXIT_MMIO of the user's store, with GET_ONE_REG. What is
-# bit 21 of PSTATE? In all three situations the guest's kernel does what it always does. In the first nobody steps on
-# the host, in the others the host does.
+# bit 21 of PSTATE? In all three situations the guest's kernel steps its user as in `step-user.s`. In the first nobody steps
+# on the host, in the others the host does.
 
 # %% name="task-whose-ss"
 ss = {"guest alone, fixed": None, "host steps, fixed": None, "host steps, v5.3": None}
@@ -290,8 +294,8 @@ print(lab.explain("whose_ss"))
 # %% [markdown]
 # **Task 5, `release`.** The host steps the guest. The guest's kernel executes its ERET, with SPSR_EL1.SS = 1, and the
 # host stops at 0x40000100. Now the host has seen enough: KVM_SET_GUEST_DEBUG(0), and the guest runs on alone, under
-# *fixed*. How many of the user's instructions run until the guest's handler is first told of a stop? Where is it told
-# (an address, or "never")? And what is ISV in ESR_EL1?
+# *fixed*. How many of the user's instructions run until the guest's handler gets its first stop? Where is that (an address,
+# or "never")? And what is ISV in ESR_EL1?
 
 # %% name="task-release"
 release = {"ran": None, "told": None, "isv": None}
@@ -313,7 +317,7 @@ for told in recorded_log("linux-6.14", "k_selfstep_alu_release")[:2]:
     print(told, f"ISV = {told.isv}")
 
 # %% [markdown]
-# And the whole recording beside the simulation:
+# And the whole recording next to the simulation:
 
 # %%
 RecordedRun("linux-6.14", "k_selfstep_alu_release")
@@ -377,7 +381,7 @@ Question(
     {
         "it is stepped as before": "Where does the ERET stand? Is stepping possible there now?",
         "it is not reached: a stop comes first": "Stepping is possible at EL1 now, and the kernel stops in itself.",
-        "it runs, and all others, too": "Stepping is not off. It has come too early.",
+        "it runs, and so do all others": "Stepping is not off. It has come too early.",
     },
     right="it is not reached: a stop comes first",
 )

@@ -1,13 +1,15 @@
 # %% [markdown]
 # # Attach gdb: a debugger that everyone trusts
 #
-# *About 30 minutes. Before it: [lab 04](04-the-skipped-instruction.ipynb). Words in italics are in the
-# [glossary](glossary.md).*
+# *About 45 minutes. Before it: [lab 02](02-the-host-steps-the-guest.ipynb), [lab 04](04-the-skipped-instruction.ipynb)
+# and the first third of [lab 05](05-when-does-the-pc-move.ipynb). New words are explained where they first appear, and in
+# the [glossary](glossary.md). Run all cells first.*
 #
-# So far you have only our word for it: our panel, our diagram, our debugger. In this lab a stock gdb steps the guest. It
-# knows nothing of this project. It speaks the protocol that it also speaks with QEMU, and it prints what it is told.
+# So far you have only our word for it: our panel, our diagram, our debugger. In this lab an unmodified gdb, as your
+# distribution ships it, steps the guest. It knows nothing of this project. It uses the same protocol as with QEMU and
+# prints what it is told.
 #
-# It is also the debugger that the first sentence of the story was about. Peter Maydell wrote on 26 November 2014: "if the
+# It is the kind of debugger with which the story began. Peter Maydell wrote on 26 November 2014: "if the
 # debugger tries to single step an insn which is emulated by the hypervisor [...] we'll end up incorrectly stopping after
 # the following insn rather than before, I think".
 #
@@ -15,7 +17,7 @@
 #
 # * attach gdb to a guest, step it forwards and backwards, and change the kernel beneath it;
 # * see `stepi` take two instructions, and say why gdb cannot notice;
-# * stop in the right place anyway;
+# * still stop in the right place;
 # * say whose registers gdb shows.
 #
 # You need `gdb-multiarch`. [Binder](https://mybinder.org) has it; on Debian and Ubuntu it is
@@ -25,9 +27,13 @@
 # %% [markdown]
 # ## Predict
 #
-# The guest is the one of all labs:
+# The guest program is the same as in the other labs:
 
 # %%
+from itertools import pairwise
+
+from checks.gdb_in_batch import attach, beside
+
 from widgets import Question, StepLab
 from widgets.course import exercises, program
 
@@ -40,9 +46,9 @@ Question(
     "gdb is attached, and the kernel is Linux 4.3. The PC is at the `str`, 0x40000004. You type `stepi`. What does gdb"
     " print?",
     {
-        "0x40000008, since gdb counts for itself": "It counts nothing. It asks for a step, and waits to be told.",
-        "0x4000000c, and a warning": "What should it warn of? One step was asked for, and one stop has come.",
-        "0x4000000c": "One stop was told, so for gdb one instruction was stepped. See for yourself.",
+        "0x40000008, since gdb counts for itself": "It counts nothing. It asks for a step, and waits for the stop.",
+        "0x4000000c, and a warning": "What is there to warn about? It asked for one step and got one stop.",
+        "0x4000000c": "gdb got one stop, so for gdb one instruction was stepped. See for yourself.",
     },
     right="0x4000000c",
 )
@@ -52,7 +58,7 @@ Question(
     "The same, but with a breakpoint at 0x40000008, right after the store. Where does `stepi` stop now?",
     {
         "0x4000000c: a step is a step": "The instruction granted by mistake is now another one. Which?",
-        "0x40000008": "You suspect that a breakpoint does not ask SS. Try it below.",
+        "0x40000008": "A breakpoint is an instruction in the guest's memory, and does not ask SS. See below.",
         "nowhere: the two disturb each other": "A step and a breakpoint can be armed together. One of them is first.",
     },
     right="0x40000008",
@@ -76,8 +82,6 @@ Question(
 # prints the instruction at the PC; `stepi` steps one instruction; `p $x1` prints a register.
 
 # %% name="stepi-late"
-from checks.gdb_in_batch import attach, beside
-
 print(attach("x/3i $pc", "stepi", "stepi", "x/i $pc", "p $x1", kernel="v4.3"))
 
 # %% [markdown]
@@ -88,8 +92,8 @@ print(attach("x/3i $pc", "stepi", "stepi", "x/i $pc", "p $x1", kernel="v4.3"))
 print(attach("stepi", "stepi", "x/i $pc", "p $x1", kernel="fixed"))
 
 # %% [markdown]
-# You need not start over to change the kernel. `monitor` sends a command to the server, behind gdb's back; `monitor
-# help` lists what there is. The guest starts over, and `stepi 2` is two steps:
+# You do not have to reattach to change the kernel. `monitor` sends a command to the server, and gdb does not look at it;
+# `monitor help` lists the commands. `stepi 2` is two steps:
 
 # %% name="monitor-kernel"
 print(attach("stepi 2", "x/i $pc", "monitor kernel fixed", "stepi 2", "x/i $pc", kernel="v4.3"))
@@ -101,7 +105,7 @@ print(attach("stepi 2", "x/i $pc", "monitor kernel fixed", "stepi 2", "x/i $pc",
 print(attach("break *0x40000008", "stepi", "stepi", "p $x1", kernel="v4.3"))
 
 # %% [markdown]
-# gdb steps backwards, too:
+# gdb also steps backwards:
 
 # %% name="reverse"
 print(attach("stepi 2", "reverse-stepi", "x/i $pc", "p $x1", kernel="v4.3"))
@@ -109,8 +113,8 @@ print(attach("stepi 2", "reverse-stepi", "x/i $pc", "p $x1", kernel="v4.3"))
 # %% [markdown]
 # ### The panel and gdb, together
 #
-# A panel can open the door for gdb: `panel.serve_gdb()`. Then both drive the same guest. Here gdb attaches to a panel
-# and steps twice, and the panel has followed:
+# A panel can accept a connection from gdb: `panel.serve_gdb()`. Then both drive the same guest. Here gdb attaches to a
+# panel and steps twice, and the panel follows:
 
 # %% name="panel"
 panel = StepLab(store, kernel="v4.3")
@@ -123,7 +127,8 @@ panel
 # %% [markdown]
 # ### By hand
 #
-# This is much more fun with your own hands. Write this into a cell of your own:
+# It is much more fun to do this yourself. Click **Start** in the panel above, so that the guest is at its first
+# instruction again. Then type this in a new cell, and run it once:
 #
 # ```python
 # panel.serve_gdb(1234)
@@ -135,8 +140,9 @@ panel
 # gdb-multiarch -ex 'target remote :1234'
 # ```
 #
-# Type `stepi` and watch the panel. Click **Back** in the panel; then type `maintenance flush register-cache` and
-# `x/i $pc`, for gdb does not know that somebody else has moved the guest. Choose another kernel in the panel, or with
+# gdb warns that no executable has been specified: it has none, and needs none. Type `stepi` twice and watch the panel: the
+# second one goes two instructions. Click **Back** in the panel; then type `maintenance flush register-cache` and `x/i $pc`,
+# because gdb does not know that someone else has moved the guest. Choose another kernel in the panel, or with
 # `monitor kernel v5.0`. Try `monitor events`. `display/i $pc` shows the instruction after every step, and `detach` ends
 # the session.
 #
@@ -150,24 +156,24 @@ panel
 # Why can gdb not notice? Follow one `stepi` from the terminal to the CPU.
 #
 # 1. gdb sends `vCont;s`: step the thread. It does not send how far, and it reads no code.
-# 2. The server calls `KVM_RUN` with `KVM_GUESTDBG_SINGLESTEP`, and answers exits until it returns KVM_EXIT_DEBUG. It
-#    acts as the UART in between, as QEMU does.
-# 3. The kernel is to make the CPU stop after one instruction. Here the step gets lost.
+# 2. The server calls `KVM_RUN` with `KVM_GUESTDBG_SINGLESTEP`, and handles each exit until `KVM_RUN` returns
+#    KVM_EXIT_DEBUG. It acts as the UART in between, as QEMU does.
+# 3. The kernel's job is to make the CPU stop after one instruction. Here the step gets lost.
 # 4. The server answers `T05`: stopped, signal 5, SIGTRAP, with the PC. gdb prints it.
 #
-# Each of them does what it is told, except the kernel. This is step 3, under v4.3:
+# Each of them does its job, except the kernel. This is point 3 of the list, under v4.3:
 
 # %%
 panel.diagram()
 
 # %% [markdown]
-# And in words, from within gdb. `monitor events` tells what happened in the last step:
+# And in words, from within gdb. `monitor events` lists what happened in the last step:
 
 # %% name="events"
 print(attach("stepi", "stepi", "monitor events", kernel="v4.3"))
 
 # %% [markdown]
-# The line *the emulated instruction is skipped and SS is kept* is the mistake. The next ERET enters the guest with SS = 1,
+# The bug is in the line *the emulated instruction is skipped and SS is kept*. The next ERET enters the guest with SS = 1,
 # *active-not-pending*, and the `add` retires.
 #
 # Now the same with the breakpoint:
@@ -177,30 +183,30 @@ print(attach("break *0x40000008", "stepi", "stepi", "monitor events", kernel="v4
 
 # %% [markdown]
 # SS is wrong here, too: the guest is entered with SS = 1 at 0x40000008. But the instruction that is granted by mistake is
-# a BRK now. It does not retire, it causes an exception at once, and the debugger is notified of the right address. **A
+# a BRK now: the breakpoint instruction, which the server has put there. It does not retire, it causes an exception at once, and the debugger is notified of the right address. **A
 # breakpoint does not depend on SS.** So you can find out in gdb whether a step was lost: step over the same place twice,
 # with a breakpoint and without.
 #
 # ### Whose registers?
 #
-# gdb's `info registers` shows what KVM_GET_ONE_REG gives: the guest's registers. `monitor mdscr` shows what the CPU will
-# have when the guest is entered:
+# gdb's `info registers` shows what KVM_GET_ONE_REG gives: the guest's registers. `monitor mdscr` shows the bits of the host,
+# as they stand now, while the guest does not run:
 
 # %% name="two-views"
 print(attach("stepi", "info registers mdscr_el1", "monitor mdscr", kernel="v4.3"))
 
 # %% [markdown]
-# `mdscr_el1.ss.guest` is the guest's, 0: the guest does not step itself. `mdscr_el1.ss` is the host's, 1. The kernel
-# puts it into the CPU before the ERET, and takes it out again when the guest has left. If you asked gdb, nobody would be
-# stepping at all.
+# `mdscr_el1.ss.guest` is the guest's, 0: the guest does not step itself. `mdscr_el1.ss` is the host's, 1: the host wants
+# steps. The kernel puts it into the CPU before the ERET, and takes it out again when the guest has left. `spsr_el2.ss` is
+# what the last exception has saved, 0 after a step; the next entry arms it to 1 (lab 02, task 2). To judge by what
+# `info registers` shows, nobody is stepping at all.
 
 # %% [markdown]
 # ## Try
 #
-# `lab.hint("where_stepi_stops")` gives a hint, `lab.explain("where_stepi_stops")` the whole answer. Use `attach`, or
-# your own terminal.
+# Use `attach`, or your own terminal.
 #
-# **Task 1, `where_stepi_stops`.** Three times `stepi` from the start: which three addresses does gdb print? Predict them
+# **Task 1, `where_stepi_stops`.** Type `stepi` three times, from the start: which three addresses does gdb print? Predict them
 # for 4.3, for 5.0, and for a kernel that steps correctly. Then ask gdb.
 
 # %% name="task-where-stepi-stops"
@@ -218,7 +224,7 @@ lab.check("where_stepi_stops", addresses)
 print(lab.explain("where_stepi_stops"))
 
 # %% [markdown]
-# **Task 2, `behind_the_store`.** You have a server with Linux 4.3 and may not reboot it. Write the gdb commands after
+# **Task 2, `behind_the_store`.** You have a server with Linux 4.3 and you are not allowed to reboot it. Write the gdb commands after
 # which the guest stands at 0x40000008: the store is done, the `add` has not run. The check attaches gdb to a new guest
 # and types them.
 
@@ -240,9 +246,6 @@ print(lab.explain("behind_the_store"))
 
 
 # %% name="task-missing-stops"
-from itertools import pairwise
-
-
 def missing_stops(pcs):
     ### BEGIN SOLUTION
     return [pc for a, b in pairwise(pcs) for pc in range(a + 4, b, 4)]
@@ -279,9 +282,9 @@ print(lab.explain("what_gdb_shows"))
 Question(
     "A colleague says: then gdb should simply check that the PC has moved by 4. What do you answer?",
     {
-        "right, that would do": "After a branch, or an exception, the PC has moved by something else, and correctly.",
-        "gdb cannot know how far one instruction moves the PC, unless it decodes it": "And an exception may come, too."
-        " That is why it asks the CPU, by way of the kernel.",
+        "right, that would do": "After a branch or an exception the PC has correctly moved by something else.",
+        "gdb cannot know how far one instruction moves the PC, unless it decodes it": "And an exception may come as"
+        " well. That is why it asks the CPU, by way of the kernel.",
         "gdb does that already": "You have seen that it does not.",
     },
     right="gdb cannot know how far one instruction moves the PC, unless it decodes it",
@@ -301,8 +304,8 @@ Question(
 
 # %% name="check-whose-bug"
 Question(
-    "With QEMU under a Linux 4.3 with KVM, gdb loses the stop, as it does here. With QEMU *without*"
-    " KVM it does not. Why?",
+    "With QEMU under a Linux 4.3 with KVM, gdb loses the stop, as it does here. With QEMU and without KVM it does"
+    " not. Why?",
     {
         "QEMU's own CPU steps each instruction itself, and emulates the device in the same moment": "Nobody has to skip"
         " anything: the store completes as an instruction of that CPU.",

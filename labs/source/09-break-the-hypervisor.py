@@ -1,25 +1,32 @@
 # %% [markdown]
 # # Break the hypervisor: a test suite against 24 wrong ones
 #
-# *About 40 minutes, and as long as you like. Before it: [lab 04](04-the-skipped-instruction.ipynb) and
-# [lab 05](05-when-does-the-pc-move.ipynb). All terms are in the [glossary](glossary.md).*
+# *About 45 minutes for the text and tasks 1 to 5, and as long as you like for the suite. Before it:
+# [lab 03](03-trapping-mmio.ipynb), [lab 04](04-the-skipped-instruction.ipynb) and [lab 05](05-when-does-the-pc-move.ipynb).
+# New words are explained where they first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
-# The bug of 2014 was seen by a reader, and not by a test. It was fixed in 2018, and came back with the fix: no
-# test said so. Here are 24 hypervisors that are wrong in one small point each. Half of the mistakes stood in a release
-# of Linux. You write the tests that tell them from the right one.
+# The bug of 2014 was seen by a reader, and not by a test. It was hidden in 2018, fixed in 2019, and it came back with the
+# fix: no test noticed. Here are 24 hypervisors, each wrong in one small way. Half of these mistakes shipped in a Linux
+# release. You write the tests that tell them from the correct one. A wrong hypervisor like these is called a *mutant*: the
+# correct one, with one plausible mistake put in.
 #
 # **What you will be able to do**
 #
-# * write a scenario: a guest, what userspace does meanwhile, and what must come of it;
+# * write a scenario: a guest, what userspace does meanwhile, and the expected result;
 # * say through which windows a hypervisor can be watched, and which mistake shows in which;
-# * judge a test suite by the mistakes that it catches, and not by the tests that pass.
+# * judge a test suite by the mistakes that it catches, rather than by the tests that pass.
 
 # %% [markdown]
 # ## Predict
 
 # %%
+from checks.lab09 import scoreboard
+from checks.lab09.mutants import BY_NAME
+from checks.lab09.scenario import Scenario, debugger_of, play
+
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
+from widgets.figures.cheatsheet import cheat_sheet
 
 lab = exercises("09")
 store = program("store")
@@ -40,8 +47,8 @@ Question(
 Question(
     "Your suite has 50 tests, and all of them pass on a hypervisor. What do you know?",
     {
-        "the hypervisor is right": "Perhaps. Perhaps your tests look away.",
-        "it is right with a probability of 98 %": "There is no such number.",
+        "it does right what the 50 tests do": "If they look at the result. A test may run a thing and check nothing of it.",
+        "at least the common cases are right": "That depends on what the tests check, and not on how many there are.",
         "little, until one of them has failed on a wrong one": "A test that cannot fail says nothing.",
     },
     right="little, until one of them has failed on a wrong one",
@@ -50,17 +57,14 @@ Question(
 # %% [markdown]
 # ## Watch
 #
-# This hypervisor is wrong. Click **Step** twice, and find out in what. Look at the PC, and at `x1`.
+# This hypervisor is wrong. Click **Step** twice, and find out how. Look at the PC, and at `x1`.
 
 # %% name="panel"
-from checks.lab09.mutants import BY_NAME
-from checks.lab09.scenario import debugger_of
-
 panel = StepLab(store, debugger=debugger_of(store, BY_NAME["plus-8"]))
 panel
 
 # %% [markdown]
-# The second click in the diagram, made by code. The way through the machine is the right one: the skip clears SS, and
+# The second click in the diagram, made by code. The path through the machine is the correct one: the skip clears SS, and
 # the stop comes at once. And yet an instruction is lost.
 
 # %%
@@ -70,8 +74,7 @@ suspect.step()
 suspect.diagram()
 
 # %% [markdown]
-# The skip moved the PC by 8 instead of 4. A wrong hypervisor like this one is called a *mutant*: the correct one, with
-# one plausible mistake put in.
+# The skip moved the PC by 8 instead of 4. That is the one mistake of this mutant.
 #
 # ### A scenario
 #
@@ -79,12 +82,10 @@ suspect.diagram()
 # what the UART gets, and two registers at the end.
 
 # %%
-from checks.lab09.scenario import Scenario, play
-
 first = Scenario("store.s", store, uart="A", registers={"x1": 1, "x4": 1})
 
 # %% [markdown]
-# `play` runs a scenario under a hypervisor and shows all that there is to see. First the correct one, then the mutant:
+# `play` runs a scenario under a hypervisor and shows everything that can be observed. First the correct one, then the mutant:
 
 # %%
 play(first, "fixed")
@@ -97,8 +98,6 @@ play(first, BY_NAME["plus-8"])
 # it. And the others?
 
 # %% name="first-score"
-from checks.lab09 import scoreboard
-
 scoreboard([first])
 
 # %% [markdown]
@@ -107,7 +106,7 @@ scoreboard([first])
 #
 # Is it fair to ask for more? Here is a real kernel with the fourth mutant's mistake, Linux 5.0.1. Userspace calls
 # KVM_RUN with [immediate_exit](glossary.md) at the store: the third row. PC is 0x40000008 then. The next stop is at
-# 0x40000010. One of the two instructions between has run. The other one, at 0x40000008, never has.
+# 0x40000010. One of the two instructions between has run. The other, at 0x40000008, was never executed.
 
 # %%
 RecordedRun("linux-5.0.1", "n_imm_store")
@@ -116,7 +115,7 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 # ## Explain
 #
 # A hypervisor is a box. You can look at it through six windows. In a scenario you say what must be seen in some of
-# them; at what you leave out, nobody looks.
+# them; what you leave out is not checked.
 #
 # | you write | it says |
 # |---|---|
@@ -125,7 +124,7 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 # | `at_exit={"pc": 0x4}` | registers as GET_ONE_REG shows them at the *first* KVM_EXIT_MMIO |
 # | `uart="A"` | what was sent |
 # | `registers={"x1": 1}` | registers at the end |
-# | `end="ENOSYS"` | KVM_RUN must fail. Without it: the guest must end with a store to the exit device |
+# | `end="ENOSYS"` | KVM_RUN must fail with this error, *function not implemented*. Without it: the guest must end with a store to the exit device |
 #
 # And userspace can do something at the first KVM_EXIT_MMIO, in the middle of an access:
 #
@@ -134,7 +133,7 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 # | `"immediate_exit"` | calls KVM_RUN with immediate_exit, then goes on |
 # | `"signal"` | the same, with a signal pending |
 # | `"abort"` | answers with an [external abort](glossary.md); the guest's vector is at offset 0x1200 |
-# | `"interrupt"` | raises the guest's interrupt line (vector: 0x1280). A store to offset 0x40 of the UART lowers it |
+# | `"interrupt"` | asserts the guest's interrupt line (vector: 0x1280). A store to offset 0x40 of the UART deasserts it |
 # | `"stop_stepping"` | switches guest debug off |
 #
 # With `steps=False` nobody steps. When the guest starts, x19 is the address of the UART, x20 that of the exit device,
@@ -145,7 +144,7 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 #
 # The mistakes in this lab are of three kinds, and each has its window.
 #
-# **The guest is right, and the debugger is told wrong.** Only `stops` shows it. In 2014 that was the whole bug.
+# **The guest is right, and the debugger is misled.** Only `stops` shows it. In 2014 that was the whole bug.
 #
 # **Everything is right at the end, and wrong in between.** Christoffer Dall thought of it when he answered Peter
 # Maydell, on 30 November 2014:
@@ -155,11 +154,11 @@ RecordedRun("linux-5.0.1", "n_imm_store")
 #
 # Only `at_exit` shows it. Or something that happens in between: an abort needs the right PC.
 #
-# **A rare road is wrong.** A load of 4 bytes works; what about a signed byte, a big-endian guest, the zero register, an
+# **A rarely used path is wrong.** A load of 4 bytes works; what about a signed byte, a big-endian guest, the zero register, an
 # access that cannot be emulated? Linux returned wrong values from signed loads for twelve years. Nobody had looked.
 #
 # A good expectation follows from the architecture or from the KVM documentation. If you take it from what the program
-# printed yesterday, you test that nothing changes, also no mistake.
+# printed yesterday (a *golden* test), you only test that nothing changes, mistakes included.
 
 # %% [markdown]
 # ## Try
@@ -217,7 +216,7 @@ print(lab.explain("lost_instruction"))
 
 # %% [markdown]
 # **Task 3, `ghost_stop`.** The opposite mistake: a stop at which nothing has run. Catch the mutant that counts a page
-# fault as a step.
+# fault **on data** as a step: a fault of a load or a store, not of the fetch of an instruction.
 
 # %% name="task-ghost-stop"
 ghost_stop = None
@@ -240,8 +239,8 @@ lab.check("ghost_stop", ghost_stop)
 print(lab.explain("ghost_stop"))
 
 # %% [markdown]
-# **Task 4, `userspace_view`.** Two mutants, one scenario: in the one the PC moves before userspace has answered, in the
-# other GET_ONE_REG shows the host's SS.
+# **Task 4, `userspace_view`.** Two mutants, one scenario: in one, the PC moves before userspace has answered; in the other,
+# GET_ONE_REG shows the host's SS.
 
 # %% name="task-userspace-view"
 userspace_view = None
@@ -262,7 +261,8 @@ lab.check("userspace_view", userspace_view)
 print(lab.explain("userspace_view"))
 
 # %% [markdown]
-# **Task 5, `no_emulation`.** A mutant that emulates too much: it does not ask for [ISV](glossary.md). Write an access
+# **Task 5, `no_emulation`.** A mutant that emulates accesses it should refuse: it does not check [ISV](glossary.md), the bit
+# of the syndrome that says whether its fields are valid. Write an access
 # to a device that a correct hypervisor refuses.
 
 # %% name="task-no-emulation"
@@ -287,7 +287,10 @@ print(lab.explain("no_emulation"))
 # **Task 6, `suite`.** Now all of them. Put your scenarios into the list, look at the scoreboard, write the next one. A
 # scenario that fails on the correct hypervisor is a false alarm, and catches nothing.
 #
-# Do not try to be complete at once. The five that you have may catch a dozen; the rest are the rare roads.
+# Do not try to be complete at once. The five that you have may catch eight or nine; the rest are rarely used paths. From
+# six scenarios on the scoreboard gives a hint for each mutant that survives. (`scoreboard(suite, hints=False)` keeps them
+# to itself.) Two words of the hints: *EE* is a bit of SCTLR_EL1, with it the guest's loads and
+# stores are big-endian; *PSCI* is the interface to the firmware that `hvc` and `smc` call.
 
 # %% name="task-suite"
 suite = [first]
@@ -390,16 +393,17 @@ print(lab.explain("suite"))
 # %% [markdown]
 # ### How good is each window?
 #
-# Look at the columns of your scoreboard. A column with one mark is a test that is there for one mistake. A row with one
-# mark is a mistake that only one test finds: if somebody deletes that test as "not needed", the mistake is free again.
+# Look at the columns of your scoreboard. A column with one mark is a test that catches only one mistake. A row with one
+# mark is a mistake that only one test finds: if somebody deletes that test as "not needed", the mistake can slip through
+# again.
 
 # %% [markdown]
 # ## Check yourself
 
 # %% name="check-same" jupyter={"source_hidden": true}
 Question(
-    "A mutant survives your suite. Somebody proves that it does for every guest and every userspace what the right"
-    " hypervisor does. What now?",
+    "A mutant survives your suite. Somebody proves that, for every guest and every userspace, it behaves exactly like the"
+    " correct hypervisor. What now?",
     {
         "write a cleverer test": "There is none. If nobody can see a difference, there is no mistake.",
         "it is not wrong: leave it out": "An equivalent mutant. There is none of them in this lab.",
@@ -426,7 +430,7 @@ Question(
     " shown that it did not work?",
     {
         "one that reads SS after the skip": "It was 0 there. It was set again before the guest was entered.",
-        "your scenario of task 1": "It asks for the stop, and not for the way there.",
+        "your scenario of task 1": "It asks for the stop, and not how the kernel gets there.",
         "a test of the guest's registers at the end": "They were right all the time.",
     },
     right="your scenario of task 1",
@@ -436,14 +440,12 @@ Question(
 print(lab.progress())
 
 # %% [markdown]
-# A Binder forgets. To take your answers with you, save this notebook, and run `from widgets.course.answers import download`
+# Binder does not keep your files. To take your answers with you, save this notebook, and run `from widgets.course.answers import download`
 # and `download()` in a new cell. In a fresh one, `restore` puts them into a copy of each notebook.
 #
 # All labs on one page, to print: [cheat-sheet.pdf](cheat-sheet.pdf).
 
 # %% name="cheat-sheet"
-from widgets.figures.cheatsheet import cheat_sheet
-
 cheat_sheet()
 
 # %% [markdown]
@@ -453,7 +455,7 @@ cheat_sheet()
 # * Tests that came afterwards, in Linux: `tools/testing/selftests/kvm`, *debug-exceptions* (b18e4d4aebdd steps a guest
 #   and asks that each PC is the one before plus 4), and 65a38ddeaeed for signed loads from a device.
 # * The mistakes, in Linux: 337b99bf7edf, bd7d95cafb49, 2113c5f62b74, 370531d1e95b, b6ae256afd32, 3d0b70fd4d23,
-#   e735a5da6442, 85f56708a443.
+#   e735a5da6442, 85f56708a443. (b6ae256afd32 and 3d0b70fd4d23 are named from memory and were not looked up.)
 # * The KVM documentation, `Documentation/virt/kvm/api.rst`, *KVM_RUN*: an access is complete after the next KVM_RUN.
 # * R. DeMillo, R. Lipton, F. Sayward, *Hints on Test Data Selection: Help for the Practicing Programmer*, 1978: where
 #   mutants come from.

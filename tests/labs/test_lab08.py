@@ -73,7 +73,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "an instruction at the PC has not run",
         "reports-stepped",
     ),
-    ("behind_the_store", ["set $pc = 0x40000008"], "leave the store out", "skip-is-pc"),
+    ("behind_the_store", ["set $pc = 0x40000008"], "skips the store", "skip-is-pc"),
     ("behind_the_store", ["stepi 2", "set $pc = 0x40000008"], "the add has run already", ""),
     ("behind_the_store", ["monitor kernel fixed", "stepi 2"], "changes the kernel to fixed", ""),
     ("behind_the_store", ["continue"], "has run to its end", ""),
@@ -95,10 +95,10 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     ("missing_stops", lambda pcs: len(pcs), "should return a list", ""),
     ("missing_stops", [0x40000008], "asks for a function", ""),
-    ("what_gdb_shows", NUMBERS | {GUEST: 1}, "shown the guest's register", "shows-host-ss"),
-    ("what_gdb_shows", NUMBERS | {HOST: 0}, "The host steps the guest", "ss0-is-off"),
+    ("what_gdb_shows", NUMBERS | {GUEST: 1}, "This is the guest's register", "shows-host-ss"),
+    ("what_gdb_shows", NUMBERS | {HOST: 0}, "host wants steps", "ss0-is-off"),
     ("what_gdb_shows", NUMBERS | {X1: 0}, "the second is the add", "mmio-is-done"),
-    ("what_gdb_shows", NUMBERS | {BACK: 1}, "is undone as it was made", ""),
+    ("what_gdb_shows", NUMBERS | {BACK: 1}, "undoes the whole step", ""),
     ("what_gdb_shows", [0, 1, 1, 2], "a dictionary", ""),
 ]
 

@@ -198,7 +198,7 @@ def _check_logs(answer: Any) -> str:
             f"{name}: not what the handler writes down. The user's instructions are at {USER:#x} to {USER + 0x18:#x},"
             " four bytes each, and each stop is before the next one."
         )
-    return "Right, all three. The 2014 bug and the fix of 2018 meet the guest as they are, without a debugger between."
+    return "Right, all three. A guest that steps itself meets the bug of 2014 and the fix of 5.0 directly, with no debugger between."
 
 
 # --- whose SS --------------------------------------------------------------------------------------------------------
@@ -219,22 +219,27 @@ def _check_whose_ss(answer: Any) -> str:
             raise Wrong(f"ss[{name!r}] is a bit, 0 or 1, not {describe(answer[name])}.")
     right = {name: whose_ss(*situation) for name, situation in SITUATIONS.items()}
     given = {name: int(answer[name]) for name in SITUATIONS}
+    count = sum(given[name] == right[name] for name in SITUATIONS)
+    first = f"{count} of 3 are right. Ask of each: whose SS is it that GET_ONE_REG shows, and who has set or cleared it?"
     if given["host steps, fixed"] != right["host steps, fixed"]:
         raise Wrong(
             "While the host steps, SS is 1 in the CPU, but that 1 is the host's. GET_ONE_REG shows the guest's own, and"
             " the guest's own is 0: its ERET could not set it, since stepping was enabled at EL1 already, by TDE.",
             misconception="shows-host-ss",
+            first=first,
         )
     if given["guest alone, fixed"] != right["guest alone, fixed"]:
         raise Wrong(
             "Nobody steps but the guest, so what you see is its own bit. It has granted one instruction, and the store"
             " has not run: the abort saves SS = 1, the step is still owed.",
             misconception="abort-saves-0",
+            first=first,
         )
     if given["host steps, v5.3"] != right["host steps, v5.3"]:
         raise Wrong(
             "A correct kernel would show 0, and 5.3 is not that. Up to 6.0 the host's SS leaked into what GET_ONE_REG"
-            " shows at KVM_EXIT_MMIO: row *pstate* in the matrix of lab 06."
+            " shows at KVM_EXIT_MMIO: the leak of lab 02.",
+            first=first,
         )
     return "Right. The same bit, and three owners: the guest, nobody, and the host by mistake."
 
@@ -282,7 +287,7 @@ def _check_release(answer: Any) -> str:
             "ISV says whether the CPU has stepped an instruction since the ERET. Has it?",
             evidence=shown,
         )
-    return "Right: a spurious stop, in the guest, made by a host that wanted to leave no trace."
+    return "Right: a spurious stop in the guest, caused by a host that meant to leave no trace."
 
 
 # --- the same bug once more ------------------------------------------------------------------------------------------

@@ -62,6 +62,12 @@ def _where_stepi_stops(answer: Any) -> str:
         raise NotAnswered(f"write three addresses for {', '.join(missing)}")
     late, right = stops_in_gdb("v4.3"), stops_in_gdb("fixed")
     for kernel in ERAS:
+        if _numbers(answer[kernel], kernel)[0] == START:
+            raise Wrong(
+                f"{kernel}: these are the instructions that were stepped, or the start is among them. The start is not a"
+                " stop: give the three addresses that gdb prints after it, one for each `stepi`",
+                misconception="reports-stepped",
+            )
         said, true = _numbers(answer[kernel], kernel), stops_in_gdb(kernel)
         if said == true:
             continue
@@ -69,11 +75,7 @@ def _where_stepi_stops(answer: Any) -> str:
             raise Wrong(
                 f"{kernel}: gdb prints addresses, and the program begins at {START:#x}; these are offsets"
             )
-        if all(pc + 4 == stop for pc, stop in zip(said, true, strict=True)) or said == (
-            START,
-            STORE,
-            BEHIND,
-        ):
+        if all(pc + 4 == stop for pc, stop in zip(said, true, strict=True)):
             raise Wrong(
                 f"{kernel}: these are the instructions that were stepped. gdb prints the PC: the address of the next"
                 " instruction, which has not run",
@@ -143,8 +145,8 @@ def _behind_the_store(answer: Any) -> str:
         )
     if pc == BEHIND:
         raise Wrong(
-            "the PC is right, but the store has not run: the UART has sent nothing. To write the PC is to leave the"
-            " store out",
+            "the PC is right, but the store has not run: the UART has sent nothing. Writing the PC skips the"
+            " store instead of executing it",
             misconception="skip-is-pc",
             evidence=talk.text,
         )
@@ -187,6 +189,8 @@ def _missing_stops(answer: Any) -> str:
         name = getattr(answer, "__name__", "missing_stops")
         if got is None:
             raise NotAnswered(f"let {name} return a list of addresses")
+        if isinstance(got, set):
+            got = sorted(got, key=str)
         if not isinstance(got, list | tuple) or not all(type(pc) is int for pc in got):
             raise Wrong(f"{name} should return a list of addresses, and returned {got!r}")
         if list(got) == right:
@@ -221,13 +225,13 @@ def _missing_stops(answer: Any) -> str:
 
 QUESTIONS = {
     "bit 0 of mdscr_el1, in `info registers`": (
-        "gdb is shown the guest's register, and the guest does not step itself. The SS that is 1 is the host's, for the"
+        "this is the guest's register, and the guest does not step itself. The SS that is 1 is the host's, for the"
         " time that the guest runs",
         "shows-host-ss",
     ),
     "mdscr_el1.ss, in `monitor mdscr`": (
-        "`monitor mdscr` tells what the CPU will have when the guest is entered. The host steps the guest, and so it is"
-        " 1; spsr_el2.ss is another bit",
+        "the host wants steps, and mdscr_el1.ss says so: it is 1, also while the guest does not run;"
+        " spsr_el2.ss is another bit",
         "ss0-is-off",
     ),
     "x1": (
@@ -235,7 +239,7 @@ QUESTIONS = {
         "mmio-is-done",
     ),
     "instructions that `reverse-stepi` takes back": (
-        "a step backwards is undone as it was made. Compare the PC before and after it",
+        "a `reverse-stepi` undoes the whole step, just as it was taken. Compare the PC before and after it",
         "",
     ),
 }
@@ -280,7 +284,7 @@ LAB = Lab(
             hints=(
                 "Attach gdb, or use attach(..., kernel=...) above, and type stepi three times.",
                 "5.0 clears SS when it skips. Is that the last time that somebody writes SS before the ERET?",
-                "Lab 05 tells what 5.0 does just before it enters the guest.",
+                "The first third of lab 05 shows what 5.0 does just before it enters the guest.",
             ),
             explanation=(
                 "v4.3 and v5.0: 0x40000004, 0x4000000c, 0x40000010; fixed: 0x40000004, 0x40000008, 0x4000000c. 4.3 leaves"
@@ -300,10 +304,11 @@ LAB = Lab(
                 "Set it at the instruction that must not run: break *ADDRESS. Then go on.",
             ),
             explanation=(
-                '["break *0x40000008", "continue"]. A stop of a step depends on SS, and 4.3 has SS wrong after the store.'
-                " A breakpoint depends on nothing but the PC. It is what people did on such kernels: a breakpoint behind"
+                "A stop of a step depends on SS, and on 4.3 SS is wrong after the store."
+                " A breakpoint depends on nothing but the PC. It is what people did on such kernels: a breakpoint after"
                 " the access, and `continue` instead of `stepi`."
             ),
+            code='commands = ["break *0x40000008", "continue"]',
             misconceptions=("mmio-is-done", "reports-stepped", "skip-is-pc"),
         ),
         Task(
@@ -317,8 +322,7 @@ LAB = Lab(
                 "range(a + 4, b, 4) is every address between two stops a and b.",
             ),
             explanation=(
-                "[pc for a, b in pairwise(pcs) for pc in range(a + 4, b, 4)]. Nothing in gdb warns you: the stop that"
-                " is missing was never told. You can see it only because you know where it should have been. With a"
+                "Nothing in gdb warns you: the stop that is missing was never reported. You can see it only because you know where it should have been. With a"
                 " branch in the program you would have to know where it goes."
             ),
             misconceptions=("mmio-is-done", "reports-stepped", "skip-is-pc"),

@@ -14,12 +14,13 @@ from typing import Any
 from checks.lab09.mistakes import passes
 from checks.lab09.mutants import BY_NAME, MUTANTS, Mutant
 from checks.lab09.scenario import EXPECTED, Observed, Scenario, differences, play
-from checks.lab09.scoreboard import Scoreboard, score
+from checks.lab09.scoreboard import Scoreboard, score, without_hints
 from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
 
 from widgets.course import program
 
 MOST_SCENARIOS = 30
+FOR_HINTS = 6  # scenarios from which on the survivors come with hints
 
 
 @cache
@@ -41,7 +42,10 @@ def _escapes(scenario: Scenario, wanted: Mapping[str, Any], seen: Observed, muta
         return ""
     kind = unseen[0]
     looks = "looks at other registers" if kind in wanted else f"says nothing about {kind}"
-    return f"Under the wrong hypervisor {', '.join(unseen)} differ, but your scenario {looks}."
+    differs = (
+        " and ".join(unseen) if len(unseen) < 3 else f"{', '.join(unseen[:-1])} and {unseen[-1]}"
+    )
+    return f"Something differs under the wrong hypervisor ({differs}), but your scenario {looks}."
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def _advice_lost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
         )
     if scenario.at_mmio != "immediate_exit":
         return (
-            "Nothing happens between KVM_EXIT_MMIO and the next entry. Let userspace call KVM_RUN with immediate_exit:"
-            ' at_mmio="immediate_exit".',
+            "Nothing happens between KVM_EXIT_MMIO and the next entry. What can userspace do there that makes KVM_RUN"
+            " complete an access and come back? See the table of at_mmio.",
             "mmio-is-done",
         )
     return "Which instruction is lost? Expect its effect.", ""
@@ -179,10 +183,11 @@ def _check_suite(answer: Any) -> str:
     if survivors:
         caught = len(MUTANTS) - len(survivors)
         first = survivors[0]
+        hint = f" Hint: {first.hint}." if len(suite) >= FOR_HINTS else ""
         raise Wrong(
-            f"No false alarm, and {caught} of {len(MUTANTS)} mutants caught. This one survives: {first.title}. Hint:"
-            f" {first.hint}.",
-            evidence=board,
+            f"No false alarm, and {caught} of {len(MUTANTS)} mutants caught. This one survives: {first.title}.{hint}",
+            first=f"No false alarm, and {caught} of {len(MUTANTS)} mutants caught. The scoreboard names the others.",
+            evidence=board if hint else without_hints(board),
         )
     needed = _needed(board)
     spare = len(suite) - len(needed)
@@ -209,10 +214,12 @@ class Note(str):
         return str(self)
 
 
-def scoreboard(suite: Any) -> Scoreboard | Note:
-    """The scoreboard of a suite; a sentence if it is none."""
+def scoreboard(suite: Any, hints: bool = True) -> Scoreboard | Note:
+    """The scoreboard of a suite; a sentence if it is none. Hints come with FOR_HINTS scenarios or more."""
     try:
-        return score(read_suite(suite))
+        scenarios = read_suite(suite)
+        found = score(scenarios)
+        return found if hints and len(scenarios) >= FOR_HINTS else without_hints(found)
     except (Wrong, NotAnswered) as problem:
         return Note(f"No scoreboard yet: {problem.text}")
 
@@ -228,7 +235,7 @@ LAB = Lab(
             (
                 "The bug shows where the kernel completes an instruction in the CPU's place.",
                 "A device access, something after it, and stops=[...]: one offset for each instruction that has run.",
-                "For str w0, [x19] and two adds: stops=[0x4, 0x8, 0xc].",
+                "A stop is at the instruction that has not run yet. After the first instruction that is 0x4.",
             ),
             "Any emulated instruction will do, if something follows it and if you expect the stops. Without stops the"
             " scenario cannot catch it: the bug changes nothing that the guest computes or sends. The guest is right;"
@@ -243,7 +250,7 @@ LAB = Lab(
             (
                 "Linux 5.0 asked exit_reason whether an access waits for its completion. Who else leaves it at MMIO?",
                 "KVM_RUN with immediate_exit completes the access, enters nothing, and returns.",
-                'at_mmio="immediate_exit", and registers={"x1": 1} for an add after the access.',
+                "Use that in at_mmio, and expect the effect of an add after the access in registers.",
             ),
             "KVM_RUN with immediate_exit completes the access and returns with EINTR. In Linux 5.0 exit_reason was"
             " still MMIO, so the next KVM_RUN completed the access once more, and moved the PC once more: over an"
@@ -259,7 +266,7 @@ LAB = Lab(
             (
                 "The guest leaves to EL2 for more than emulation. When does the kernel only prepare something?",
                 "The first access to a page of RAM faults. The page is filled in, and the instruction runs again.",
-                "str x1, [x21] as the first access to x21's page. Expect every stop once.",
+                "x21 points to a page that nobody has touched. Expect every stop once.",
             ),
             "A page fault is no step: nothing has run, so the step is still owed, and SS stays 1. Linux 4.15 to 4.20"
             " faked a stop after every exit that the kernel had handled, also after these. A list of stops that"
@@ -273,7 +280,7 @@ LAB = Lab(
             (
                 "Christoffer Dall found the first one strange in 2014: what you see at the exit.",
                 "At KVM_EXIT_MMIO the access is not done. And SS in PSTATE is the guest's own bit.",
-                'at_exit={"pc": offset of the access, "pstate": 0x3c5}, while the debugger steps.',
+                "at_exit takes both, pc and pstate. Which PSTATE did the guest start with?",
             ),
             "At KVM_EXIT_MMIO the instruction waits for its answer, so PC is its address. PSTATE is 0x3c5, as the guest"
             " set it: the SS with which the host steps is in SPSR_EL2 only while the guest runs. Both were wrong for"
@@ -288,7 +295,7 @@ LAB = Lab(
             (
                 "KVM decodes no instructions. It only knows what the syndrome says.",
                 "ISV is 0 for pairs, for writeback, for exclusives, for atomics.",
-                'ldp w1, w2, [x19] with end="ENOSYS", and no access: accesses=[].',
+                "Take one of those, and say how KVM_RUN must end. No access may reach a device.",
             ),
             "With ISV = 0 the syndrome gives neither size nor register. A kernel that uses those fields anyway"
             " makes an access that the guest has not asked for. The right answer is a KVM_RUN that fails, or, since"

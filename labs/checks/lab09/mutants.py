@@ -106,7 +106,7 @@ _HISTORY = (
     Mutant(
         "sign-beyond-w",
         "a signed load fills X where W was asked for",
-        "Linux up to 5.5",
+        "Linux up to 3.13",
         "LDRSB into a W register: what is in the upper half of X then?",
         patch=patches.syndromes(patches.sign_beyond_w),
     ),

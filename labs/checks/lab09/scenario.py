@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from checks.lab09.mutants import FIXED, Mutant
-from checks.task import NotAnswered, Wrong, describe
+from checks.task import NotAnswered, Wrong, describe, plain
 
 from aarch64sim import AssemblyError, Debugger, Kernel, Program, assemble, kernels
 from aarch64sim.kvm import GuestDebug
@@ -93,7 +94,12 @@ class Observed:
 
 
 def _offsets(stops: list[int]) -> str:
-    return "[" + ", ".join(f"{pc - CODE if pc >= CODE else pc:#x}" for pc in stops) + "]"
+    """The stops as offsets; one that comes again and again is written once."""
+    shown = []
+    for pc, same in groupby(stops):
+        count, text = len(list(same)), f"{pc - CODE if pc >= CODE else pc:#x}"
+        shown += [f"{text} ({count} times)"] if count > 3 else [text] * count
+    return "[" + ", ".join(shown) + "]"
 
 
 def _accesses(accesses: Any) -> str:
@@ -139,6 +145,7 @@ def read(answer: Any) -> dict[str, Any]:
             'this task asks for a scenario, as in Scenario("name", program, stops=[0x4, 0x8]), and this is'
             f" {describe(answer)}."
         )
+    answer = replace(answer, **{f.name: plain(getattr(answer, f.name)) for f in fields(answer)})
     who, program = _who(answer), program_of(answer)
     if answer.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
@@ -234,6 +241,9 @@ def _machine(scenario: Scenario, hypervisor: Mutant | Kernel | str) -> Machine:
 
 def play(scenario: Scenario, hypervisor: Mutant | Kernel | str = FIXED) -> Observed:
     """Run a scenario under a hypervisor: a mutant, a kernel, or the name of a preset."""
+    if scenario.at_mmio not in ACTIONS:
+        known = ", ".join(map(repr, list(ACTIONS)[1:]))
+        return Observed(end="not played", why=f"at_mmio is one of {known}")
     machine, seen = _machine(scenario, hypervisor), Observed()
     vcpu, action = machine.vcpu, scenario.at_mmio
     if scenario.steps:

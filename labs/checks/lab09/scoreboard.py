@@ -6,7 +6,7 @@ Invariant: a scenario that fails on the correct hypervisor catches nothing; it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 
 from checks.lab09.mutants import FIXED, MUTANTS, Mutant
@@ -17,6 +17,7 @@ from widgets.models.drawing import Drawing
 
 WIDTH, ROW, HINT_ROW, GRID = 760.0, 21.0, 36.0, 484.0
 SIZE, SMALL = 9.2, 8.6
+ENOUGH = 11  # scenarios that catch all mutants
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,11 +35,18 @@ class Scoreboard(Figure):
         return [mutant for mutant, by in self.caught if not by]
 
     @property
+    def score(self) -> int:
+        """Points for a contest: a mutant 1, a false alarm -3, each scenario over ENOUGH -1."""
+        caught = len(self.caught) - len(self.survivors)
+        return caught - 3 * len(self.alarms) - max(0, len(self.names) - ENOUGH)
+
+    @property
     def sentence(self) -> str:
         count, many = len(self.caught) - len(self.survivors), len(self.names)
         text = f"Scoreboard: {many} scenario{'s' if many != 1 else ''}, {count} of {len(self.caught)} mutants caught."
         if self.alarms:
             text += f" False alarm on the correct hypervisor: {', '.join(self.names[n] for n in self.alarms)}."
+        text += f" Score: {self.score}."
         if self.survivors:
             titles = [mutant.title for mutant in self.survivors]
             more = f"; and {len(titles) - 5} more" if len(titles) > 5 else ""
@@ -65,7 +73,7 @@ class Scoreboard(Figure):
         legend = wrap(
             "   ".join(f"{n}\u00a0{self._short(name)}" for n, name in enumerate(self.names, 1)), 112
         )
-        heights = [ROW] + [ROW if by else HINT_ROW for _, by in self.caught]
+        heights = [ROW] + [ROW if by or not mutant.hint else HINT_ROW for mutant, by in self.caught]
         height = sum(heights) + 2 * ROW + 15 * len(legend) + 22
         drawing = Drawing((WIDTH, height))
         y, title = height - 14, self.sentence.split(". ")[0].removesuffix(".") + "."
@@ -88,7 +96,7 @@ class Scoreboard(Figure):
             _row(drawing, y, tall, mutant.title, mutant.where, bad=not by)
             for n in by:
                 self._cell(drawing, n, y, "\u2713", "run")
-            if not by:
+            if not by and mutant.hint:
                 drawing.text(40, y - 15, f"hint: {mutant.hint}", SMALL, italic=True)
             y -= tall
         for line in legend:
@@ -120,6 +128,11 @@ def _row(drawing: Drawing, y: float, tall: float, title: str, where: str, *, bad
     drawing.text(9, y, mark, SIZE, bold=True, colour="bug" if bad else "run")
     drawing.text(26, y, title, SIZE, bold=bad)
     drawing.text(322, y, where, SMALL, colour="muted")
+
+
+def without_hints(board: Scoreboard) -> Scoreboard:
+    """The same scoreboard, which does not say how to catch the survivors."""
+    return replace(board, caught=tuple((replace(m, hint=""), by) for m, by in board.caught))
 
 
 def score(suite: Sequence[Scenario], mutants: Sequence[Mutant] = MUTANTS) -> Scoreboard:
