@@ -326,8 +326,8 @@ print(lab.explain("brought"))
 # * *store*: `store.s`, stepped;
 # * *signal*: the same, but after KVM_EXIT_MMIO a signal is pending, so KVM_RUN completes the store and comes back
 #   with EINTR before the guest runs;
-# * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler was
-#   told of stops at these addresses.
+# * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler got
+#   stops at these addresses.
 #
 # You have five clues: the PC at the MMIO exit, the syndromes, the lateness, spurious stops, and PSTATE. The traces
 # end where they are all alike. Which era is each, A to F?
