@@ -78,9 +78,12 @@ class Cpu(CpuState):
             or self.log.watching
         ):  # `must_look`, without the call
             return self._step_in_order()
-        ops = self.ops
         try:
-            pc = ops[self.pc]() if self.pc in ops else decode.bind_at(self, self.pc)()
+            try:
+                op = self.ops[self.pc]
+            except KeyError:
+                op = decode.bind_at(self, self.pc)
+            pc = op()
         except Uncounted:
             return self._step_in_order()
         except Synchronous as exception:
