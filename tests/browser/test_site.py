@@ -103,7 +103,7 @@ def test_keys_step_and_a_control_at_its_limit_says_so(reader: BrowserContext, ad
         ("#kernel=v4.3&step=2", LOST),
         ("#kernel=fixed&step=2", "Stopped at 0x40000008"),
         ("#kernel=v9.9&step=1", "This link names a kernel that is not in the list: v9.9."),
-        ("#step=banana", "This link names a step that is no number: banana."),
+        ("#step=banana", "This link names a step that is not a number: banana."),
         ("#step=99", "This link names step 99; there are 6."),
         ("#%%%=&kernel", "This link names a kernel that is not in the list"),
     ],

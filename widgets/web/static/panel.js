@@ -102,7 +102,7 @@ class Panel {
     if (kernel !== null && ![...this.select.options].some((option) => option.value === kernel)) {
       words.push(`This link names a kernel that is not in the list: ${kernel}.`);
     } else if (kernel !== null) await this.act("kernel", kernel);
-    if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is no number: ${step}.`);
+    if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is not a number: ${step}.`);
     else if (step !== null) {
       await this.act("goto", step);
       if (Number(step) > this.view.length) words.push(`This link names step ${step}; there are ${this.view.length}.`);
