@@ -39,7 +39,10 @@ INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "drps dcps1 dcps2 dcps3": "nothing enters debug state",
 }  # fmt: skip
 DIRECTIVES_LEFT_OUT = {
-    ".float* .double* .single* .half .bfloat16 .dc* .ds*": SIMD,
+    ".float* .double* .single* .half .bfloat16": SIMD,
+    ".dc* .ds*": "use .byte, .hword, .word, .quad or .space",
+    ".even .balignw .balignl .p2alignw .p2alignl": "use .balign or .p2align",
+    ".struct .offset": "use .equ",
     ".include .incbin": "a program here is one text",
     ".subsection": "sections have no numbered parts",
     ".altmacro .noaltmacro": "macros have one syntax",
