@@ -14,12 +14,13 @@ from aarch64sim.asm.expansion import CONTROL
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
 from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
+from aarch64sim.limits import LIMITS
 
 DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CONTROL,
               ".org", ".comm", ".lcomm", ".weak", ".unreq"}  # fmt: skip
 ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
 
-SIMD = "SIMD and floating-point arithmetic is not modelled, only loads and stores of its registers"
+SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip(".")
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
 INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
