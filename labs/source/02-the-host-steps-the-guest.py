@@ -18,7 +18,6 @@
 # ## Predict
 
 # %%
-from checks.lab02.probe import Probe, guest
 
 from aarch64sim import ExitReason, GuestDebug, assemble, kernels
 from aarch64sim.evidence import recording
@@ -28,6 +27,8 @@ from widgets.course import exercises, program
 
 lab = exercises("02")
 store = program("store")
+
+from checks.lab02.probe import Probe, guest
 
 # %% name="predict-one-reg" jupyter={"source_hidden": true}
 Question(

@@ -20,8 +20,6 @@
 # ## Predict
 
 # %%
-from checks.lab03 import loaded
-from checks.lab03.trap import trap
 from IPython.display import display
 
 from aarch64sim import ExitReason, assemble, kernels
@@ -33,6 +31,9 @@ from widgets.figures.ruler import EsrLab, EsrRuler
 
 lab = exercises("03")
 store = program("store")
+
+from checks.lab03 import loaded
+from checks.lab03.trap import trap
 
 # %% name="predict-pc" jupyter={"source_hidden": true}
 Question(

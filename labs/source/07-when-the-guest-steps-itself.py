@@ -24,13 +24,14 @@
 # ## Predict
 
 # %%
-from checks.lab07.guest import guest, recorded_log, told_strips
 
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
 lab = exercises("07")
 store = program("store")
+
+from checks.lab07.guest import guest, recorded_log, told_strips
 
 # %% name="predict-late" jupyter={"source_hidden": true}
 Question(

@@ -32,13 +32,14 @@
 # %%
 from itertools import pairwise
 
-from checks.gdb_in_batch import attach, beside
-
 from widgets import Question, StepLab
 from widgets.course import exercises, program
 
 lab = exercises("08")
 store = program("store")
+
+from checks.gdb_in_batch import attach, beside
+
 print(store)
 
 # %% name="predict-stepi"

@@ -20,9 +20,6 @@
 # ## Predict
 
 # %%
-from checks.lab09 import scoreboard
-from checks.lab09.mutants import BY_NAME
-from checks.lab09.scenario import Scenario, debugger_of, play
 
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
@@ -30,6 +27,10 @@ from widgets.figures.cheatsheet import cheat_sheet
 
 lab = exercises("09")
 store = program("store")
+
+from checks.lab09 import scoreboard
+from checks.lab09.mutants import BY_NAME
+from checks.lab09.scenario import Scenario, debugger_of, play
 
 # %% name="predict-result" jupyter={"source_hidden": true}
 Question(

@@ -52,7 +52,10 @@ TERMS = {
     r"\bDall\b": ("03", r"Dall, who maintained KVM"),
     r"Bennée": ("02", r"Bennée wrote the patch that"),
 }
-LATER = ("## Read on", "What you will be able to do")  # a list of what is to come, and of where to read more
+LATER = (
+    "## Read on",
+    "What you will be able to do",
+)  # a list of what is to come, and of where to read more
 
 
 @dataclass(frozen=True)
