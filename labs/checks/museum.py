@@ -224,7 +224,8 @@ def commits() -> list[Commit]:
 def changes_between_wrongs() -> list[tuple[Any, str, str]]:
     """(commit, field, what it did from then on) where a commit set a field from one wrong behaviour to another."""
     fields = {life.field for life in lives()}
-    found, wrong = [], {}
+    found: list[tuple[Any, str, str]] = []
+    wrong: dict[str, Any] = {}
     for commit in HISTORY:
         for name, value in commit.to.items():
             if name in fields and value != getattr(kernels["fixed"], name):

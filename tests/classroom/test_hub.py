@@ -243,7 +243,8 @@ def test_a_place_that_learners_cannot_reach_is_named(tmp_path: Path) -> None:
 
 HUB = """
 import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+code = "import time; time.sleep(100)  # configurable-http-proxy"
+child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
 open(sys.argv[1], "w").write(str(child.pid))
 time.sleep(100)
 """
@@ -251,10 +252,14 @@ time.sleep(100)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_hub_ends_with_all_that_it_has_started(tmp_path: Path, number: signal.Signals) -> None:
-    program, found = tmp_path / "hub.py", tmp_path / "pid"
+    program, found = tmp_path / "hub.py", tmp_path / "hub" / "proxy.pid"
+    found.parent.mkdir()
     program.write_text(HUB)
     words = [sys.executable, str(program), str(found)]
-    code = f"import os, sys; from tools import hub; sys.exit(hub.run({words!r}, dict(os.environ)))"
+    code = (
+        "import os, sys; from tools import hub;"
+        f" sys.exit(hub.run({words!r}, os.environ | {{'STEP_LABS_CLASS': {str(tmp_path)!r}}}))"
+    )
     made = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     while not found.exists() or not found.read_text():
         time.sleep(0.05)

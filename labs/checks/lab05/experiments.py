@@ -203,7 +203,7 @@ def stepped_from_the_exit(kernel: Kernel | str) -> int:
 
 
 # What was built of 7.3.4 for the end of the lab, and what its kernel in this simulator is.
-TODAY = {
+TODAY: dict[str, dict[str, Any]] = {
     "linux-7.3.4": {},
     "what-if-7.3.4-early-advance-ss-cleared": {"pc_advance": EARLY},
     "what-if-7.3.4-early-advance-ss-kept": {"pc_advance": EARLY, "skip_clears_ss": False},
