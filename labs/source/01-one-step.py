@@ -25,10 +25,10 @@ from aarch64sim.arch.step import step_state
 from widgets import Question, StepLab
 from widgets.course import exercises, program
 
+from checks.lab01.bench import Bench
+
 lab = exercises("01")
 store = program("store")
-
-from checks.lab01.bench import Bench
 
 # %% name="predict-off" jupyter={"source_hidden": true}
 Question(

@@ -18,17 +18,16 @@
 # ## Predict
 
 # %%
-
 from aarch64sim import ExitReason, GuestDebug, assemble, kernels
 from aarch64sim.evidence import recording
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
+from checks.lab02.probe import Probe, guest
+
 lab = exercises("02")
 store = program("store")
-
-from checks.lab02.probe import Probe, guest
 
 # %% name="predict-one-reg" jupyter={"source_hidden": true}
 Question(

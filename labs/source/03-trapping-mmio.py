@@ -29,11 +29,11 @@ from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 from widgets.figures.ruler import EsrLab, EsrRuler
 
-lab = exercises("03")
-store = program("store")
-
 from checks.lab03 import loaded
 from checks.lab03.trap import trap
+
+lab = exercises("03")
+store = program("store")
 
 # %% name="predict-pc" jupyter={"source_hidden": true}
 Question(

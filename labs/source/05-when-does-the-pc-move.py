@@ -40,9 +40,6 @@ from aarch64sim.vmm import Machine
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
-lab = exercises("05")
-store = program("store")
-
 from checks.lab05.experiments import (
     ABORTED_LOAD,
     AFTER_ARMING,
@@ -60,6 +57,9 @@ from checks.lab05.experiments import (
     switches,
     today,
 )
+
+lab = exercises("05")
+store = program("store")
 
 # %% name="predict-exit"
 Question(

@@ -28,13 +28,13 @@ from aarch64sim import kernels
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
-lab = exercises("06")
-store = program("store")
-
 from checks import museum
 from checks.lab06.cases import case
 from checks.lab06.figures import Lives, Matrix
 from checks.strips import store_strips
+
+lab = exercises("06")
+store = program("store")
 
 # %% name="predict-how-many" jupyter={"source_hidden": true}
 Question(

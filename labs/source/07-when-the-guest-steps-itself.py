@@ -24,14 +24,13 @@
 # ## Predict
 
 # %%
-
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
+from checks.lab07.guest import guest, recorded_log, told_strips
+
 lab = exercises("07")
 store = program("store")
-
-from checks.lab07.guest import guest, recorded_log, told_strips
 
 # %% name="predict-late" jupyter={"source_hidden": true}
 Question(

@@ -35,11 +35,10 @@ from itertools import pairwise
 from widgets import Question, StepLab
 from widgets.course import exercises, program
 
-lab = exercises("08")
-store = program("store")
-
 from checks.gdb_in_batch import attach, beside
 
+lab = exercises("08")
+store = program("store")
 print(store)
 
 # %% name="predict-stepi"

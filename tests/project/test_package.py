@@ -135,7 +135,8 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 def test_the_wheel_carries_what_an_installation_needs(wheel: Path) -> None:
     names = contents(wheel)
-    recordings = sorted(path.name for path in (ROOT / "labs" / "recordings").iterdir())
+    folder = ROOT / "labs" / "recordings"
+    recordings = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     data = f"aarch64_step_labs-{PROJECT['version']}.data/data"
     for name in [
         "aarch64sim/py.typed",

@@ -16,7 +16,7 @@ ENDS = ("exit", "error")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One row: a stop of the left kernel, of the right one, or both; `missed` names the side whose stop never came."""
+    """One row: a stop of the left, of the right, or of both; `missed` names the side whose stop never came."""
 
     left: Stop | None
     right: Stop | None
