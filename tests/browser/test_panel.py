@@ -163,7 +163,12 @@ def test_everything_is_reached_with_tab_in_reading_order(panel: Workbench) -> No
         )
         panel.page.keyboard.press("Tab")
     words = " / ".join(seen)
-    order = ["undo the last step", "as a debugger does it", "position in the history", "one event back"]
+    order = [
+        "undo the last step",
+        "as a debugger does it",
+        "position in the history",
+        "one event back",
+    ]
     order += ["the keys", "The diagram in words"]
     places = [words.index(each) for each in order]
     assert places == sorted(places)
