@@ -279,5 +279,5 @@ def test_a_guest_that_goes_nowhere_ends_in_a_state_that_is_said(
 def test_thirty_rapid_clicks_end_in_the_right_state(bench: Workbench) -> None:
     panel = bench.show(f"from widgets import StepLab\nlab = StepLab('{LOOP}', 'fixed')\nlab")
     lag_after_thirty_clicks(panel, "step 30")
-    bench.lab.run_cell(0, "lab.state()['step'], lab.debugger.position")
+    bench.lab.run_cell(0, "lab.snapshot()['step'], lab.debugger.position")
     expect(bench.page.locator(".jp-OutputArea-output").first).to_have_text("(30, 30)")

@@ -41,7 +41,7 @@ class Board(InStep, anywidget.AnyWidget):
         **options: Any,
     ) -> None:
         self._actions = dict(actions) | {"ready": self._answer_ready, "here": lambda _: None}
-        self._together = together
+        self._with = together
         self.is_ready = False
         self.unanswered = 0  # questions to the page since it said anything
         me = uuid4().hex  # its own name, known before it is opened

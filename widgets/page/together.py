@@ -73,14 +73,14 @@ def _refers(value: object) -> bool:
 class InStep(ipywidgets.Widget):
     """Mixed into a widget whose changes go with those of others in one message."""
 
-    _together: Together | None = None
+    _with: Together | None = None
 
     def _send(self, msg: Mapping[str, Any], buffers: Any = None) -> None:
-        together = self._together
-        alone = together is None or buffers or self.comm is None
-        if alone or not together.take(self.model_id, msg):
-            if together is not None:
-                together.sent += 1
+        together = self._with
+        if together is None or self.comm is None:
+            super()._send(msg, buffers)
+        elif buffers or not together.take(self.model_id, msg):
+            together.sent += 1
             super()._send(msg, buffers)
 
 

@@ -23,13 +23,17 @@ PARTING = "the first difference"
 class PairDriving:
     """Mixed into a panel that shows a pair."""
 
-    pair: Pair
     running: bool  # a run is under way
     _pair: Pair
     _message: str
     _runs_both: Runner
     _show: Callable[[], None]
     _show_progress: Callable[[str], None]
+
+    @property
+    def pair(self) -> Pair:
+        """The two debuggers, and where they part."""
+        return self._pair
 
     # --- moving ------------------------------------------------------------------------------------------------------
 

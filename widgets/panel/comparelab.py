@@ -119,11 +119,6 @@ class CompareLab(PairDriving, Panel):
         }
 
     @property
-    def pair(self) -> Pair:
-        """The two debuggers, and where they part."""
-        return self._pair
-
-    @property
     def _source(self) -> str:
         return self.pair.program.source
 

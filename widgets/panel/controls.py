@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets
 
@@ -16,8 +16,9 @@ from aarch64sim.kvm import Kernel, kernels
 from widgets.page import ownkernel
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS
-from widgets.page.together import Button, Dropdown, IntSlider, Text, Textarea, Together
+from widgets.page.together import Button, Dropdown, InStep, IntSlider, Text, Textarea, Together
 
+Made = TypeVar("Made", bound=InStep)
 Act = Callable[[str, object], object]  # an action of the panel, and its value
 
 # Action, words, key, what it does.
@@ -96,10 +97,8 @@ class Maker:
         """The one style for controls of a kind."""
         return self.shared(kind.style.klass)
 
-    def _finish(self, widget: Any, *classes: str) -> Any:
-        widget._together = self._together
-        for name in classes:
-            widget.add_class(name)
+    def _finish(self, widget: Made) -> Made:
+        widget._with = self._together
         return widget
 
     def button(

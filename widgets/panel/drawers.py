@@ -90,7 +90,7 @@ class Drawers:
     def _answer(self) -> HTML:
         maker = self._maker
         said = HTML(layout=maker.shared(ipywidgets.Layout), style=maker.style(ipywidgets.HTML))
-        said._together = self._panel._together
+        said._with = self._panel._together
         self._said[self.open] = said
         return said
 

@@ -14,12 +14,11 @@ from aarch64sim.debug import Debugger, Stop, Write
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
-from widgets.models.timeline import Timeline
 from widgets.page import arrivals, ownkernel, wording
-from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
 from widgets.panel.gdb import GdbDoor
+from widgets.panel.snapshot import Looking
 
 MOST_KEPT = 2000  # steps that are made again under another kernel
 
@@ -33,16 +32,13 @@ def read_program(program: Program | str | Path) -> Program | str:
     return program
 
 
-class Driving:
+class Driving(Looking):
     """Mixed into a panel that shows a debugger."""
 
-    debugger: Debugger  # type: ignore[assignment]
-    _listing: Listing
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
     _status: Callable[[], str]
-    last_timeline: Timeline
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     running: bool  # a run is under way

@@ -68,14 +68,12 @@ class Panel(Face, InStep, ipywidgets.VBox):
     _views: Mapping[str, View]  # all that there are
     _keys: tuple[str, ...]
     _prefix: str  # of the ids in its drawings
-    _runner: Runner
-    _source: str
     _message: str
     _writing_state = False
 
     def __init__(self, views: Collection[str]) -> None:
         self._check_views(views)
-        self._together = Together()
+        self._together = self._with = Together()
         self._maker = controls.Maker(self._together, self._act)
         self._parts: dict[str, Part] = {}
         self._asked_for: set[str] = set()  # parts that may stand anywhere
@@ -118,6 +116,14 @@ class Panel(Face, InStep, ipywidgets.VBox):
         raise NotImplementedError
 
     def _say(self, message: str) -> None:
+        raise NotImplementedError
+
+    @property
+    def _runner(self) -> Runner:
+        raise NotImplementedError
+
+    @property
+    def _source(self) -> str:
         raise NotImplementedError
 
     def _make_actions(self) -> dict[str, Action]:
@@ -285,6 +291,8 @@ class Panel(Face, InStep, ipywidgets.VBox):
         """Take the panel off the page. A run that only it shows ends; the guest stays as it is."""
         if self.comm is not None:  # made to its end, and not closed yet
             self._runner.leave(self)
+            with self._told():
+                self.set_trait("running", self._runner.running)
         super().close()
 
     # --- a picture -------------------------------------------------------------------------------------

@@ -31,7 +31,10 @@ class Owner(Protocol):
 
     _together: Together
     _views: Mapping[str, View]
-    _source: str  # the text of its program
+
+    @property
+    def _source(self) -> str:
+        """The text of its program."""
 
     def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None: ...
 

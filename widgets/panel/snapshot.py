@@ -19,8 +19,13 @@ from widgets.page.listing import Listing
 class Looking:
     """Mixed into a panel that has a debugger and its listing."""
 
-    debugger: Debugger
+    _debugger: Debugger
     _listing: Listing
+
+    @property
+    def debugger(self) -> Debugger:
+        """What steps the guest."""
+        return self._debugger
 
     def snapshot(self) -> dict[str, Any]:
         """Where the panel stands, as plain values."""

@@ -32,7 +32,6 @@ from widgets.panel.driving import MOST_KEPT, Driving, read_program
 from widgets.panel.face import one_of
 from widgets.panel.panel import Panel
 from widgets.panel.parts import Part, Shown
-from widgets.panel.snapshot import Looking
 from widgets.panel.views import FIRST, VIEWS
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
@@ -49,7 +48,7 @@ TITLES = {
 }
 
 
-class StepLab(Driving, Looking, Panel):
+class StepLab(Driving, Panel):
     """A panel for one guest: `program` is a Program, source text or the path of a .s file, `kernel` a preset.
 
     It is an ipywidgets container, and its parts (`controls`, `program`, `machine`, `timeline`, `registers` ...) are
@@ -97,11 +96,6 @@ class StepLab(Driving, Looking, Panel):
         self._listeners: list[Callable[[Stop], object]] = []
         self._last_told = -1, ""
         super().__init__(views)
-
-    @property
-    def debugger(self) -> Debugger:
-        """What steps the guest."""
-        return self._debugger
 
     def close(self) -> None:
         """Take the panel off the page. A run that only it shows ends; the debugger stays as it is."""
