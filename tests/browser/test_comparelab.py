@@ -72,8 +72,8 @@ def test_a_search_without_end_shows_progress_and_is_stopped(bench: Workbench) ->
 
 
 def test_a_fault_in_the_program_is_shown_at_its_place(both: Workbench) -> None:
-    both.page.get_by_text("Edit the program").click()
-    both.page.get_by_label("program, A64 assembly").fill("mov x0, #1\naddd x1, x1, #1\n")
+    both.open("Edit")
+    both.page.locator(".sl-source textarea").fill("mov x0, #1\naddd x1, x1, #1\n")
     both.button("Assemble").click()
     expect(both.page.locator(".sl-errors")).to_contain_text("line 2, column 1")
 

@@ -33,9 +33,7 @@ class Question(ipywidgets.VBox):
         asked = ipywidgets.HTML(
             f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style
         )
-        super().__init__(
-            (asked, self._radio, self._response), _dom_classes=guarded("sl-question")
-        )
+        super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
         self._radio.observe(self._chosen, "value")
 
     @property

@@ -62,7 +62,7 @@ class CompareLab(PairDriving, Panel):
     )
 
     _views = VIEWS
-    _keys = ("start", "back", "step", "run", "stop", "part", "keys")
+    _keys = ("start", "end", "back", "step", "run", "stop", "part", "keys")
     _public = (
         *("position", "length", "left", "right", "program", "parted", "status", "running", "ended"),
         *("views", "step", "back", "goto", "run", "run_to_difference", "load", "use_kernel"),
@@ -106,6 +106,7 @@ class CompareLab(PairDriving, Panel):
     def _make_actions(self) -> dict[str, Action]:
         return {
             "start": lambda _: self.goto(0),
+            "end": lambda _: self.goto(self.pair.length),
             "back": lambda _: self.back(),
             "step": lambda _: self.step(),
             "run": lambda _: self._start(None),

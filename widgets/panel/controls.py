@@ -24,6 +24,7 @@ Act = Callable[[str, object], object]  # an action of the panel, and its value
 # Action, words, key, what it does.
 BUTTONS = (
     ("start", "|\u25c2", "Home", "go back to the start"),
+    ("end", "", "End", "go to the end of the history"),
     ("back", "\u25c2 Back", "p", "undo the last step"),
     ("step", "Step \u25b8", "n", "one click on Step, as a debugger does it"),
     ("run", "Run", "r", "run to a breakpoint, or until the guest ends"),

@@ -27,7 +27,6 @@ from widgets.panel.face import Face, one_of
 from widgets.panel.parts import KINDS, Part, Shown, View
 from widgets.panel.statusline import StatusLine
 
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 

@@ -62,7 +62,7 @@ class StepLab(Driving, Panel):
     state = t.Unicode("inactive", read_only=True, help="of the step machine").tag(sync=True)
 
     _views = VIEWS
-    _keys = (*controls.STEPPING, "earlier", "later", "reverse", "keys")
+    _keys = (*controls.STEPPING, "end", "earlier", "later", "reverse", "keys")
     _when_wide = ("registers",)
     _public = (
         *("position", "length", "kernel", "program", "pc", "state", "status", "running", "ended"),
@@ -253,6 +253,7 @@ class StepLab(Driving, Panel):
     def _make_actions(self) -> dict[str, Action]:
         return {
             "start": lambda _: self.goto(0),
+            "end": lambda _: self.goto(self.debugger.length),
             "back": lambda _: self.back(),
             "step": lambda _: self.step(),
             "run": lambda _: self.start_run(),
