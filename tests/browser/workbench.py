@@ -15,7 +15,7 @@ CELLS = ("1 + 1", "", "2 + 2")
 MIDDLE = 1
 ACTIONS = {
     "Start": "start",
-    "To the first difference": "part",
+    "First difference": "part",
     "Run back": "reverse",
     "Go": "travel",
 }

@@ -13,7 +13,7 @@ from aarch64sim.arch import syndrome
 from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.kvm import kernels
 from tests.widgets.conftest import at_step
-from tests.widgets.test_panel import press
+from tests.widgets.seen import press
 from widgets import EsrLab, EsrRuler, LifeCycle
 from widgets.models.syndromes import MOST_FIELDS, fields_of, word_of
 from widgets.models.visits import visits
@@ -82,9 +82,9 @@ def test_a_field_and_the_word_are_changed_in_both_directions() -> None:
     lab = EsrLab(0x9380_0047)
     press(lab, "field-3", "3")
     assert lab.word == 0x93C0_0047
-    assert lab._shown["word@value"] == "0x93c00047"
+    assert lab.shown["word@value"] == "0x93c00047"
     press(lab, "word", "0xcb000022")
-    assert "software step" in lab._shown["status.text"]
+    assert "software step" in lab.shown["status.text"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_field_and_the_word_are_changed_in_both_directions() -> None:
 def test_a_value_that_cannot_be_is_refused(action: str, value: str, says: str) -> None:
     lab = EsrLab(0x9380_0047)
     press(lab, action, value)
-    assert says in lab._shown["status.text"]
+    assert says in lab.shown["status.text"]
     assert lab.word == 0x9380_0047
 
 
@@ -141,12 +141,12 @@ def test_arming_differs_between_the_eras() -> None:
 
 def test_a_bit_is_toggled_and_the_picture_frames_it() -> None:
     lab = EsrLab(0x9380_0047)
-    before = lab._shown["picture"]
+    before = lab.shown["picture"]
     press(lab, "bit", "22")
     assert lab.word == 0x93C0_0047
     assert lab.figure.before == 0x9380_0047
-    assert lab._shown["picture"] != before
-    assert lab._shown["bit-22@aria-label"] == "bit 22, SAS: 1"
+    assert lab.shown["picture"] != before
+    assert lab.shown["bit-22@aria-label"] == "bit 22, SAS: 1"
 
 
 def test_a_syndrome_is_read_with_and_without_0x() -> None:
@@ -159,7 +159,7 @@ def test_a_syndrome_is_read_with_and_without_0x() -> None:
 
 def test_a_class_with_fewer_fields_hides_the_rows_that_it_does_not_need() -> None:
     lab = EsrLab(0xCB00_0022)
-    shown = [n for n in range(MOST_FIELDS) if lab._shown[f"row-{n}@hidden"] is None]
+    shown = [n for n in range(MOST_FIELDS) if lab.shown[f"row-{n}@hidden"] is None]
     assert len(shown) == len(fields_of(0xCB00_0022))
     press(lab, f"field-{MOST_FIELDS - 1}", "1")
     assert lab.word == 0xCB00_0022

@@ -30,7 +30,7 @@ BUTTONS = (
     ("run", "Run", "r", "run to a breakpoint, or until the guest ends"),
     ("play", "Play", "g", "a step every now and then"),
     ("stop", "Stop", "s", "stop a run or a play"),
-    ("part", "To the first difference", "d", "go to the first click after which the two differ"),
+    ("part", "First difference", "d", "go to the first click after which the two differ"),
     ("earlier", "\u2039 Event", ",", "one event back"),
     ("later", "Event \u203a", ".", "one event forward: guest, kernel, userspace or debugger"),
     (

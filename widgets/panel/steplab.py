@@ -14,7 +14,7 @@ import ipywidgets
 import traitlets as t
 
 from aarch64sim.arch.step import StepState
-from aarch64sim.asm import Program
+from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger, Stop
 from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster

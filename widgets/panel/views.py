@@ -5,7 +5,6 @@ Invariant: a view needs no other; leaving one out leaves the others as they are.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from widgets.panel.parts import Shown, View
 
 if TYPE_CHECKING:
     from widgets.panel.steplab import StepLab
-
-_ANY = "sl-any-"  # in place of a panel's prefix
 
 
 def _program_html(lab: StepLab) -> str:
@@ -124,14 +121,9 @@ def _points(lab: StepLab) -> Shown:
     return {"points": wording.points_html(lab.debugger.points, lab._listing)}
 
 
-@lru_cache(maxsize=1)
-def _unlit() -> str:
-    return StepFigure().page_svg(_ANY)
-
-
 def machine_svg(prefix: str) -> str:
     """The drawing of the step machine, unlit, with ids that begin with that prefix."""
-    return _unlit().replace(_ANY, prefix)
+    return StepFigure().page_svg(prefix)
 
 
 VIEWS: dict[str, View] = {
