@@ -148,6 +148,23 @@ def test_the_wheel_carries_what_an_installation_needs(wheel: Path) -> None:
         assert name in names
 
 
+def test_the_first_cell_of_a_lab_works_where_only_the_wheel_is(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        assert not [name for name in file.namelist() if name.endswith(".pyc")]
+        file.extractall(tmp_path / "site")
+    code = (
+        "from widgets.course import checks, program; import widgets.course.files as files;"
+        "assert files.labs_folder() == files.INSTALLED; assert checks('lab00').LAB; print(program('store'))"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    made = subprocess.run(
+        [sys.executable, "-c", code], cwd=elsewhere, env=environment, capture_output=True, text=True
+    )
+    assert "str" in made.stdout, made.stderr
+
+
 def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     # pip builds no source distribution: its build backend does, in an environment with nothing else in it.
     backend = tmp_path / "backend"
