@@ -14,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-
 INSTALLED = Path(__file__).resolve().parents[1] / "labs"  # checks and programs in a wheel
 
 

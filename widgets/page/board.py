@@ -26,7 +26,6 @@ class Board(InStep, anywidget.AnyWidget):
     """HTML with slots. Buttons carry `data-do`, fields `data-set`; what they do is in `actions`."""
 
     _esm = STATIC / "board.js"
-    _css = STATIC / "board.css"
     skeleton = traitlets.Unicode().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
     me = traitlets.Unicode().tag(sync=True)

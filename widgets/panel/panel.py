@@ -84,7 +84,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
             "assemble": lambda m: self._assemble(str(m.get("value", ""))),
         }
         super().__init__(
-            layout=ipywidgets.Layout(width="100%", min_width="320px"),
+            layout=ipywidgets.Layout(width="100%", min_width="240px"),
             _dom_classes=guarded("sl-panel"),
         )
         self.set_trait("views", tuple(views))
