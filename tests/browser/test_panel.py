@@ -26,7 +26,7 @@ def lit_state(bench: Workbench) -> list[str]:
     return list(
         bench.page.evaluate(
             """() => [...document.querySelectorAll(".sl-diagram [id*='-state-']")]
-                .filter(g => parseFloat(getComputedStyle(g.querySelector('path')).strokeWidth) > 2)
+                .filter(g => parseFloat(getComputedStyle(g.querySelector('path, rect')).strokeWidth) > 2)
                 .map(g => g.id.split('-state-')[1])"""
         )
     )
