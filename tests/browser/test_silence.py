@@ -11,7 +11,9 @@ from tests.browser.workbench import STEP_LAB, Workbench
 QUESTION = "from widgets import Question\nasked = Question('Where?', {'here': 'Yes.', 'there': 'No.'}, 'here')\nasked"
 
 
-@pytest.mark.parametrize(("code", "control"), [(STEP_LAB, ".sl-do-step"), (QUESTION, "input[type=radio]")])
+@pytest.mark.parametrize(
+    ("code", "control"), [(STEP_LAB, ".sl-do-step"), (QUESTION, "input[type=radio]")]
+)
 def test_after_a_restart_it_says_what_to_do_and_comes_back(
     browser: Browser, server: Server, code: str, control: str
 ) -> None:
