@@ -20,8 +20,8 @@ from widgets.panel import controls
 LABELS = {
     ".sl-history [role=slider]": "position in the history",
     ".sl-choose-kernel select": "kernel",
-    ".sl-choose-left select": "left kernel",
-    ".sl-choose-right select": "right kernel",
+    ".sl-choose-left select": "kernel at the left",
+    ".sl-choose-right select": "kernel at the right",
     ".sl-choose-verb select": "what to do",
     ".sl-source textarea": "program, A64 assembly",
 }
