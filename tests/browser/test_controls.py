@@ -161,7 +161,8 @@ def test_what_the_mouse_does_the_keyboard_does(bench: Workbench, name: str) -> N
     controls = find(panel)
     assert controls
     stops = reached(panel)
-    wrong = [f"Tab does not lead to {each}" for each in controls if each.number not in stops]
+    away = [each for each in controls if each.number not in stops and not each.idle]
+    wrong = [f"Tab does not lead to {each}" for each in away]
     for control in controls:
         who = f"{control.tag} {control.number} {control.name!r}"
         if control.idle and control.name:

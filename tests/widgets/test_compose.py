@@ -76,7 +76,7 @@ def test_kernel_and_program_are_set_from_code(lab: StepLab) -> None:
     ("code", "says"),
     [
         ("lab.step = 2", "StepLab.step cannot be set; what can be set: position"),
-        ("lab.kernal = 'fixed'", "no 'kernal' (did you mean 'kernel'?)"),
+        ("lab.kernl = 'fixed'", "no 'kernl' (did you mean 'kernel'?)"),
         ("lab.kernel = 'v4.33'", "no kernel 'v4.33' (did you mean 'v4.3'?); there are v4.3"),
         ("lab.pc = 4", "read-only"),
         ("lab.views = ('diagram',)", "no view 'diagram'; there are program"),

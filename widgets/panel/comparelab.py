@@ -55,8 +55,8 @@ class CompareLab(PairDriving, Panel):
     `code` gives a text from which `CompareLab.from_code` makes the panel again. Further options are the Debugger's.
     """
 
-    left = t.Unicode("v4.3", help="the name of the kernel on the left").tag(sync=True)
-    right = t.Unicode("fixed", help="the name of the kernel on the right").tag(sync=True)
+    left = t.Unicode("v4.3", help="the name of the kernel at the left").tag(sync=True)
+    right = t.Unicode("fixed", help="the name of the kernel at the right").tag(sync=True)
     parted = t.Int(None, allow_none=True, read_only=True, help="the click they part at").tag(
         sync=True
     )
@@ -92,7 +92,7 @@ class CompareLab(PairDriving, Panel):
         self._choosers = {}
         for side, debugger in zip(SIDES, self.debuggers, strict=True):
             options, value, _ = controls.chosen_kernel(debugger.kernel, own=OwnKernel.of(debugger))
-            self._choosers[side] = maker.dropdown(side, f"{side} kernel", options, value)
+            self._choosers[side] = maker.dropdown(side, f"kernel at the {side}", options, value)
         names = ("start", "back", "step", "run", "part", "stop", "keys")
         self._buttons = {name: maker.button(name) for name in names}
         self._slider = maker.slider()

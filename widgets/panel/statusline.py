@@ -5,6 +5,7 @@ Invariant: it stands where the controls stand, so that whoever clicks reads what
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -14,6 +15,16 @@ from widgets.page import historyline
 from widgets.page.board import Board
 from widgets.page.together import Together
 from widgets.panel import controls
+
+# What stock controls without a label of their own are called.
+LABELS = {
+    ".sl-history [role=slider]": "position in the history",
+    ".sl-choose-kernel select": "kernel",
+    ".sl-choose-left select": "kernel at the left",
+    ".sl-choose-right select": "kernel at the right",
+    ".sl-choose-verb select": "what to do",
+    ".sl-source textarea": "program, A64 assembly",
+}
 
 
 class Speaker(Protocol):
@@ -29,7 +40,7 @@ class StatusLine(Board):
 
     def __init__(self, panel: Speaker, keys: tuple[str, ...], prefix: str) -> None:
         self._panel = panel
-        labels = '{".sl-history [role=slider]": "position in the history"}'
+        labels = json.dumps(LABELS).replace("'", "&#39;")
         skeleton = (
             f"<div data-keys='{controls.keys_attribute(*keys)}' data-labels='{labels}'>"
             '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
