@@ -330,7 +330,7 @@ print(lab.explain("brought"))
 # * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler got
 #   stops at these addresses.
 #
-# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, spurious stops, and PSTATE. The traces
+# You have five clues: the PC at the MMIO exit, the syndromes, late stops, spurious stops, and PSTATE. The traces
 # end where they are all alike. Which era is each, A to F?
 
 # %%
