@@ -118,7 +118,7 @@ def _names(cpu: CpuState) -> dict[str, object]:
     if not names:
         names.update(objects_of(cpu))
     if len(names) != len(SHARED) + len(objects_of(cpu)):
-        names.update({text: value for value, text in SHARED.items()})
+        names.update({text: value for value, text in list(SHARED.items())})
     return names
 
 

@@ -6,6 +6,7 @@ Invariant: a function is found by its place alone, so what is put in line is wha
 from __future__ import annotations
 
 import ast
+import itertools
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -133,3 +134,4 @@ def known(value: Any) -> Value:
 
 SHARED: dict[Any, str] = {}
 """Objects that are the same for every CPU (functions of modules, their constants), and the names they have."""
+NUMBERS = itertools.count()  # no two threads get the same
