@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
@@ -24,7 +23,6 @@ from aarch64sim.arch.hot.item import (
     Item,
     Recipe,
     flag,
-    item_at,
     targets,
     trace,
 )
@@ -89,8 +87,17 @@ def build(cpu: CpuState, head: int) -> Block | None:
     items, after = trace(cpu, head)
     if not items or (len(items) == 1 and after is not None):
         return None
-    made = _made(tuple((item.pc, item.word) for item in items), after, cpu.features)
+    key = tuple((item.pc, item.word) for item in items), after, cpu.features
+    made = _MADE.get(key)
+    if made is None:
+        if len(_MADE) > MOST_KEPT:
+            _MADE.clear()
+        made = _MADE[key] = _Writer(items, after).block()
     return replace(made, run=FunctionType(made.code, _names(cpu)))
+
+
+# Blocks without the objects of any CPU, by their addresses and words, where they go on, and the CPU's features.
+_MADE: dict[tuple[tuple[tuple[int, int], ...], int | None, frozenset[str]], Block] = {}
 
 
 def single(cpu: CpuState, pc: int) -> Op:
@@ -123,13 +130,6 @@ def _names(cpu: CpuState) -> dict[str, object]:
 
 
 _FIRST_LINE = 2
-
-
-@lru_cache(maxsize=1 << 12)
-def _made(words: tuple[tuple[int, int], ...], after: int | None, features: frozenset[str]) -> Block:
-    """The block of these instructions, without the objects of any CPU."""
-    items = [item_at(pc, word, features) for pc, word in words]
-    return _Writer([item for item in items if item], after).block()
 
 
 def _guard(recipe: Recipe) -> str:
@@ -287,5 +287,6 @@ def _compiled(title: str, parameters: list[str], body: Statements) -> CodeType:
     arguments = [_placed(ast.arg(p)) for p in parameters]
     taken = ast.arguments([], arguments, None, [], [], None, [])
     definition = _placed(ast.FunctionDef(title, taken, body, []))
+    definition.type_params = []  # from Python 3.12
     code = compile(ast.Module([definition], []), f"<{title}>", "exec")
     return next(c for c in code.co_consts if isinstance(c, CodeType))

@@ -46,6 +46,8 @@ _KEPT: dict[tuple[int, int, frozenset[str]], Item | None] = {}
 
 def trace(cpu: CpuState, head: int) -> tuple[list[Item], int | None]:
     """The instructions from `head` on, as far as they ran before, and where it goes on (None: the last one says)."""
+    if len(_KEPT) > MOST_KEPT:
+        _KEPT.clear()
     items: list[Item] = []
     seen: set[int] = set()
     pc = head
@@ -73,11 +75,6 @@ def _item_of(cpu: CpuState, pc: int) -> Item | None:
             item = None
         _KEPT[key] = None if inliner.private else item
     return _KEPT[key]
-
-
-def item_at(pc: int, word: int, features: frozenset[str]) -> Item | None:
-    """The item that a trace has met."""
-    return _KEPT[pc, word, features]
 
 
 def _following(cpu: CpuState, end: ast.expr, head: int, seen: set[int]) -> int | None:
