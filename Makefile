@@ -85,6 +85,7 @@ lines: setup-test
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_growth
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
 
 binder-check: setup-test
