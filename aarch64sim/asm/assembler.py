@@ -19,6 +19,7 @@ from aarch64sim.asm.directives import (
     POOLS,
     made,
     number,
+    usual_alignment,
 )
 from aarch64sim.asm.expansion import Expansion
 from aarch64sim.asm.layout import lay_out, segments
@@ -262,11 +263,10 @@ class _Assembler:
         name = r.advance()
         r.expect(",")
         size = r.number("size", 0, LARGEST)
-        usual = min(size, 8 if s.name == ".lcomm" else 16)  # rounded down by GNU as, up by ld
-        usual = 1 << max(
-            0, usual.bit_length() - 1 if s.name == ".lcomm" else (usual - 1).bit_length()
+        own = s.name == ".lcomm" or name.text in self.symbols.local
+        alignment = (
+            r.number("alignment", 1, 1 << 20) if r.accept(",") else usual_alignment(s.name, size)
         )
-        alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else usual
         r.expect_end()
 
         def allocate(section: Section) -> None:
@@ -274,7 +274,7 @@ class _Assembler:
             self.symbols.define(name.text, section, s.line, self.order)
             self._put(bytes(size), section)
 
-        if s.name == ".lcomm" or name.text in self.symbols.local:
+        if own:
             self.commons.append((s, partial(allocate, self.sections.named(".bss"))))
         else:
             allocate(self.sections.named("COMMON", "aw", "nobits"))
