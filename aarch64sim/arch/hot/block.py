@@ -37,7 +37,6 @@ from aarch64sim.arch.hot.nodes import (
     rewritten,
 )
 from aarch64sim.arch.hot.source import FLAGS, SHARED, Unsupported, objects_of
-from aarch64sim.arch.memory import PAGE_BITS
 from aarch64sim.arch.state import CpuState, Op
 
 _SINCE_HEAD: Recipe = {}
@@ -60,11 +59,6 @@ class Block:
         Recipe | None, ...
     ]  # the flags that are not in PSTATE yet when an instruction begins
     at_head: Recipe | None  # and when the loop begins again
-
-    @property
-    def pages(self) -> frozenset[int]:
-        """The numbers of the pages that its code is in."""
-        return frozenset(pc >> PAGE_BITS for pc in self.covers)
 
     def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]:
         """Put everything where it belongs after an exception: PC of its instruction, and what is left of the count."""
