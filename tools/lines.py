@@ -30,6 +30,7 @@ ROOMS = {
         "arch/pattern.py",
         "arch/vocabulary.py",
     ),
+    "speed": ("arch/hot", "kvm/quick.py"),
     "the rest of the CPU": ("arch",),
     "the rest of KVM and the VMM": ("kvm", "vmm"),
     "the assembler": ("asm",),

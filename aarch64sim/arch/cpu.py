@@ -5,12 +5,16 @@ Invariant: after every call the CPU stands between two instructions, and `step_s
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from aarch64sim.arch import (
     access,
     bound_code,
     decode,
     entry,
     guest_lane,
+    hot,
     matching,
     stack_pointers,
     step,
@@ -30,6 +34,10 @@ _LOOK_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
 
 class Cpu(CpuState):
     """The state with its verbs: running and stepping here; the others for whoever stands outside."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.warming = partial(hot.warming, self)
 
     load = access.load
     store = access.store
@@ -97,31 +105,25 @@ class Cpu(CpuState):
 
     def _run_unwatched(self, limit: int) -> Taken | None:
         """Up to `limit` instructions with nothing to look at between them; fewer when an op says LEAVE."""
-        ops = self.ops
-        pc = self.pc
-        left = limit
         try:
-            while left:
-                try:
-                    for left in range(left, 0, -1):  # noqa: B007, B020
-                        pc = ops[pc]()
-                    left = 0
-                except KeyError:
-                    if pc == LEAVE:
-                        break
-                    if pc in ops:
-                        raise
-                    decode.bind_at(self, pc)
-        except (Synchronous, Uncounted) as reason:
-            self.pc = pc
-            self.retired += limit - left
-            if isinstance(reason, Uncounted):
-                return self._step_in_order()
-            return entry.take_synchronous(self, reason)
-        if pc != LEAVE:
-            self.pc = pc
-        self.retired += limit - left
+            hot.run(self, limit) if self.hot_after else self._run_cold(limit)
+        except Uncounted:
+            return self._step_in_order()
+        except Synchronous as exception:
+            return entry.take_synchronous(self, exception)
         return None
+
+    def _run_cold(self, limit: int) -> None:
+        """The same, one instruction after another as the manual has them."""
+        pc, left = self.pc, limit
+        try:
+            while left > 0 and pc != LEAVE:
+                pc = (self.ops.get(pc) or decode.bind_at(self, pc))()
+                left -= 1
+        finally:
+            if pc != LEAVE:
+                self.pc = pc
+            self.retired += limit - left
 
     def _step_in_order(self) -> Taken | None:
         """One instruction with everything looked at, in the order of Arm ARM D1.3.5.6 and the choices."""

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.exceptions import Synchronous
-from aarch64sim.arch.registers import SP
 from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import CONDITION_ALWAYS, EC
 
@@ -56,8 +55,8 @@ def check_fp(cpu: CpuState) -> None:
 
 
 def check_sp_alignment(cpu: CpuState) -> None:
-    """Raise the SP alignment fault if SCTLR_EL1.SA (SA0 at EL0) is set and SP is not 16-byte aligned."""
-    if cpu.r[SP] & 15 and cpu.pstate.el < 2 and cpu.choices.sp_alignment_checked:
+    """SP is not 16-byte aligned: raise the SP alignment fault if SCTLR_EL1.SA (SA0 at EL0) is set."""
+    if cpu.pstate.el < 2 and cpu.choices.sp_alignment_checked:
         bit = sysregs.SCTLR_SA if cpu.pstate.el else sysregs.SCTLR_SA0
         if cpu.sys.sctlr_el1 & bit:
             raise Synchronous(EC.SP_ALIGNMENT)

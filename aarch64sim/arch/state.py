@@ -6,7 +6,8 @@ Invariant: the state of the step machine is computed from the bits here each tim
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, Protocol
 
 from aarch64sim.arch import step, sysregs
 from aarch64sim.arch.choices import Choices
@@ -19,6 +20,25 @@ from aarch64sim.step_state import StepState
 Op = Callable[[], int]
 """An instruction bound to a CPU and an address: executes it, and returns the next PC, or LEAVE."""
 LEAVE = -1  # instead of a PC: look around before the next instruction; the PC is in `CpuState.pc`
+
+
+HOT_AFTER = 24
+
+
+class Block(Protocol):
+    """A block of instructions that is one function: see `hot.block`."""
+
+    @property
+    def run(self) -> Callable[[int], tuple[int, int]]: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def covers(self) -> tuple[int, ...]: ...
+    @property
+    def pages(self) -> frozenset[int]: ...
+    @property
+    def code(self) -> CodeType: ...
+    def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]: ...
 
 
 class CpuState:
@@ -59,6 +79,15 @@ class CpuState:
         self.retired = 0  # instructions completed since reset
         self.ops: dict[int, Op] = {}  # instructions bound so far, by address
         self.plain: dict[int, Op] = {}  # those of them that are plain (`decode.is_plain`)
+        self.manual: dict[int, Op] = {}  # the plain ones as `execute` has made them
+        # Of `hot`: how often code is entered before it is made a block (0: never), and the blocks.
+        self.hot_after = HOT_AFTER
+        self.warming: Callable[[int, Op], Op] | None = None  # what to keep of an op until it is hot
+        self.heat: dict[int, int] = {}
+        self.objects_in_line: dict[str, Any] = {}
+        self.blocks: dict[int, Block | None] = {}
+        self.blocks_of_page: dict[int, set[int]] = {}
+        self.changed_code: list[int] = []  # addresses whose block is gone since the last one began
         # About the instruction that executes now: stores made while watched (address, size, value before); whether it
         # was ERET, which sets PSTATE.SS itself; whether `retired` is exact meanwhile.
         self.written: list[tuple[int, int, int]] = []

@@ -82,7 +82,7 @@ def add_with_carry(x: int, y: int, carry: int, sf: int) -> tuple[int, int, int, 
     return (
         result,
         n,
-        (result == 0 and 1) or 0,
+        0 if result else 1,
         total >> width,
         ((x ^ result) & (y ^ result)) >> width - 1,
     )

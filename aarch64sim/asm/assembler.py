@@ -44,17 +44,33 @@ class _Assembler:
         self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
         self.ahead: list[
             Callable[[], None]
-        ] = []  # assignments that may be asked for before their turn
+        ] = []  # assignments that are asked for before their turn
         self.commons: list[tuple[Statement, Callable[[], None]]] = []  # at the end of .bss
         self.order = self.made = 0
 
     def run(self) -> Program:
-        self._guard((s, partial(self._place, s)) for s in Expansion(self.source, self))
-        self._guard(self.commons)
+        for statement in Expansion(self.source, self):
+            self._guard(statement, partial(self._place, statement))
+        for statement, allocate in self.commons:
+            self._guard(statement, allocate)
         sections = [s for s in self.sections.all.values() if s.loaded]
         for section in sections:
             self.pools.flush(section)
         self.source.check()
+        self._lay_out(sections)
+        for place, work in self.later:
+            self._guard(place.statement, work)
+        self.source.check()
+        return self._program(sections)
+
+    def _guard(self, statement: Statement, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Problem as problem:
+            self.source.fault(statement, problem)
+
+    def _lay_out(self, sections: list[Section]) -> None:
+        """Settle all addresses, and the values of all names as far as they can be before their turn."""
         changing = {place.section.name for place, _ in self.later}
         merge((s for s in sections if s.name not in changing), self.symbols)
         self.symbols.provided = lay_out(sections, self.base)
@@ -64,16 +80,6 @@ class _Assembler:
         for assign in (*self.ahead, *reversed(self.ahead), *self.ahead):
             with suppress(Problem):
                 assign()
-        self._guard((place.statement, work) for place, work in self.later)
-        self.source.check()
-        return self._program(sections)
-
-    def _guard(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
-        for statement, work in works:
-            try:
-                work()
-            except Problem as problem:
-                self.source.fault(statement, problem)
 
     def _program(self, sections: list[Section]) -> Program:
         symbols = self.symbols.all()

@@ -122,7 +122,7 @@ class SystemOperation(Name):
             known = (
                 name for register in (True, False) for name, _ in _operations(self.kind, register)
             )
-            r.fail(f"{r.token} is no operation of {self.kind}{did_you_mean(name, known)}", 1)
+            r.fail(f"{r.token} is not an operation of {self.kind}{did_you_mean(name, known)}", 1)
         super().read(r, f)
 
 

@@ -1,6 +1,6 @@
 """The operand kinds with numbers: immediates, offsets, branch targets, and the views of them that aliases give.
 
-Invariant: as in `operands`, reading and writing of one kind are inverse; a value out of range is told its bounds.
+Invariant: as in `operands`, reading and writing of one kind are inverse; a message about a value says its bounds.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class NegativeAdd(AddImmediate):
 class Bitmask(Operand):
     """The bitmask immediate of AND, ORR, EOR, ANDS: a repeated, rotated run of ones. `.not`: its inverse is held."""
 
-    refusal = "{:#x} is no bitmask immediate: expected a run of ones, rotated and repeated"
+    refusal = "{:#x} is not a bitmask immediate: expected a run of ones, rotated and repeated"
 
     def encode(self, value: int, sf: int) -> FieldValues | None:
         found = encode_bitmask_immediate(value, sf)

@@ -1,6 +1,6 @@
 """A statement in its place: what its expressions may ask, and its bytes once the sections have their addresses.
 
-Invariant: writing changes the bytes that the first pass kept for the statement, and no others.
+Invariant: writing changes the bytes that the first pass kept for the statement, and its entry in a literal pool.
 """
 
 from __future__ import annotations

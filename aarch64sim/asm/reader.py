@@ -1,7 +1,6 @@
 """Reads the tokens of one statement from left to right, and the expressions among them.
 
-Invariant: reading consumes tokens in order and raises nothing but `Problem`; values that depend on later statements or
-on where sections are put raise `UnknownYet`, so that a value that is given is final.
+Invariant: reading raises nothing but `Problem`. What NOWHERE lets through depends on nothing but the tokens.
 """
 
 from __future__ import annotations

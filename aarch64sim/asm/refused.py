@@ -1,6 +1,6 @@
 """What GNU as takes and this assembler does not, each with its reason.
 
-Invariant: the assembler refuses by these tables alone, so that they are the list of what is left out.
+Invariant: names are refused by these tables alone; OTHERS lists what other files refuse, for the reader.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ DIRECTIVES_LEFT_OUT = {
     ".symver .tls* .dtprel* .reloc": "there is no dynamic linking",
     ".arm .thumb* .code .syntax .fpu": _A32,
 }
-OTHERS = {  # for the reader: where they are refused, the sentence stands
+OTHERS = {
     "sections .tdata .tbss .init .fini": "an operating system's loader would have to set them up",
     ":got: :tlsgd: and kin": "there is no dynamic linking: give the compiler -fno-pie",
     "an instruction not at a multiple of 4": "GNU as moves it, and leaves its label behind",
@@ -82,7 +82,7 @@ def explained(problem: Problem, tokens: list[Token]) -> Problem:
 
 
 def unknown_instruction(tokens: list[Token]) -> Problem:
-    """Why the first word is no mnemonic here."""
+    """Why the first word is not a mnemonic here."""
     first, name = tokens[0], tokens[0].text.lower()
     if first.kind != "name":
         what = "a label, a directive or an instruction"
@@ -95,7 +95,7 @@ def unknown_instruction(tokens: list[Token]) -> Problem:
 
 
 def unknown_directive(name: str) -> Problem:
-    """Why this is no directive here."""
+    """Why this is not a directive here."""
     if reason := _reason(name, DIRECTIVES_LEFT_OUT):
         return Problem(0, f"'{name}' is left out: {reason}; {ELF_ROUTE}")
     hint = did_you_mean(name, sorted(DIRECTIVES))

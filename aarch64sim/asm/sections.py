@@ -1,6 +1,6 @@
 """Sections: what a source puts bytes into, and the directives that choose one.
 
-Invariant: bytes stay at the offset that the first pass gave them; only `address` changes when `layout` settles it.
+Invariant: the first pass only appends; after it `merging` rewrites what M allows, and `layout` sets the addresses.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Section:
     flags: str
     zero: bool
     address: int
-    unit: int = (
-        0  # with the flag M: ld keeps equal pieces of so many bytes, or strings of them, only once
-    )
+    unit: int = 0  # with the flag M: ld keeps pieces of so many bytes, or strings of them, once
     alignment: int = 1
     runs: list[tuple[int, bytearray]] = field(default_factory=lambda: [(0, bytearray())])
     lines: dict[int, int] = field(default_factory=dict)  # offset of an instruction -> its line
@@ -97,8 +95,9 @@ class Sections:
             zero = kind == "nobits" or (not kind and first == "bss")
             flags = _USUAL.get(first, "") if flags is None or first == "note" else flags
             unit = unit if "M" in flags else 0
-            # The text's own address is right if nothing comes before it; the others' are wrong, and far apart.
-            self.all[name] = Section(name, flags, zero, self.base + (len(self.all) << 40), unit)
+            # The text's own address is right if nothing comes before it; the others' are aligned, far apart, and wrong.
+            address = (self.base & -1 << 24) + (len(self.all) << 40) if self.all else self.base
+            self.all[name] = Section(name, flags, zero, address, unit)
         return self.all[name]
 
     def choose(self, name: str, rest: str, column: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aarch64sim.asm.text import Problem
 
-MOST = 50  # errors that are collected: a text that is no assembly at all says so soon
+MOST = 50  # errors that are collected: a text that is not assembly at all is given up soon
 LARGEST = 64 << 20  # characters
 # Each alternative takes what it begins with, closed or not, so that no character is looked at twice.
 _STRING = r'"(?:\\.|[^"\\\n])*"?' + r"|'(?:\\.|[^\\\n])?'?"

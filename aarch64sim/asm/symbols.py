@@ -56,7 +56,7 @@ class Symbols:
         """`name .req register`; with "" forget the name again."""
         if not register:
             if name.lower() not in self.registers:
-                raise Problem(0, f"'{name}' is no name that .req gave to a register")
+                raise Problem(0, f"'{name}' is not a name that .req gave to a register")
             self.registers = {k: v for k, v in self.registers.items() if k != name.lower()}
             return
         register = self.registers.get(register.lower(), register.lower())

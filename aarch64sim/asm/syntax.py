@@ -1,6 +1,6 @@
 """Both directions of one instruction: text to word and word to text, from the syntax of the table's rows.
 
-Invariant: for every word that decodes, reading what `write_instruction` gives yields the same word.
+Invariant: reading a text that `write_instruction` gives yields the same word.
 """
 
 from __future__ import annotations

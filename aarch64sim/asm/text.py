@@ -1,6 +1,6 @@
 """The words of a statement, and what is said about those that are wrong.
 
-Invariant: whatever the text, reading it either works or raises `Problem`, with the column and what was expected there.
+Invariant: whatever the text, reading it either works or raises `Problem`, which says where and what is wrong.
 """
 
 from __future__ import annotations

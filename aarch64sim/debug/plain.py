@@ -23,7 +23,7 @@ def plain_steps(machine: Machine, count: int, limit: int) -> tuple[int, int, Exi
     try:
         for made in range(1, count + 1):
             result = run(limit=limit)
-            if not vcpu.quick:
+            if not vcpu.quick.steps:
                 slow, last_slow, retired = slow + 1, made, vcpu.cpu.retired
                 if result.exit_reason is not debug or exception_class(result.debug.hsr) != step:
                     return made, slow, machine.answer(result)

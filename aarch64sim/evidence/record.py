@@ -77,7 +77,7 @@ class Session:
         try:
             return ScenarioVmm(scenario, self.connect()).record()
         except EndlessGuest:
-            self.left_out[scenario.name] = "the guest runs for ever"
+            self.left_out[scenario.name] = "the guest runs forever"
         except GuestFailure as error:
             self.left_out[scenario.name] = str(error)
             self.disconnect()

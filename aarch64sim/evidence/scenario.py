@@ -236,4 +236,4 @@ def _number(word: str) -> int:
     try:
         return int(word, 0)
     except ValueError:
-        raise ScenarioError(f"{word!r} is no number") from None
+        raise ScenarioError(f"{word!r} is not a number") from None

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aarch64sim.arch.exceptions import Taken
-from aarch64sim.arch.syndrome import EC, esr, is_cache_maintenance, is_write, software_step
+from aarch64sim.arch.syndrome import EC, is_cache_maintenance, is_write
 from aarch64sim.events import What
 from aarch64sim.kvm import emulate, mmio, smccc
 from aarch64sim.kvm.adjust_pc import inject_abort, inject_undefined
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vcpu_state import VcpuState
 from aarch64sim.kvm.vm_state import IPA_BITS
-
-# A step exception from a lower level after one instruction that was no load-exclusive.
-ORDINARY_STEP = esr(EC.SOFTWARE_STEP, software_step(stepped=True, exclusive=False))
 
 
 def handle_exit(vcpu: VcpuState, taken: Taken) -> int:

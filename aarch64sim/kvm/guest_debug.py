@@ -40,7 +40,7 @@ def set_guest_debug(
         raise OSError(errno.EINVAL, f"arm64 has no KVM_GUESTDBG flags {unknown:#x}")
     if len(hwbp) > 16 or len(hwwp) > 16:
         raise OSError(errno.EINVAL, "there are at most 16 hardware breakpoints and watchpoints")
-    vcpu.look_again()
+    vcpu.quick.drop()
     vcpu.cpu.memory.forget_caches()  # whose watchpoints are on the CPU may change
     vcpu.guest_debug = GuestDebug(control) if control & GuestDebug.ENABLE else GuestDebug(0)
     if not vcpu.guest_debug:

@@ -35,7 +35,7 @@ def set_one_reg(vcpu: VcpuState, name: str, value: int) -> None:
     kind, number = _register(name)
     if not isinstance(value, int) or not 0 <= value < 1 << 64:
         raise OSError(errno.EINVAL, f"{name} takes an unsigned 64-bit number, not {value!r}")
-    vcpu.look_again()
+    vcpu.quick.drop()
     if kind == "x":
         vcpu.cpu.r[number] = value
     elif kind == "sp":

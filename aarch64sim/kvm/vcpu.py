@@ -13,21 +13,18 @@ from functools import partial
 from typing import Any, Protocol
 
 from aarch64sim.arch import sysregs
-from aarch64sim.arch.exceptions import Synchronous, Taken
+from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.pstate import DAIF, EL1H
-from aarch64sim.arch.state import Op
 from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
 from aarch64sim.events import What
 from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg, smccc
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
+from aarch64sim.kvm.quick import DEFAULT_LIMIT
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
-from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
+from aarch64sim.kvm.vcpu_state import STEPPING, VcpuState
 from aarch64sim.kvm.vm_state import VmState
 
 FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
-_DEBUG = ExitReason.DEBUG  # an attribute of an Enum is slow to look up
-# Instructions after which a KVM_RUN comes back as if a signal had arrived.
-DEFAULT_LIMIT = 100_000_000
 
 # Traps that KVM always sets (HCR_GUEST_FLAGS, and stage 2).
 HCR_OF_KVM = (
@@ -79,6 +76,8 @@ class Vcpu(VcpuState):
         self.disarm_step = partial(guest_debug.disarm_step, self)
         self.skip_instruction = partial(adjust_pc.skip_instruction, self)
         self.return_to_userspace = partial(_return_to_userspace, self)
+        # On the instance, so that `Vcpu.run` is KVM_RUN and nothing else.
+        vars(self)["run"] = self.quick.in_front_of(self.run, self.cpu, self.kvm_run, self.log)
 
     def init(self) -> None:
         """KVM_ARM_VCPU_INIT: reset values."""
@@ -115,7 +114,7 @@ class Vcpu(VcpuState):
         for segment in program.segments:
             self.vm.write_memory(segment.address, segment.data)
         self.pc = program.entry
-        self.look_again()
+        self.quick.drop()
 
     # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
 
@@ -156,13 +155,13 @@ class Vcpu(VcpuState):
             raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an SError")
         if iss is not None and iss & ~ISS_MASK:
             raise OSError(errno.EINVAL, f"the syndrome of an SError has 25 bits, not {iss:#x}")
-        self.look_again()
+        self.quick.drop()
         self.cpu.sys.set("vsesr_el2", ISV if iss is None else iss)
         self.cpu.sys.hcr_el2 |= sysregs.HCR_VSE
 
     def _inject_abort(self, kind: AbortInjection) -> None:
         """An external abort, taken where and when the era does."""
-        self.look_again()
+        self.quick.drop()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
         adjust_pc.inject_abort(self, self.fault_far)
@@ -184,26 +183,6 @@ class Vcpu(VcpuState):
         about `limit` guest instructions and entries a signal is taken to have arrived. Raises OSError as the ioctl
         fails: EINTR (InterruptedError), ENOSYS, ENOEXEC.
         """
-        run = self.kvm_run
-        if (
-            run.exit_reason is _DEBUG
-            and not immediate_exit
-            and not pending_signal
-            and not self.log.watching
-        ):
-            cpu = self.cpu
-            try:
-                cpu.pc = self.quick[cpu.pc]()
-            except (KeyError, Synchronous):
-                pass  # nothing has happened: take the long way
-            else:
-                cpu.retired += 1
-                return run
-        self.quick = {}
-        return self._kvm_run(immediate_exit, pending_signal, limit)
-
-    def _kvm_run(self, immediate_exit: bool, pending_signal: bool, limit: int) -> KvmRun:
-        """The long way, in the order in which Linux does things."""
         if not self._initialised:
             raise OSError(errno.ENOEXEC, "the vCPU is not initialised: call init() first")
         run, kernel = self.kvm_run, self.vm.kernel
@@ -224,7 +203,7 @@ class Vcpu(VcpuState):
             self.arm_step()
             self.adjust_pc()
             taken, limit = self.enter_guest(limit)
-            self.quick = self._quick_after(taken)
+            self.quick.offer(self.cpu, taken, plainly=self.guest_debug == STEPPING)
             self.disarm_step()
             self.signal_pending = taken is None or limit <= 0
             if taken:
@@ -232,17 +211,6 @@ class Vcpu(VcpuState):
                 if ret > 0 and kernel.fake_debug_exit and self._fakes_debug_exit():
                     ret = 0
         return self.return_to_userspace(ret)
-
-    def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
-        """What the next KVM_RUN may execute as it stands: asked while the host's debug state is still on the CPU.
-
-        It is the CPU that says whether an instruction needs a look around; of its reasons only the step is the host's.
-        """
-        plainly = self.guest_debug == GuestDebug.ENABLE | GuestDebug.SINGLESTEP
-        ordinary = taken is not None and taken.esr == exits.ORDINARY_STEP
-        if not (plainly and ordinary) or self.cpu.must_look(sysregs.MDSCR_MDE):
-            return {}
-        return self.cpu.plain
 
     def _fakes_debug_exit(self) -> bool:
         """Pretend a step (kvm_arm_handle_step_debug, 4.15 to 4.20)."""
@@ -268,7 +236,7 @@ class Vcpu(VcpuState):
         self.cpu.restore(cpu)
         for name, value in zip(_SAVED, own, strict=True):
             setattr(self, name, value)
-        self.look_again()
+        self.quick.drop()
 
 
 _ERRNO_TEXTS = {

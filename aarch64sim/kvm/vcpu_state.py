@@ -9,9 +9,10 @@ from collections.abc import Callable
 from enum import IntFlag
 from sys import _getframe
 
-from aarch64sim.arch.cpu import Cpu, Op
+from aarch64sim.arch.cpu import Cpu
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.events import Change, Event, Lane, What
+from aarch64sim.kvm.quick import Quick
 from aarch64sim.kvm.run_page import KvmRun
 from aarch64sim.kvm.vm_state import VmState
 from aarch64sim.step_state import StepState
@@ -24,6 +25,9 @@ class GuestDebug(IntFlag):
     SINGLESTEP = 2
     USE_SW_BP = 1 << 16
     USE_HW = 1 << 17
+
+
+STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP  # and nothing else
 
 
 class Hooks:
@@ -63,9 +67,7 @@ class VcpuState(Hooks):
         self.step_pending = False  # the host's step is spent, and its exception not yet taken
         self.signal_pending = False
         self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
-        # Steps from an address that are nothing but their op: `cpu.plain` after a step in which nothing but one
-        # instruction happened, until anything changes that the next step would have to look at; else empty.
-        self.quick: dict[int, Op] = {}
+        self.quick = Quick()
 
     @property
     def pc(self) -> int:
@@ -94,10 +96,6 @@ class VcpuState(Hooks):
     def single_stepping(self) -> bool:
         """The host steps the guest."""
         return bool(self.guest_debug & GuestDebug.SINGLESTEP)
-
-    def look_again(self) -> None:
-        """Something changed from outside: the next KVM_RUN takes the long way."""
-        self.quick = {}
 
     def note(
         self,

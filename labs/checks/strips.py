@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from checks import museum
-from checks.museum import Return, returns
-
 from widgets.figures.figure import Figure
 from widgets.models.drawing import Drawing, Point
+
+from checks import museum
+from checks.museum import Return, returns
 
 # kind -> (form, colour, filled, what it says)
 _FORMS = {

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Start here: step a guest, and count
+# # Start here: single-step a program, and count
 #
 # *About 30 minutes. Words that are new are explained where they first appear, and again in the
 # [glossary](glossary.md).*
@@ -8,11 +8,11 @@
 # buttons. (Later you run a single cell with Shift+Enter.)
 #
 # In five minutes you will see a debugger lose an instruction. You need to read a little assembly;
-# you need to know nothing about hypervisors.
+# you need to know nothing about virtual machines.
 #
 # **What you will be able to do**
 #
-# * step a guest with mouse and keyboard, forwards and backwards;
+# * step a program with mouse and keyboard, forwards and backwards;
 # * read the diagram of the software-step machine;
 # * point to the moment when the hypervisor makes the debugger miss an instruction.
 

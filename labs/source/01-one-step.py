@@ -21,11 +21,11 @@
 # %%
 from itertools import product
 
-from checks.lab01.bench import Bench
-
 from aarch64sim.arch.step import step_state
 from widgets import Question, StepLab
 from widgets.course import exercises, program
+
+from checks.lab01.bench import Bench
 
 lab = exercises("01")
 store = program("store")

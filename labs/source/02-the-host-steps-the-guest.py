@@ -18,13 +18,13 @@
 # ## Predict
 
 # %%
-from checks.lab02.probe import Probe, guest
-
 from aarch64sim import ExitReason, GuestDebug, assemble, kernels
 from aarch64sim.evidence import recording
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
+
+from checks.lab02.probe import Probe, guest
 
 lab = exercises("02")
 store = program("store")
@@ -102,8 +102,8 @@ run = vcpu.run()
 print(run, "with PC", hex(vcpu.get_one_reg("pc")))
 
 # %% [markdown]
-# Two calls for one step. At the first return PC still points to the store: the kernel asks userspace to play the
-# device, and *the instruction is not done*. The kernel finishes it in the second call.
+# Two calls for one step. At the first return PC still points to the store: the kernel asks userspace to act as the
+# device, and *the instruction has not completed yet*. The kernel finishes it in the second call.
 #
 # ### The probe
 #
@@ -212,6 +212,8 @@ RecordedRun("linux-6.1.192", "k_selfstep_alu_both")
 # trapped and emulated, like the store to the UART. A bug in skipping emulated instructions shows up here, too.
 #
 # ### The guest's own stepping is squashed
+#
+# *Squashed* means put out of action; it is the word of the patch's author. Here is how one sees it.
 #
 # *This is the middle of the lab. Next time, run all cells and go on here.*
 #

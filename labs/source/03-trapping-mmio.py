@@ -20,8 +20,6 @@
 # ## Predict
 
 # %%
-from checks.lab03 import loaded
-from checks.lab03.trap import trap
 from IPython.display import display
 
 from aarch64sim import ExitReason, assemble, kernels
@@ -30,6 +28,9 @@ from aarch64sim.vmm import Machine, recordings_folder
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 from widgets.figures.ruler import EsrLab, EsrRuler
+
+from checks.lab03 import loaded
+from checks.lab03.trap import trap
 
 lab = exercises("03")
 store = program("store")

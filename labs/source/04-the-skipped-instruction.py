@@ -29,12 +29,12 @@
 # %%
 import inspect
 
-from checks.lab04 import program_of, stops
-from checks.lab04.scenarios import debugger_with, scoreboard
-
 from aarch64sim.arch.step import advance_ss
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
+
+from checks.lab04 import program_of, stops
+from checks.lab04.scenarios import debugger_with, scoreboard
 
 lab = exercises("04")
 store = program("store")

@@ -35,6 +35,11 @@
 from contextlib import suppress
 from dataclasses import replace
 
+from aarch64sim import assemble, kernels
+from aarch64sim.vmm import Machine
+from widgets import CompareLab, Question, RecordedRun, StepLab
+from widgets.course import exercises, program
+
 from checks.lab05.experiments import (
     ABORTED_LOAD,
     AFTER_ARMING,
@@ -52,11 +57,6 @@ from checks.lab05.experiments import (
     switches,
     today,
 )
-
-from aarch64sim import assemble, kernels
-from aarch64sim.vmm import Machine
-from widgets import CompareLab, Question, RecordedRun, StepLab
-from widgets.course import exercises, program
 
 lab = exercises("05")
 store = program("store")

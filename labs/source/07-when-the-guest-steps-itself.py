@@ -24,10 +24,10 @@
 # ## Predict
 
 # %%
-from checks.lab07.guest import guest, recorded_log, told_strips
-
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
+
+from checks.lab07.guest import guest, recorded_log, told_strips
 
 lab = exercises("07")
 store = program("store")

@@ -32,10 +32,10 @@
 # %%
 from itertools import pairwise
 
-from checks.gdb_in_batch import attach, beside
-
 from widgets import Question, StepLab
 from widgets.course import exercises, program
+
+from checks.gdb_in_batch import attach, beside
 
 lab = exercises("08")
 store = program("store")

@@ -20,13 +20,13 @@
 # ## Predict
 
 # %%
-from checks.lab09 import scoreboard
-from checks.lab09.mutants import BY_NAME
-from checks.lab09.scenario import Scenario, debugger_of, play
-
 from widgets import Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 from widgets.figures.cheatsheet import cheat_sheet
+
+from checks.lab09 import scoreboard
+from checks.lab09.mutants import BY_NAME
+from checks.lab09.scenario import Scenario, debugger_of, play
 
 lab = exercises("09")
 store = program("store")

@@ -135,7 +135,7 @@ def test_read_only_page_refuses_every_write(source: str) -> None:
 @pytest.mark.parametrize("watching", [False, True])
 @pytest.mark.parametrize("size", ["strb w1", "strh w1", "str w1", "str x1"])
 def test_code_that_changes_itself_is_seen_at_once(size: str, watching: bool) -> None:
-    """The instruction right behind the store, executed once before, is another one now."""
+    """The instruction right after the store, executed once before, is another one now."""
     old, new = (next(iter(assemble(f"mov x3, #{n}").words()))[1] for n in (5, 7))
     nop = 0xD503201F
     cpu = inside(

@@ -150,7 +150,7 @@ def test_input_memory_and_session_code_by_keyboard(panel: Workbench) -> None:
     expect(panel.text("memory")).to_contain_text("0x40000000")
     page.get_by_label("from", exact=True).fill("<b>tea</b>")
     page.keyboard.press("Enter")
-    expect(panel.status()).to_contain_text("'<b>tea</b>' is no number")
+    expect(panel.status()).to_contain_text("'<b>tea</b>' is not a number")
     page.locator("summary", has_text="Session code").click()
     code = page.get_by_label("session code").input_value()
     assert code.startswith("step1.")

@@ -9,10 +9,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from checks.task import Lab, NotRightError, Task, Wrong
 
 from tools import assignment
 from tools.build_labs import LabError, find_labs
+
+from checks.task import Lab, NotRightError, Task, Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = find_labs(ROOT / "labs" / "source")

@@ -63,7 +63,7 @@ def test_random_scenarios_are_of_every_profile() -> None:
         ("start: set x0", "'set' takes 2 words, not 1"),
         ("on lode 1: abort", "there is no event 'lode 1': expected one of load, store"),
         ("on load one: abort", "there is no event 'load one'"),
-        ("limit: many", "'many' is no number"),
+        ("limit: many", "'many' is not a number"),
         ("limit: 1 2", "'limit' cannot have 2 numbers"),
         ("final: 0x40004000", "'final' cannot have 1 numbers"),
     ],
@@ -84,7 +84,7 @@ def test_an_ordinary_comment_is_no_header_line() -> None:
     ("text", "message"),
     [
         ("// start: debug STEP\nnop", "there is no flag 'STEP': expected ENABLE"),
-        ("// start: set pc nowhere\nnop", "'nowhere' is no number"),
+        ("// start: set pc nowhere\nnop", "'nowhere' is not a number"),
         ("nopp", "mine: line 1"),
     ],
 )

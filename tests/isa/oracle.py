@@ -71,7 +71,7 @@ def usable(row: Encoding, word: int) -> bool:
     if row.binder == "hint":
         return f["imm"] not in HINTS_LEFT_OUT
     if row.binder == "atomic" and f["op"] in SIGNED_ATOMICS and f["size"] < 3:
-        # QEMU 5.0, on which Unicorn 2.1 stands, compares the old value zero-extended (mended in QEMU 6.0).
+        # QEMU 5.0, on which Unicorn 2.1 stands, compares the old value zero-extended (fixed in QEMU 6.0).
         return False
     # Both registers of a load pair the same: which value stays is CONSTRAINED UNPREDICTABLE.
     return not (f.get("L", 1) and "Rt2" in f and f["Rt"] == f["Rt2"])

@@ -255,13 +255,13 @@ MISTAKES = [
     ("tbz w0, #40, .", 9, "bit number 40 is out of range: expected 0 to 31"),
     ("lsl x0, x1, #64", 13, "shift amount 64 is out of range: expected 0 to 63"),
     ("mov x0, #0x12345", 9, "one mov cannot make 0x12345"),
-    ("and x0, x1, #5", 13, "0x5 is no bitmask immediate"),
+    ("and x0, x1, #5", 13, "0x5 is not a bitmask immediate"),
     ("csel x0, x1, x2, foo", 18, "expected a condition (eq, ne, ... nv), found 'foo'"),
     ("svc #70000", 5, "immediate 70000 is out of range: expected 0 to 65535"),
     ("mov x0 x1", 8, "expected ',', found 'x1'"),
     ("ret x0 x1", 8, "expected the end of the line, found 'x1'"),
     ("casp x1, x2, x3, x4, [x5]", 6, "expected an even-numbered register, found 'x1'"),
-    ("dc zvaa, x0", 4, "'zvaa' is no operation of dc; did you mean 'zva'?"),
+    ("dc zvaa, x0", 4, "'zvaa' is not an operation of dc; did you mean 'zva'?"),
     ("dc zva", 7, "expected ',', found the end of the line"),
     (".wrod 1", 1, "unknown directive '.wrod'; did you mean '.word'?"),
     (".word 1 << 40", 7, "1099511627776 does not fit in 4 bytes"),
@@ -316,7 +316,7 @@ MISTAKES = [
     (".macro m\nm\n.endm\nm", 1, "macros and repetitions are nested too deeply: at most 100"),
     ("x .req y", 1, "expected a register after .req, found 'y'"),
     ("x1 .req x2", 1, "'x1' is a register already"),
-    (".unreq a", 1, "'a' is no name that .req gave to a register"),
+    (".unreq a", 1, "'a' is not a name that .req gave to a register"),
     (".bss\n.byte 1", 1, "section .bss holds nothing but zeros"),
     ("movz x0, #:abs_g0:x\n.set x, 0x12345", 19, "74565 is out of range: expected 0 to 65535"),
     (".data\nx: .quad 0\n.text\n.if x > 0x50000000\n.endif", 1, "where the sections are put"),
@@ -464,7 +464,7 @@ def test_entry_is_start_or_main_or_the_first_byte_of_the_text() -> None:
 
 def test_a_hint_is_at_most_two_edits_away() -> None:
     hints = {"strr": "str", "lsll": "lsl", "subss": "subs", "mvo": "mov", "xyzzy": "", "q": "", "ad": "",
-             ".setion": ".section", ".rpet": ".rept", ".sectio_x": ".section", ".nothing": ""}  # fmt: skip
+             ".sectiom": ".section", ".rpet": ".rept", ".sectio_x": ".section", ".nothing": ""}  # fmt: skip
     for word, hint in hints.items():
         with pytest.raises(AssemblyError) as caught:
             assemble(word, BASE)

@@ -1,4 +1,4 @@
-"""The quick way of KVM_RUN is the long way, only sooner: both give the same after every step, in every era."""
+"""Leaving out the room for speed of KVM_RUN changes no result: the same after every step, in every era."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import random
 import pytest
 
 from aarch64sim import GuestDebug, assemble, kernels
-from aarch64sim.arch.cpu import Op
-from aarch64sim.arch.exceptions import Taken
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM
 from aarch64sim.vmm.start import default_start
@@ -26,13 +24,6 @@ LINES += [f"msr spsr_el1, x{n}" for n in (13, 14, 15, 16)]
 SPSR = [0x3C5, 0x10_03C5, 0x20_03C5, 0x30_0004, 0xF000_03C5, 0x40_01C4, 0x3C0, 0x3C9, 0x3D0]
 
 
-class LongWayVcpu(Vcpu):
-    """A vCPU that never finds a step ordinary."""
-
-    def _quick_after(self, taken: Taken | None) -> dict[int, Op]:
-        return {}
-
-
 def _vcpu(source: str, kernel: str, *, quick: bool) -> Vcpu:
     vm = VM(kernels[kernel])
     vcpu = default_start().create(vm)
@@ -44,7 +35,7 @@ def _vcpu(source: str, kernel: str, *, quick: bool) -> Vcpu:
         vm.write_memory(0x4000_0000 + vector, eret.to_bytes(4, "little"))
     vcpu.set_guest_debug(GuestDebug.ENABLE | GuestDebug.SINGLESTEP)
     if not quick:
-        vcpu.__class__ = LongWayVcpu
+        del vcpu.run  # type: ignore[method-assign]  # what stands in front of KVM_RUN
     return vcpu
 
 
@@ -87,11 +78,10 @@ def _compare(rng: random.Random, kernel: str, steps: int) -> int:
             elif number == 100:
                 control = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
                 vcpu.set_guest_debug(control, hwwp=[0x4000_4000])
-        quick_steps += bool(quick.quick)
+        quick_steps += bool(quick.quick.steps)
         for vcpu in (quick, long):
             vcpu.run(limit=10_000)
         assert _state(quick) == _state(long), (number, kernel, chosen, source)
-    assert not long.quick
     return quick_steps
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from checks.task import MISCONCEPTIONS, Lab
 from nbclient import NotebookClient
 
 from tools.build_labs import BEGIN, canonical_outputs, environment, notebooks
+
+from checks.task import MISCONCEPTIONS, Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = ROOT / "labs"

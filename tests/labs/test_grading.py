@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checks import bounds
 
 from widgets.course.alone import Cell, cells_of, checked, needed
 from widgets.course.grading import grade, judge, refuse
+
+from checks import bounds
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 MOMENTS = (

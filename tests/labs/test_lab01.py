@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from aarch64sim.arch.step import StepState
+
 from checks.lab01 import TRANSITIONS
 from checks.lab01.bench import Bench, sweep
-
-from aarch64sim.arch.step import StepState
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "01-one-step.py"
 IN, ANP, AP = map(str, StepState)

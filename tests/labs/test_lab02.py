@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.lab02.probe import ASKS, SETS_AND_ASKS, Probe, guest, views
 
 from aarch64sim import ExitReason, GuestDebug
+
+from checks.lab02.probe import ASKS, SETS_AND_ASKS, Probe, guest, views
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 SOURCE = LABS / "source" / "02-the-host-steps-the-guest.py"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.lab04 import CASES, LAB, MOMENTS, program_of, scenarios, stops
-from checks.task import Wrong
 
 from aarch64sim.arch.step import advance_ss
 from aarch64sim.kvm import Vcpu
+
+from checks.lab04 import CASES, LAB, MOMENTS, program_of, scenarios, stops
+from checks.task import Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "labs" / "source" / "04-the-skipped-instruction.py"

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.lab05 import experiments
-from checks.lab05.experiments import AFTER_ARMING, BEFORE_ARMING, EARLY, LATE
 
 from aarch64sim import ExitReason, Kernel, kernels
 from aarch64sim.kvm import Vcpu
 from aarch64sim.kvm.kernels import ERAS
+
+from checks.lab05 import experiments
+from checks.lab05.experiments import AFTER_ARMING, BEFORE_ARMING, EARLY, LATE
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "05-when-does-the-pc-move.py"
 LOAD, BEHIND = 0x4000_0004, 0x4000_0008

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from checks import museum
 from checks.lab06 import BORDERS, HISTORY
 from checks.lab06.cases import ERAS, Case, case, case_of, suspect

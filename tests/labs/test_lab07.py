@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from aarch64sim import Debugger, assemble
+from widgets.models.diagram import STEP_MACHINE
+
 from checks.lab07 import LOGS, SITUATIONS
 from checks.lab07.guest import (
     GUEST_MACHINE,
@@ -19,9 +23,6 @@ from checks.lab07.guest import (
     with_part,
 )
 from checks.museum import real_kernels
-
-from aarch64sim import Debugger, assemble
-from widgets.models.diagram import STEP_MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "labs" / "source" / "07-when-the-guest-steps-itself.py"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from checks import gdb_in_batch
 from checks.gdb_in_batch import attach, clean, transcript
 from checks.lab08 import LAB, QUESTIONS, visible

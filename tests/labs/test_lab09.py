@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from widgets import StepLab
+
 from checks.lab04.scenarios import SELF_STEP
 from checks.lab09 import LAB, read_suite, sample, score, scoreboard
 from checks.lab09.mutants import BY_NAME, FIXED, MUTANTS, Mutant
 from checks.lab09.scenario import ACTIONS, CODE, Scenario, differences, play, read
-
-from widgets import StepLab
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "09-break-the-hypervisor.py"
 END = "\n        str   w20, [x20]\n"

@@ -12,9 +12,10 @@ from typing import Any
 
 import jupytext
 import pytest
-from checks.task import MISCONCEPTIONS, Lab, Task
 
 from widgets.course.alone import Cell, checked, needed
+
+from checks.task import MISCONCEPTIONS, Lab, Task
 
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "labs" / "source").glob("[0-9][0-9]-*.py"))
 NUMBERS = [source.name[:2] for source in SOURCES]

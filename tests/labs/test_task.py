@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+
 from checks import bounds
 from checks.task import MISCONCEPTIONS, Lab, NotAnswered, Task, Wrong, call, expect_type
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import combinations
 
-from checks.lab07.guest import GUEST_MACHINE
 from matplotlib.figure import Figure as Drawing
 
 from aarch64sim import Debugger
@@ -30,6 +29,8 @@ from widgets.models.diagram import STEP_MACHINE
 from widgets.models.edges_taken import numbers, walk
 from widgets.models.timeline import Timeline, timeline
 from widgets.page.listing import Listing
+
+from checks.lab07.guest import GUEST_MACHINE
 
 Draw = Callable[[], Drawing]
 MANY = (

@@ -65,7 +65,7 @@ def test_a_register_is_changed_and_the_guest_goes_on_with_it(lab: StepLab) -> No
     [
         ("", "write a register and its value"),
         ("x1", "write a register and its value"),
-        ("x1 = seven", "is no number"),
+        ("x1 = seven", "is not a number"),
         ("x77 = 1", "there is no register 'x77'"),
         ("x1 = 0x10000000000000000", "does not fit into 64 bits"),
         ("pstate = 0x1f", ""),
@@ -89,7 +89,7 @@ def test_memory_is_shown_where_asked_and_what_a_step_wrote_is_marked() -> None:
     press(lab, "address", "0x10000000")
     assert "no memory" in lab.shown["memory"]
     press(lab, "address", "here")
-    assert "is no number" in lab.shown["status.text"]
+    assert "is not a number" in lab.shown["status.text"]
     assert memory.html(lab.debugger, (1 << 64) - 8)
 
 

@@ -1,7 +1,7 @@
 """nbgrader's step that runs what was handed in, made anew: answers are graded from their sources (`grading`).
 
 Invariant: no cell of a learner's notebook is executed here. A graded cell shows its verdict, as an error unless it is
-right, so that nbgrader gives the points; its text on stdout is no number, so nbgrader need not guess.
+right, so that nbgrader gives the points; its text on stdout is not a number, so nbgrader need not guess.
 """
 
 from __future__ import annotations

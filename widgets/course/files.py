@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -45,10 +46,16 @@ def program(name: str) -> str:
 
 def checks(name: str) -> ModuleType:
     """The checks in labs/checks/NAME/."""
-    folder = str(_find("checks", name).parents[1])
+    _find("checks", name)
+    _let_checks_be_found()
+    return import_module(f"checks.{name}")
+
+
+def _let_checks_be_found() -> None:
+    """Put the labs' folder on sys.path: `from checks.lab01 import ...` then works in any folder."""
+    folder = str(labs_folder())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return import_module(f"checks.{name}")
 
 
 def exercises(number: str) -> Any:
@@ -74,3 +81,8 @@ def _find(kind: str, name: str, suffix: str = "") -> Path:
         )
         raise NoSuchFileError(f"there is no {path.name} in labs/{kind}; there are {known}")
     return path
+
+
+# A cell imports this package first and the checks after it.
+with suppress(NoSuchFileError):
+    _let_checks_be_found()

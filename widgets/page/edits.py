@@ -23,7 +23,7 @@ def number(text: str) -> int:
     try:
         return int(text.strip().lstrip("#"), 0)
     except ValueError:
-        raise ValueError(f"{text.strip()!r} is no number: write 17 or 0x11") from None
+        raise ValueError(f"{text.strip()!r} is not a number: write 17 or 0x11") from None
 
 
 def address(debugger: Debugger, text: str) -> int:

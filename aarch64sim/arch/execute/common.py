@@ -19,9 +19,11 @@ def with_sp_check(cpu: CpuState, n: int, op: Op) -> Op:
     """`op`, after the SP alignment check if base register `n` is the stack pointer."""
     if n != SP:
         return op
+    r = cpu.r
 
     def checked() -> int:
-        check_sp_alignment(cpu)
+        if r[SP] & 15:
+            check_sp_alignment(cpu)
         return op()
 
     return checked

@@ -5,7 +5,7 @@ Invariant: binders turn every immediate into the number that the operation adds,
 
 from __future__ import annotations
 
-from aarch64sim.arch.execute.arithmetic import add_constant, adds_constant, subs_constant
+from aarch64sim.arch.execute.arithmetic import add_constant, adds_operand
 from aarch64sim.arch.execute.common import following
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, destination, source
@@ -43,8 +43,8 @@ def add_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
 
 def adds_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (immediate), so also CMN and CMP."""
-    make = subs_constant if f.op else adds_constant
-    return make(cpu, destination(f.Rd), f.Rn, f.imm << 12 * f.shift, f.sf, pc)
+    value = f.imm << 12 * f.shift
+    return adds_operand(cpu, destination(f.Rd), f.Rn, lambda: value, f.op, f.sf, pc)
 
 
 def logical_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:

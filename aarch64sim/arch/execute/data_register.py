@@ -49,8 +49,6 @@ def add_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
 def adds_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (shifted register), so also CMN, CMP, NEGS."""
     d, n = destination(f.Rd), source(f.Rn)
-    if f.imm == 0:
-        return arithmetic.adds_register(cpu, d, n, source(f.Rm), f.op, f.sf, pc)
     return arithmetic.adds_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
@@ -111,13 +109,14 @@ def add_carry(cpu: CpuState, f: Fields, pc: int) -> Op:
     invert = mask if f.op else 0
 
     def op() -> int:
-        result, *flags = add_with_carry(r[n] & mask, r[m] & mask ^ invert, p.c, sf)
-        r[d] = result
-        if setflags:
-            p.n, p.z, p.c, p.v = flags
+        r[d] = add_with_carry(r[n] & mask, r[m] & mask ^ invert, p.c, sf)[0]
         return next_pc
 
-    return op
+    def op_flags() -> int:
+        r[d], p.n, p.z, p.c, p.v = add_with_carry(r[n] & mask, r[m] & mask ^ invert, p.c, sf)
+        return next_pc
+
+    return op_flags if setflags else op
 
 
 # --- conditions and flags ---
@@ -125,12 +124,12 @@ def add_carry(cpu: CpuState, f: Fields, pc: int) -> Op:
 
 def _compare(cpu: CpuState, f: Fields, pc: int, operand: Operand) -> Op:
     r, p, n, cond, nzcv, next_pc = cpu.r, cpu.pstate, source(f.Rn), f.cond, f.nzcv, following(pc)
-    set_flags = flag_setter(cpu, f.op, f.sf)
+    set_flags, mask = flag_setter(cpu, f.op, f.sf), mask_of(f.sf)
     flags = tuple(nzcv >> bit & 1 for bit in (3, 2, 1, 0))
 
     def op() -> int:
         if condition_holds(cond, p.n, p.z, p.c, p.v):
-            set_flags(r[n], operand())
+            set_flags(r[n] & mask, operand())
         else:
             p.n, p.z, p.c, p.v = flags
         return next_pc

@@ -7,7 +7,7 @@ UNPREDICTABLE) the first value stays; a base that is also loaded keeps its writt
 from __future__ import annotations
 
 from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
-from aarch64sim.arch.execute.transfer import MISSES, PAIRS, reader, writer
+from aarch64sim.arch.execute.transfer import reader, writer
 from aarch64sim.arch.pattern import POST, PRE, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
 from aarch64sim.arch.state import CpuState, Op
@@ -26,13 +26,11 @@ def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     else:
         register = destination if f.L else source
         file, t, t2 = cpu.r, register(f.Rt), register(f.Rt2)
-    fast = PAIRS.get(size, PAIRS[8])
-    mask = (1 << 8 * size) - 1
-    readable, writable = cpu.memory.readable, cpu.memory.writable
 
     def op_load() -> int:
         a = (r[n] + before) & MASK64
-        first, second = read(a), read((a + size) & MASK64)
+        first = read(a)
+        second = read((a + size) & MASK64)
         file[t2] = second
         file[t] = first
         if writes_back:
@@ -47,27 +45,6 @@ def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
             r[n] = (a + after) & MASK64
         return next_pc
 
-    def op_load_fast() -> int:
-        a = (r[n] + before) & MASK64
-        try:
-            r[t], r[t2] = fast.unpack_from(readable[a >> 12], a & 4095)
-        except MISSES:
-            return op_load()
-        if writes_back:
-            r[n] = (a + after) & MASK64
-        return next_pc
-
-    def op_store_fast() -> int:
-        a = (r[n] + before) & MASK64
-        try:
-            fast.pack_into(writable[a >> 12], a & 4095, r[t] & mask, r[t2] & mask)
-        except MISSES:
-            return op_store()
-        if writes_back:
-            r[n] = (a + after) & MASK64
-        return next_pc
-
-    slow = f.sign or f.simd or t == t2
-    op = (op_load if slow else op_load_fast) if f.L else (op_store if slow else op_store_fast)
+    op = op_load if f.L else op_store
     op = with_sp_check(cpu, n, op)
     return with_fp_check(cpu, op) if f.simd else op

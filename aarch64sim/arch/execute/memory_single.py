@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from aarch64sim.arch import syndrome
 from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
-from aarch64sim.arch.execute.transfer import MISSES, UNSIGNED, Reader, Writer, reader, writer
+from aarch64sim.arch.execute.transfer import Reader, Writer, reader, writer
 from aarch64sim.arch.pattern import POST, PRE, UNPRIVILEGED, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
 from aarch64sim.arch.state import CpuState, Op
-from aarch64sim.arch.vocabulary import extend_register, mask_of, ones, sign_extend
+from aarch64sim.arch.vocabulary import extend_register, mask_of, sign_extend
 
 
 def _iss(f: Fields) -> int:
@@ -55,50 +55,7 @@ def _at_offset(cpu: CpuState, f: Fields, pc: int, offset: int) -> Op:
             r[n] = (a + after) & MASK64
         return next_pc
 
-    if f.simd or f.sign or f.mode == PRE:
-        return _checked(cpu, f, op_load if f.L else op_store)
-
-    # The hot forms, with the cache of pages looked up in line.
-    readable, writable, mask = cpu.memory.readable, cpu.memory.writable, ones(8 << f.size)
-    unpack_from, pack_into = UNSIGNED[1 << f.size].unpack_from, UNSIGNED[1 << f.size].pack_into
-
-    def op_load_fast() -> int:
-        a = (r[n] + offset) & MASK64
-        try:
-            r[t] = unpack_from(readable[a >> 12], a & 4095)[0]
-        except MISSES:
-            r[t] = read(a)
-        return next_pc
-
-    def op_store_fast() -> int:
-        a = (r[n] + offset) & MASK64
-        try:
-            pack_into(writable[a >> 12], a & 4095, r[t] & mask)
-        except MISSES:
-            write(a, r[t])
-        return next_pc
-
-    def op_load_post() -> int:
-        a = r[n]
-        try:
-            r[t] = unpack_from(readable[a >> 12], a & 4095)[0]
-        except MISSES:
-            r[t] = read(a)
-        r[n] = (a + offset) & MASK64
-        return next_pc
-
-    def op_store_post() -> int:
-        a = r[n]
-        try:
-            pack_into(writable[a >> 12], a & 4095, r[t] & mask)
-        except MISSES:
-            write(a, r[t])
-        r[n] = (a + offset) & MASK64
-        return next_pc
-
-    if f.mode == POST:
-        return _checked(cpu, f, op_load_post if f.L else op_store_post)
-    return _checked(cpu, f, op_load_fast if f.L else op_store_fast)
+    return _checked(cpu, f, op_load if f.L else op_store)
 
 
 def _transfer(cpu: CpuState, f: Fields) -> tuple[list[int], int, Reader, Writer]:
@@ -131,16 +88,6 @@ def load_store_register(cpu: CpuState, f: Fields, pc: int) -> Op:
         write((r[n] + extend_register(r[m], option, left)) & MASK64, file[t])
         return next_pc
 
-    def op_load_fast() -> int:
-        file[t] = read((r[n] + (r[m] << left)) & MASK64)
-        return next_pc
-
-    def op_store_fast() -> int:
-        write((r[n] + (r[m] << left)) & MASK64, file[t])
-        return next_pc
-
-    if option == 3:
-        return _checked(cpu, f, op_load_fast if f.L else op_store_fast)
     return _checked(cpu, f, op_load if f.L else op_store)
 
 

@@ -22,7 +22,6 @@ UNSIGNED = {
     4: struct.Struct("<I"),
     8: struct.Struct("<Q"),
 }
-PAIRS = {4: struct.Struct("<II"), 8: struct.Struct("<QQ")}
 # The page is not cached, or the access crosses its end.
 MISSES = (KeyError, struct.error)
 
@@ -41,8 +40,7 @@ def reader(
     bits, low = 8 * size, size - 1
 
     def slow(a: int) -> int:
-        value = access.load(cpu, a, size, iss, ordered=ordered, unprivileged=unprivileged)
-        return sign_extend(value, bits) & sign if sign else value
+        return access.load(cpu, a, size, iss, ordered=ordered, unprivileged=unprivileged)
 
     if size == 16:
         return slow
@@ -50,29 +48,17 @@ def reader(
 
     def read(a: int) -> int:
         try:
-            value: int = unpack_from(readable[a >> 12], a & 4095)[0]
+            value = unpack_from(readable[a >> 12], a & 4095)[0]
         except MISSES:
-            return slow(a)
-        return value
-
-    def read_byte(a: int) -> int:
-        try:
-            return readable[a >> 12][a & 4095]
-        except KeyError:
-            return slow(a)
-
-    def read_signed(a: int) -> int:
-        try:
-            value: int = unpack_from(readable[a >> 12], a & 4095)[0]
-        except MISSES:
-            return slow(a)
-        return sign_extend(value, bits) & sign
+            value = slow(a)
+        return sign_extend(value, bits) & sign if sign else value
 
     def read_ordered(a: int) -> int:
-        return slow(a) if a & low else plain(a)
+        if a & low:
+            return slow(a)
+        return read(a)
 
-    plain = read_signed if sign else read_byte if size == 1 else read
-    return read_ordered if ordered else plain
+    return read_ordered if ordered else read
 
 
 def writer(
@@ -95,14 +81,10 @@ def writer(
         except MISSES:
             slow(a, value)
 
-    def write_byte(a: int, value: int) -> None:
-        try:
-            writable[a >> 12][a & 4095] = value & 0xFF
-        except KeyError:
-            slow(a, value)
-
     def write_ordered(a: int, value: int) -> None:
-        slow(a, value) if a & low else plain(a, value)
+        if a & low:
+            slow(a, value)
+        else:
+            write(a, value)
 
-    plain = write_byte if size == 1 else write
-    return write_ordered if ordered else plain
+    return write_ordered if ordered else write

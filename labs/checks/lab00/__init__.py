@@ -10,11 +10,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
-
 from aarch64sim import AssemblyError, Debugger, Kernel, kernels
 from aarch64sim.events import Event, Lane, What
 from widgets import Question
+
+from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
 
 STORE = Path(__file__).resolve().parents[2] / "programs" / "store.s"
 MOST_CLICKS = 50

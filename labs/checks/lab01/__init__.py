@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from checks.lab01.bench import CODE, Bench, saved_ss, sweep
-from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
-
 from aarch64sim.arch import step
 from aarch64sim.arch.step import StepState
+
+from checks.lab01.bench import CODE, Bench, saved_ss, sweep
+from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 INACTIVE, NOT_PENDING, PENDING = STATES = tuple(map(str, StepState))
 BRANCH = "b there\nnop\nnop\nnop\nthere: add x1, x1, #1"

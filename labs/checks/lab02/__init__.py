@@ -9,11 +9,11 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from checks.lab02.probe import ASKS, SETS_AND_ASKS, SETS_KDE, Probe, guest, views
-from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
-
 from aarch64sim import AssemblyError, ExitReason, GuestDebug
 from aarch64sim.vmm import Machine
+
+from checks.lab02.probe import ASKS, SETS_AND_ASKS, SETS_KDE, Probe, guest, views
+from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
 PLAIN = "mov x0, #0x41\nadd x1, x1, #1\nadd x2, x2, #1\nloop: b loop"

@@ -10,15 +10,15 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checks.lab03.trap import Trap, trap
-from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
-
 from aarch64sim import Debugger, assemble, kernels
 from aarch64sim.arch import syndrome
 from aarch64sim.events import Lane, What
 from aarch64sim.kvm import ExitReason
 from aarch64sim.vmm import Machine
 from widgets.course import program
+
+from checks.lab03.trap import Trap, trap
+from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 # --- a syndrome by hand ----------------------------------------------------------------------------------------------
 

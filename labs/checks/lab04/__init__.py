@@ -8,16 +8,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from checks.lab04.mistakes import skip_instruction
-from checks.lab04.scenarios import CODE
-from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
-
 from aarch64sim import AssemblyError, Debugger
 from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm import Kernel
 from aarch64sim.vmm import ExitDevice
 from widgets.course import program
 from widgets.models.timeline import timeline
+
+from checks.lab04.mistakes import skip_instruction
+from checks.lab04.scenarios import CODE
+from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
 
 MOST_STEPS = 50
 

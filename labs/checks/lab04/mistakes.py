@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from aarch64sim import assemble, kernels
+from aarch64sim.kvm import GuestDebug, Vcpu
+from aarch64sim.vmm import Machine
+
 from checks.lab04.scenarios import (
     BTYPE_CALL,
     COMPARED,
@@ -20,10 +24,6 @@ from checks.lab04.scenarios import (
     first_failure,
 )
 from checks.task import NotAnswered, Wrong, call
-
-from aarch64sim import assemble, kernels
-from aarch64sim.kvm import GuestDebug, Vcpu
-from aarch64sim.vmm import Machine
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from checks.task import Wrong, call
-
 from aarch64sim import Debugger, Program, assemble, kernels
 from aarch64sim.events import Change, Event, What
 from aarch64sim.kvm import GuestDebug, Vcpu
@@ -21,6 +19,8 @@ from aarch64sim.vmm import Machine
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import timeline
 from widgets.page.listing import Listing
+
+from checks.task import Wrong, call
 
 CODE, VECTOR, LOG = 0x4000_0000, 0x4000_1200, 0x4000_5000
 SS, BTYPE_CALL = 1 << 21, 1 << 10

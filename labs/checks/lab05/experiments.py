@@ -13,9 +13,6 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from checks.lab04.scenarios import LOG, SELF_STEP
-from checks.task import Wrong, call
-
 from aarch64sim import Debugger, Kernel, assemble, kernels
 from aarch64sim.evidence import eras_table
 from aarch64sim.evidence.recording import load
@@ -23,6 +20,9 @@ from aarch64sim.kvm import GuestDebug
 from aarch64sim.kvm.kernels import PcAdvance, SkipApplied
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets.course import program
+
+from checks.lab04.scenarios import LOG, SELF_STEP
+from checks.task import Wrong, call
 
 RIGHT, WRONG = "\u2713", "\u2717"
 BASE = kernels["v6.1.192"]

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from aarch64sim import Kernel, kernels
+from aarch64sim.kvm.kernels import Leftover, SkipApplied
+
 from checks.lab05.experiments import (
     BASE,
     EARLY,
@@ -21,9 +24,6 @@ from checks.lab05.experiments import (
     switches,
 )
 from checks.task import NotAnswered, Wrong, call, describe
-
-from aarch64sim import Kernel, kernels
-from aarch64sim.kvm.kernels import Leftover, SkipApplied
 
 # --- guest_steps_right, host_steps_right -------------------------------------------------------------------
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from aarch64sim.evidence.eras_table import ROWS, transcript_of
+
 from checks import museum
 from checks.lab06.cases import ERAS, Case, case, case_of, suspect
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
-
-from aarch64sim.evidence.eras_table import ROWS, transcript_of
 
 CODE = 0x4000_0000
 TITLES = tuple(row.title for row in ROWS)

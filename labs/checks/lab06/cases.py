@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from widgets.figures.figure import html_table
+
 from checks import museum
 from checks.museum import Return, guest_log, recorded, returns
-
-from widgets.figures.figure import html_table
 
 SEED = 6  # of this lab
 LAST = 0x4000_000C

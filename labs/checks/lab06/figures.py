@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from checks import museum
-
 from aarch64sim.evidence.eras_table import ROWS
 from widgets.figures.figure import Figure
 from widgets.models.drawing import Drawing
+
+from checks import museum
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
 

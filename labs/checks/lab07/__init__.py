@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aarch64sim import AssemblyError
+
 from checks.lab07.guest import (
     STEPPING,
     USER,
@@ -19,8 +21,6 @@ from checks.lab07.guest import (
     with_part,
 )
 from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
-
-from aarch64sim import AssemblyError
 
 SOFTWARE_STEP = 0x32  # EC from a lower Exception level
 AFTER_STORE = USER + 8

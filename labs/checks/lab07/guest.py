@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from checks import museum
-from checks.strips import Strip, Strips
-
 from aarch64sim import GuestDebug, assemble, kernels
 from aarch64sim.arch.step import StepState
 from aarch64sim.events import Event, Lane, What
@@ -25,6 +22,9 @@ from widgets.models.diagram import STEP_MACHINE, Diagram
 from widgets.models.edges_taken import walk
 from widgets.models.timeline import timeline
 from widgets.page.listing import Listing
+
+from checks import museum
+from checks.strips import Strip, Strips
 
 USER, LOG = 0x4000_0100, 0x4000_5000
 STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP

@@ -10,11 +10,11 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from aarch64sim import Debugger
+
 from checks.gdb_in_batch import NO_GDB, SessionTooLongError, Talk, attach, gdb_there
 from checks.lab04 import program_of
 from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
-
-from aarch64sim import Debugger
 
 START = 0x4000_0000
 STORE, BEHIND = START + 4, START + 8

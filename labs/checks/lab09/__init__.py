@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from widgets.course import program
+
 from checks.lab09.mistakes import passes
 from checks.lab09.mutants import BY_NAME, MUTANTS, Mutant
 from checks.lab09.scenario import EXPECTED, Observed, Scenario, differences, play
 from checks.lab09.scoreboard import Scoreboard, score, without_hints
 from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
-
-from widgets.course import program
 
 MOST_SCENARIOS = 30
 FOR_HINTS = 6  # scenarios from which on the survivors come with hints

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from checks.lab09 import patches
-
 from aarch64sim.kvm import Kernel, kernels
 from aarch64sim.kvm.kernels import (
     AbortInjection,
@@ -21,6 +19,8 @@ from aarch64sim.kvm.kernels import (
     SkipApplied,
 )
 from aarch64sim.vmm import Machine
+
+from checks.lab09 import patches
 
 FIXED = kernels["fixed"]
 

@@ -13,13 +13,13 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from checks.lab09.mutants import FIXED, Mutant
-from checks.task import NotAnswered, Wrong, describe, plain
-
 from aarch64sim import AssemblyError, Debugger, Kernel, Program, assemble, kernels
 from aarch64sim.kvm import GuestDebug
 from aarch64sim.vmm import Machine
 from aarch64sim.vmm.start import default_start
+
+from checks.lab09.mutants import FIXED, Mutant
+from checks.task import NotAnswered, Wrong, describe, plain
 
 CODE, RAM_SIZE = 0x4000_0000, 0x20_0000
 MOST_STOPS, MOST_EXITS, MOST_INSTRUCTIONS = 48, 120, 3000

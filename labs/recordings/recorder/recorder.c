@@ -255,7 +255,7 @@ static void tell_changed(void)
 
 /* ---- KVM_RUN ---- */
 
-/* A guest that loops for ever is interrupted; KVM_RUN then returns EINTR. */
+/* A guest that loops forever is interrupted; KVM_RUN then returns EINTR. */
 static volatile sig_atomic_t too_long;
 
 static void on_alarm(int signal)

@@ -1,0 +1,138 @@
+"""Build the site: static files with panels that step, from histories computed here.
+
+Invariant: what a page says is made by the models and sentences of the live panel; the site holds no fact of its own,
+and no page asks another site for anything.
+
+    python -m tools.site                  all of it, in build/site
+    python -m tools.site --front          the front page alone (a second)
+    python -m tools.site --no-python      all but the 14 MB for Python in the browser
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from aarch64sim.debug import Debugger
+from aarch64sim.kvm import kernels
+from widgets.course import program
+from widgets.figures.poster import poster
+from widgets.figures.svg_writer import page_svg
+from widgets.models.theme import DARK, LIGHT, css_variables
+from widgets.page.listing import Listing
+from widgets.web.history import FRONT_KERNELS, history
+from widgets.web.view import diagram, last_timeline, skeleton
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "site"
+STATIC = ROOT / "widgets" / "web" / "static"
+SENTENCE = (
+    "One click on Step, two instructions gone: watch a hypervisor lose an instruction while it single-steps an AArch64"
+    " guest, find out why, and fix it."
+)
+Pages = Sequence[tuple[str, str]]  # a page and its title, in reading order
+
+
+def head(title: str) -> str:
+    """The beginning of every page."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{escape(title)}</title><meta name="description" content="{escape(SENTENCE)}">'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="site.css">'
+        '<script src="panel.js" defer></script></head><body>'
+    )
+
+
+def stylesheet() -> str:
+    """The panel's own style, the colours of both themes, and the style of the pages."""
+    board = (ROOT / "widgets" / "static" / "board.css").read_text(encoding="utf-8")
+    dark = f"@media (prefers-color-scheme: dark) {{ :root, .sl-board {{ {css_variables(DARK)} }} }}"
+    themes = f":root, .sl-board {{ {css_variables(LIGHT)} }}\n{dark}\n"
+    return board + themes + (STATIC / "page.css").read_text(encoding="utf-8")
+
+
+def panel(name: str, data: dict[str, Any]) -> str:
+    """A panel that steps, its history beside it, and what stands there where no script runs."""
+    chosen = [kernels[kernel["name"]] for kernel in data["kernels"]]
+    start = data["start"]
+    held = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    return (
+        skeleton(chosen, name, start["kernel"])
+        + f'<script type="application/json">{held}</script>'
+        + still(data["source"], start["kernel"], start["step"])
+    )
+
+
+def still(source: str, kernel: str, step: int) -> str:
+    """A picture of a panel, and its words."""
+    debugger = Debugger(source, kernel)
+    while debugger.position < step and not debugger.ended:
+        debugger.step()
+    listing = Listing(debugger.program)
+    figure, line = diagram(debugger), last_timeline(debugger, listing)
+    title = f"{debugger.kernel.title}, step {debugger.position}"
+    drawn = page_svg(poster(title, listing, debugger, figure, line), f"{title}. {figure.sentence}")
+    return (
+        f'<div class="web-still"><div class="sl-board">{drawn}</div><p>This is a picture: without JavaScript nothing'
+        f" here steps. In words: {escape(figure.sentence)} {escape(line.sentence)}</p></div>"
+    )
+
+
+def front(labs: Pages) -> str:
+    """The front page."""
+    data = history(program("store"), FRONT_KERNELS)
+    cards = "".join(f'<li><a href="{name}.html">{escape(title)}</a></li>' for name, title in labs)
+    reading = f"<h2>The labs</h2><ul class='web-cards'>{cards}</ul>" if labs else ""
+    return (
+        head("aarch64-step-labs: one click on Step, two instructions gone")
+        + f"<main><h1>One click on Step, two instructions gone</h1><p>{SENTENCE}</p>"
+        "<p>Click <strong>Step</strong> twice (or press <kbd>n</kbd>), and look at the line with the exclamation mark."
+        " Then choose <em>fixed</em> as the kernel.</p>"
+        + panel("front", data)
+        + "<p>The guest is seven instructions; the second stores to a device, which the hypervisor must emulate."
+        " Everything that you see was computed by the simulator of the labs, which is held to recordings of real"
+        " Linux kernels.</p>" + reading + "</main></body></html>\n"
+    )
+
+
+def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
+    """Write the site into a folder that is made anew."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / "site.css").write_text(stylesheet(), encoding="utf-8")
+    shutil.copy(STATIC / "panel.js", out)
+    (out / "index.html").write_text(front([]), encoding="utf-8")
+
+
+def first_step_size(out: Path) -> int:
+    """Bytes, compressed, that a reader needs for the first step."""
+    names = ("index.html", "site.css", "panel.js")
+    return sum(len(gzip.compress((out / name).read_bytes(), 9, mtime=0)) for name in names)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build, and say how large it is."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=OUT, help="the folder, made anew")
+    parser.add_argument("--front", action="store_true", help="the front page alone")
+    parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
+    options = parser.parse_args(arguments)
+    build(options.out, labs=not options.front, python=not (options.front or options.no_python))
+    whole = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
+    print(
+        f"{options.out}: {whole / 1e6:.1f} MB; {first_step_size(options.out) / 1e3:.1f} kB, compressed,"
+        " until the first step"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

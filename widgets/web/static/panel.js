@@ -1,0 +1,265 @@
+// A panel on a page with no Jupyter. Its steps come from a history in the page, or from Python in a worker.
+// One classic script, so that a page opened from a disk works, too.
+"use strict";
+(() => {
+
+const read = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+const keep = (key, value) => { try { localStorage.setItem(key, value); } catch { /* storage is off: nothing is kept */ } };
+
+// The history that a page holds.
+class Recorded {
+  constructor(data) {
+    this.data = data;
+    this.kernel = this.find(data.start.kernel);
+    this.step = 0;
+  }
+
+  find(name) { return this.data.kernels.find((kernel) => kernel.name === name); }
+  get last() { return this.kernel.frames.length - 1; }
+
+  view(words = "") {
+    const frame = {};
+    this.data.fields.forEach((field, n) => { frame[field] = this.data.texts[this.kernel.frames[this.step][n]]; });
+    const ended = this.kernel.ended && this.step === this.last;
+    return { frame, kernel: this.kernel.name, summary: this.kernel.summary, step: this.step, length: this.last, ended,
+             stuck: this.step === this.last, listing: this.data.listing, words };
+  }
+
+  do(verb, value) {
+    if (verb === "kernel" && this.find(value)) this.kernel = this.find(value);
+    const to = { start: 0, back: this.step - 1, step: this.step + 1, run: this.last, goto: Number(value) }[verb] ?? this.step;
+    this.step = Math.max(0, Math.min(to, this.last));
+    return Promise.resolve(this.view());
+  }
+}
+
+// Python in a worker: every message is answered with a view.
+class Live {
+  constructor(base) {
+    this.waiting = [];
+    this.worker = new Worker(base + "worker.js", { type: "module" });
+    this.worker.onmessage = ({ data }) => {
+      if (data.progress !== undefined) this.onProgress(data.progress, data.words);
+      else this.waiting.shift()(data.view ? { view: data.view } : { error: data.error });
+    };
+    this.worker.onerror = () => this.fail("Python did not start in this browser.");
+  }
+
+  onProgress() {}
+  fail(error) { for (const answer of this.waiting.splice(0)) answer({ error }); }
+
+  async do(verb, value) {
+    const answer = await new Promise((resolve) => {
+      this.waiting.push(resolve);
+      this.worker.postMessage({ verb, value });
+    });
+    if (answer.error) throw new Error(answer.error);
+    return answer.view;
+  }
+}
+
+let panels = 0;
+
+class Panel {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.name = root.dataset.panel;
+    this.source = new Recorded(data);
+    this.prefix = `web${++panels}-`;
+    this.slots = {};
+    for (const slot of root.querySelectorAll("[data-slot]")) this.slots[slot.dataset.slot] = slot;
+    this.slots.machine.innerHTML = this.own(data.machine);
+    this.select = root.querySelector("select");
+    this.range = root.querySelector("input[type=range]");
+    root.addEventListener("click", (event) => this.clicked(event));
+    root.addEventListener("input", (event) => this.chosen(event));
+    root.addEventListener("keydown", (event) => this.typed(event));
+    this.open();
+  }
+
+  async open() {
+    await this.act("kernel", this.data.start.kernel);
+    await this.act("goto", this.data.start.step);
+    await this.follow(location.hash);
+    addEventListener("hashchange", () => this.follow(location.hash));
+    this.root.dataset.ready = "";
+  }
+
+  own(text) { return text.replaceAll(this.data.prefix, this.prefix); }
+
+  // #kernel=v4.3&step=2, on a page with several panels with &panel=NAME.
+  async follow(hash) {
+    const wanted = new URLSearchParams(hash.slice(1));
+    const mine = wanted.get("panel") === this.name || (!wanted.get("panel") && this.isFirst);
+    if (mine && (wanted.has("kernel") || wanted.has("step"))) {
+      await this.goTo(wanted.get("kernel"), wanted.get("step"));
+    }
+  }
+
+  async goTo(kernel, step) {
+    const words = [];
+    if (kernel !== null && ![...this.select.options].some((option) => option.value === kernel)) {
+      words.push(`This link names a kernel that is not in the list: ${kernel}.`);
+    } else if (kernel !== null) await this.act("kernel", kernel);
+    if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is not a number: ${step}.`);
+    else if (step !== null) {
+      await this.act("goto", step);
+      if (Number(step) > this.view.length) words.push(`This link names step ${step}; there are ${this.view.length}.`);
+    }
+    if (words.length) this.say(words.join(" "));
+    if (!this.isFirst) this.root.scrollIntoView({ block: "nearest" });
+  }
+
+  get isFirst() { return document.querySelector("[data-panel]") === this.root; }
+
+  async act(verb, value) {
+    try {
+      this.show(await this.source.do(verb, value));
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  say(words) { this.slots.status.textContent = words; }
+
+  show(view) {
+    const { frame } = this.view = view;
+    const html = ["table", "changed", "exits", "timeline"];
+    for (const [field, text] of Object.entries(frame)) {
+      const slot = this.slots[field];
+      if (field === "style") slot.textContent = this.own(text);
+      else if (html.includes(field)) { if (slot.told !== text) slot.innerHTML = slot.told = text; }
+      else if (slot) slot.textContent = text;
+    }
+    for (const [name, text] of Object.entries(JSON.parse(frame.texts))) {
+      const place = document.querySelector(`#${CSS.escape(this.own(name))} text`);
+      if (place) place.textContent = text;
+    }
+    this.mark(JSON.parse(frame.marks), view.listing);
+    if (view.words) this.say(view.words);
+    this.slots.summary.textContent = view.summary;
+    this.slots.event.textContent = "";
+    this.slots.position.textContent = `step ${view.step} of ${view.length}`;
+    this.range.max = view.length;
+    this.range.value = view.step;
+    this.range.setAttribute("aria-valuetext", `step ${view.step} of ${view.length}`);
+    if (this.select.value !== view.kernel) this.select.value = view.kernel;
+    const off = { start: !view.step, back: !view.step, step: view.stuck, run: view.stuck };
+    for (const [verb, is] of Object.entries(off)) {
+      this.root.querySelector(`[data-do=${verb}]`).setAttribute("aria-disabled", is);
+    }
+  }
+
+  mark(marks, listing) {
+    const list = this.slots.listing;
+    if (list.told !== listing) {
+      list.innerHTML = list.told = listing;
+      for (const button of list.querySelectorAll("button")) button.remove(); // breakpoints: a live panel has them
+    }
+    for (const row of list.querySelectorAll("[data-slot]")) {
+      row.className = marks[row.dataset.slot] ?? "";
+      if (!row.classList.contains("sl-now")) { row.removeAttribute("aria-current"); continue; }
+      row.setAttribute("aria-current", "step");
+      const top = row.offsetTop;
+      if (top < list.scrollTop + 20 || top > list.scrollTop + list.clientHeight - 40) list.scrollTop = top - 40;
+    }
+  }
+
+  clicked(event) {
+    const button = event.target.closest("[data-do]");
+    if (!button || button.getAttribute("aria-disabled") === "true") return;
+    const verb = button.dataset.do;
+    if (verb === "event") this.slots.event.textContent = button.title;
+    else if (verb === "link") this.copy();
+    else if (verb === "python") this.fetchPython(button);
+    else if (verb === "assemble") this.act(verb, this.root.querySelector("[data-field=source]").value);
+    else if (verb === "run-to") this.act(verb, this.root.querySelector("[data-field=where]").value);
+    else this.act(verb);
+  }
+
+  chosen(event) {
+    const { set } = event.target.dataset;
+    if (set) this.act(set, event.target.value);
+  }
+
+  typed(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const field = event.target;
+    if (field.dataset.field === "where" && event.key === "Enter") this.act("run-to", field.value);
+    if (field.matches("textarea, select, input[type=text]")) return;
+    if (event.key === "Home" && field === this.range) return;
+    const button = this.root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (button) { event.preventDefault(); button.click(); }
+  }
+
+  get link() {
+    const several = document.querySelectorAll("[data-panel]").length > 1 ? `panel=${this.name}&` : "";
+    return `${location.href.split("#")[0]}#${several}kernel=${this.view.kernel}&step=${this.view.step}`;
+  }
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText(this.link);
+      this.slots.event.textContent = "The link to this step is on the clipboard.";
+    } catch {
+      location.hash = this.link.split("#")[1];
+      this.slots.event.textContent = `The link to this step: ${this.link}`;
+    }
+  }
+
+  async fetchPython(button) {
+    if (typeof WebAssembly === "undefined") {
+      this.slots["progress-words"].textContent = "This browser has no WebAssembly, so Python cannot run in it; the steps above go on.";
+      return;
+    }
+    button.setAttribute("aria-disabled", "true");
+    this.slots.progress.hidden = false;
+    const live = new Live(document.currentScriptBase);
+    live.onProgress = (part, words) => {
+      this.slots.progress.value = part;
+      this.slots["progress-words"].textContent = words;
+    };
+    try {
+      const { kernel, step } = this.view;
+      const view = await live.do("open", { source: this.data.source, kernel, step });
+      this.source = live;
+      this.widen(view.kernels);
+      this.slots.python.hidden = true;
+      this.slots.editor.hidden = false;
+      this.root.querySelector("[data-field=source]").value = this.data.source;
+      this.show(view);
+    } catch (error) {
+      button.setAttribute("aria-disabled", "false");
+      this.slots.progress.hidden = true;
+      this.slots["progress-words"].textContent = `${error.message} The steps above go on.`;
+    }
+  }
+
+  widen(kernels) {
+    this.select.replaceChildren(...kernels.map(([name, title]) => new Option(title, name)));
+  }
+}
+
+// A prediction: every answer has its response; what was chosen is kept in this browser.
+function question(field) {
+  const key = `step-labs:${location.pathname}:${field.dataset.question}`;
+  const said = JSON.parse(field.querySelector("script").textContent);
+  const show = (n) => { field.querySelector("[data-slot=response]").innerHTML = said[n]; };
+  field.addEventListener("change", (event) => { show(event.target.value); keep(key, event.target.value); });
+  const before = read(key);
+  const radio = before !== null && field.querySelector(`input[value="${CSS.escape(before)}"]`);
+  if (radio) { radio.checked = true; show(before); }
+}
+
+document.currentScriptBase = document.currentScript.src.replace(/[^/]*$/, "");
+if (new URLSearchParams(location.search).has("embed")) document.documentElement.classList.add("web-embed");
+addEventListener("DOMContentLoaded", () => {
+  document.documentElement.classList.add("web-alive");
+  for (const root of document.querySelectorAll("[data-panel]")) {
+    new Panel(root, JSON.parse(root.nextElementSibling.textContent));
+  }
+  document.querySelectorAll("[data-question]").forEach(question);
+});
+
+})();
