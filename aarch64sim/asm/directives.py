@@ -98,7 +98,8 @@ def _count(r: Reader, size: int) -> int:
 def _string(r: Reader) -> bytes:
     if r.token.kind != "string":
         r.fail(f"expected a string in double quotes, found {r.token}")
-    return string_bytes(r.advance())
+    data = string_bytes(r.advance())
+    return data + _string(r) if r.token.kind == "string" else data
 
 
 def _list(r: Reader, read: Callable[[], bytes]) -> Iterator[bytes]:

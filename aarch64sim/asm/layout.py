@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from aarch64sim.asm.program import Segment
 from aarch64sim.asm.sections import NOP, Section
 
 PAGE, LARGEST_PAGE = 1 << 12, 1 << 16  # what ld for AArch64 reckons with
@@ -97,3 +98,16 @@ def _saves_a_page(first: int, last: int) -> bool:
     """Whether the data, which begin within a page and end in another one, fit in one page fewer."""
     before, after = -first % PAGE, last % PAGE
     return bool(before and after and first // PAGE != last // PAGE and before + after <= PAGE)
+
+
+def segments(sections: Iterable[Section]) -> tuple[Segment, ...]:
+    """The bytes by address, neighbours joined."""
+    joined: list[tuple[int, bytearray]] = []
+    end = -1
+    runs = ((s.address + offset, data) for s in sections for offset, data in s.runs if data)
+    for address, data in sorted(runs, key=lambda run: run[0]):
+        if address != end:
+            joined.append((address, bytearray()))
+        joined[-1][1].extend(data)
+        end = address + len(data)
+    return tuple(Segment(address, bytes(data)) for address, data in joined)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aarch64sim.asm.directives import made, number
+from aarch64sim.asm.directives import DATA, made, number
 from aarch64sim.asm.literals import Literal
 from aarch64sim.asm.reader import Reader
 from aarch64sim.asm.refused import explained
@@ -15,7 +15,7 @@ from aarch64sim.asm.sections import Section
 from aarch64sim.asm.source import Statement
 from aarch64sim.asm.symbols import Symbols
 from aarch64sim.asm.syntax import read_instruction
-from aarch64sim.asm.text import Problem, Token, tokenize
+from aarch64sim.asm.text import Problem, Token, UnknownYet, tokenize
 
 MOVED = "this depends on where the sections are put, which is settled only after it"
 
@@ -40,7 +40,18 @@ class Place:
 
     def symbol(self, token: Token) -> int:
         self.settled = False
-        return self.address() if token.text == "." else self.symbols.value(token, self.order)
+        if token.text == ".":
+            return self.address()
+        if token.text in self.symbols.weak and self.symbols.known(token.text) is None:
+            return self._undefined(token)
+        return self.symbols.value(token, self.order)
+
+    def _undefined(self, token: Token) -> int:
+        """The value of a weak symbol without a definition, or without one so far."""
+        if self.statement.name not in DATA:
+            what = f"{token} is weak and has no definition: only data can hold its value, 0"
+            raise UnknownYet(token.column, what, 2)
+        return 0
 
     def literal(self, r: Reader, size: int) -> int:
         if self.entry is None or self.entry.size != size:

@@ -14,12 +14,13 @@ from aarch64sim.asm.expansion import CONTROL
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
 from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
+from aarch64sim.limits import LIMITS
 
 DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CONTROL,
               ".org", ".comm", ".lcomm", ".weak", ".unreq"}  # fmt: skip
 ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
 
-SIMD = "SIMD and floating-point arithmetic is not modelled, only loads and stores of its registers"
+SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip(".")
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
 INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
@@ -39,7 +40,10 @@ INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "drps dcps1 dcps2 dcps3": "nothing enters debug state",
 }  # fmt: skip
 DIRECTIVES_LEFT_OUT = {
-    ".float* .double* .single* .half .bfloat16 .dc* .ds*": SIMD,
+    ".float* .double* .single* .half .bfloat16": SIMD,
+    ".dc* .ds*": "use .byte, .hword, .word, .quad or .space",
+    ".even .balignw .balignl .p2alignw .p2alignl": "use .balign or .p2align",
+    ".struct .offset": "use .equ",
     ".include .incbin": "a program here is one text",
     ".subsection": "sections have no numbered parts",
     ".altmacro .noaltmacro": "macros have one syntax",

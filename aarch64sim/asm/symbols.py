@@ -62,8 +62,9 @@ class Symbols:
         register = self.registers.get(register.lower(), register.lower())
         if register_of(register) is None:
             raise Problem(0, f"expected a register after .req, found '{register}'")
-        if register_of(name.lower()):
-            raise Problem(0, f"'{name}' is a register already")
+        before = register_of(self.registers.get(name.lower(), name.lower()))
+        if before not in (None, register_of(register)):
+            raise Problem(0, f"'{name}' is another register already")
         self.registers = {**self.registers, name.lower(): register}
 
     def known(self, name: str) -> int | None:
@@ -73,7 +74,7 @@ class Symbols:
             return section.address + offset
         if name in self.values:
             return self.values[name]
-        return 0 if name in self.weak else self.provided.get(name)
+        return self.provided.get(name)
 
     def value(self, token: Token, order: int) -> int:
         """The value of a name or of a numeric label, seen from the statement of that order; else UnknownYet."""
@@ -85,15 +86,28 @@ class Symbols:
             raise UnknownYet(token.column, f"unknown symbol {token}{hint}", 2)
         return value
 
+    def meaning(self, token: Token, order: int) -> tuple[object, ...]:
+        """Equal for tokens that say the same from where they stand."""
+        if token.text == ".":
+            return (order,)
+        if token.kind == "local":
+            return (token.kind, *self._which(token, order))
+        return token.text, self.values.get(token.text)
+
     def _near(self, token: Token, order: int) -> int:
-        digits, back = token.text[:-1].lstrip("0") or "0", token.text[-1] == "b"
-        orders, places = self._numeric.get(digits, ([], []))
-        index = bisect_right(orders, order) - back
+        digits, index = self._which(token, order)
+        _, places = self._numeric.get(digits, ([], []))
         if not 0 <= index < len(places):
-            what = f"'{digits}:' {'before' if back else 'after'} this line"
+            what = f"'{digits}:' {'before' if token.text[-1] == 'b' else 'after'} this line"
             raise UnknownYet(token.column, f"there is no label {what}", 2)
         section, offset = places[index]
         return section.address + offset
+
+    def _which(self, token: Token, order: int) -> tuple[str, int]:
+        """The digits of a numeric label, and which of those labels is meant."""
+        digits = token.text[:-1].lstrip("0") or "0"
+        orders, _ = self._numeric.get(digits, ([], []))
+        return digits, bisect_right(orders, order) - (token.text[-1] == "b")
 
     def move(self, moved: Callable[[Section, int], tuple[Section, int]]) -> None:
         """Let labels follow what they mark."""

@@ -46,6 +46,7 @@ from checks.lab05.experiments import (
     BEFORE_ARMING,
     EARLY,
     LATE,
+    PC_WORDS,
     abort_at_load,
     board,
     guest_log,
@@ -380,7 +381,6 @@ lab.check("dall", dall)
 print(lab.explain("dall"))
 
 # %% [markdown]
-
 # ### Maydell's question
 #
 # *"... but I can't remember why I think that."*
@@ -457,8 +457,8 @@ lab.check("one_line", one_line)
 print(lab.explain("one_line"))
 
 # %% [markdown]
-# Real kernels say the same. A Linux 7.3.4 was built four times, with these lines changed, and recorded. Here are the
-# stops over the store of `store.s`, and next to them those of the simulation:
+# Real kernels say the same. A Linux 7.3.4 was built four times, once as it is and three times with a line or two changed,
+# and recorded. *After put* is the change of task 8. Here are the stops over the store of `store.s`, and next to them those of the simulation:
 
 # %% name="today"
 for line in today("b_str"):
@@ -482,7 +482,7 @@ for words, kernel in (
     print(
         f"{'':6} an abort returns to {elr:#x}; userspace sees the load {loads} time{'s' * (loads > 1)}"
     )
-    print(f"{'':6} the PC at the exit is {pc}")
+    print(f"{'':6} the PC at the exit is that of the {PC_WORDS[pc]}")
 
 # %% [markdown]
 # ### What the thread did not know

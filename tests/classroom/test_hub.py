@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -202,5 +206,106 @@ def test_the_password_is_made_once_and_like_the_hubs_files_for_the_teacher_only(
     first = hub.prepare(tmp_path)
     assert len(first) >= 8
     assert hub.prepare(tmp_path) == first
-    for name in ("password", "hub", "learners"):
+    for name in ("password", "hub", "learners", "course"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_learner_reads_no_course_and_moves_nothing_in_the_exchange() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        hub.prepare(folder)
+        (folder / "course" / "gradebook.db").write_text("grades")
+        (folder / "exchange" / "step-labs").mkdir()
+
+        def as_a_learner(command: str) -> int:
+            return subprocess.call(
+                ["sh", "-c", command], cwd="/", user=65534, group=65534, stderr=subprocess.DEVNULL
+            )
+
+        assert as_a_learner(f"cat {folder}/course/gradebook.db") != 0
+        assert as_a_learner(f"cat {folder}/password") != 0
+        assert as_a_learner(f"mv {folder}/exchange/step-labs {folder}/exchange/mine") != 0
+        assert as_a_learner(f"mkdir {folder}/exchange/other") == 0
+
+
+def test_a_place_that_learners_cannot_reach_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "root" / "project"
+    closed.mkdir(parents=True)
+    for place in (closed, *closed.parents):
+        if place.stat().st_mode & 0o001 == 0:
+            place.chmod(place.stat().st_mode | 0o001) if os.access(place, os.W_OK) else None
+    (tmp_path / "root").chmod(0o700)
+    assert hub.unreachable(closed) is not None
+    assert hub.unreachable(Path("/usr/bin")) is None
+
+
+HUB = """
+import subprocess, sys, time
+code = "import time; time.sleep(100)  # configurable-http-proxy"
+child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+open(sys.argv[1], "w").write(str(child.pid))
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_hub_ends_with_all_that_it_has_started(tmp_path: Path, number: signal.Signals) -> None:
+    program, found = tmp_path / "hub.py", tmp_path / "hub" / "proxy.pid"
+    found.parent.mkdir()
+    program.write_text(HUB)
+    words = [sys.executable, str(program), str(found)]
+    code = (
+        "import os, sys; from tools import hub;"
+        f" sys.exit(hub.run({words!r}, os.environ | {{'STEP_LABS_CLASS': {str(tmp_path)!r}}}))"
+    )
+    made = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not found.exists() or not found.read_text():
+        time.sleep(0.05)
+    made.send_signal(number)
+    made.wait(timeout=30)
+    pid = int(found.read_text())
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text():
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("its child is still there")
+
+
+def test_a_lab_that_has_changed_reaches_a_learner_and_loses_no_work(tmp_path: Path) -> None:
+    project, home = tmp_path / "project", tmp_path / "ada"
+    (project / "binder" / "hub").mkdir(parents=True)
+    (project / "labs" / "solutions").mkdir(parents=True)
+    home.mkdir()
+    shutil.copy(hub.HUB / "start", project / "binder" / "hub" / "start")
+    (project / "binder" / "start").write_text("#!/bin/sh\n")
+    (project / "binder" / "start").chmod(0o755)
+
+    def start(**more: str) -> None:
+        env = {"HOME": str(home), "PATH": os.environ["PATH"]} | more
+        subprocess.run([project / "binder" / "hub" / "start"], env=env, check=True)
+
+    def publish(text: str) -> None:
+        for name in ("00-a.ipynb", "01-b.ipynb", "instructors.md", "glossary.md"):
+            (project / "labs" / name).write_text(text)
+
+    publish("first")
+    start()
+    (home / "labs" / "01-b.ipynb").write_text("my work")
+    publish("second")
+    (project / "labs" / "02-c.ipynb").write_text("a new lab")
+    for _ in range(2):
+        start()
+    read = {p.name: p.read_text() for p in (home / "labs").iterdir() if p.is_file()}
+    assert read == {
+        "00-a.ipynb": "second",
+        "01-b.ipynb": "my work",
+        "01-b-new.ipynb": "second",
+        "02-c.ipynb": "a new lab",
+        "glossary.md": "second",
+    }
+    assert not (home / "labs" / "solutions").exists()
+    start(STEP_LABS_SOLUTIONS="1")
+    assert (home / "labs" / "solutions").exists()

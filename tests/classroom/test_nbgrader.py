@@ -40,6 +40,8 @@ BOB = {
     "04": {
         "stops_of": "def stops_of(kinds):\n    while True:\n        pass",
         "follow_the_bit": "bit = ' \\u2713 '",
+        "who_completes": "from widgets.course import exercises\n"
+        "type(exercises('04')).check = type(exercises('04')).grade = lambda *a: None",
         "skip_instruction": "lab = None\n\n\ndef skip_instruction(vcpu):\n    vcpu.pc += 4\n"
         "    vcpu.pstate &= ~(1 << 21) & ~(3 << 10)",
     },
@@ -105,7 +107,7 @@ class Classroom:
         self.course = folder / "course"
         self.exchange = folder / "exchange"
         self.exchange.mkdir()
-        self.exchange.chmod(0o777)
+        self.exchange.chmod(0o1777)
 
     def nbgrader(self, *words: str, cwd: Path, learner: str = "") -> str:
         env = (
@@ -167,14 +169,12 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
 
 
 def cheat(notebook: NotebookNode, folder: Path) -> None:
-    """Bend the first graded cell, delete the last one, and let every check praise."""
+    """Bend the first graded cell, delete the last one, and hand in checks of one's own."""
     grades = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade")]
     grades[0].source = "1 + 1"
     notebook.cells.remove(grades[-1])
-    task = folder / "checks" / "task.py"
-    task.chmod(0o644)
-    text = task.read_text(encoding="utf-8")
-    task.write_text(text.replace("if not verdict.right:", "if False:"), encoding="utf-8")
+    (folder / "checks").mkdir()
+    (folder / "checks" / "task.py").write_text("raise SystemExit  # checks of my own")
 
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=[lab.name[:2] for lab in LABS])
@@ -214,7 +214,7 @@ def test_a_bent_or_deleted_graded_cell_and_bent_checks_are_restored(
         ]
 
     folder = classroom.course / "submitted" / "bob" / lab.source.stem
-    assert "if False:" in (folder / "checks" / "task.py").read_text(encoding="utf-8")
+    assert not (classroom.course / "release" / lab.source.stem / "checks").exists()
     handed_in, graded = (
         grades(nbformat.read(folder / lab.name, 4)),
         classroom.autograded("bob", lab),
@@ -251,6 +251,7 @@ def test_the_feedback_is_a_page_that_says_the_verdicts(
     points = classroom.scores(learner, lab)
     assert f"Score: {sum(points.values())} / {float(len(points))}" in text
     assert len(re.findall("\u2713 \\w+:", text)) >= sum(points.values())
+    assert "could not be converted" not in text
     home = classroom.folder / "learners" / learner
     shutil.rmtree(home / lab.source.stem / "feedback", ignore_errors=True)
     classroom.nbgrader("fetch_feedback", lab.source.stem, cwd=home, learner=learner)

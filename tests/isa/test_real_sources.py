@@ -290,6 +290,7 @@ BY_HAND = {
     """,
     "names for registers": """
         count   .req x9
+        lr      .req x30
         sum     .req w10
                 mov count, #5
                 add sum, sum, w9
@@ -404,8 +405,18 @@ BY_HAND = {
                 ldr x0, =0x123456789abcdef0
                 .ltorg
                 ldr x1, =x
+                ldr x2, =1f
+        1:      ldr x3, =1b
+                ldr x4, =1f
+        1:      nop
                 .data
         x:      .quad x - 8
+                .weak nowhere, x
+                .quad nowhere
+                .ascii "a" "b", "c"
+                .lcomm d, 12
+                .lcomm e, 3
+                .comm f, 100
     """,
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ TERMS = {
     r"[Ss]quash": ("02", r"\*Squashed\* means put out of action"),
     r"\bioctl": ("02", r"ioctls on the file descriptor"),
     r"reservation": ("02", r"\*reservation\* of its load"),
-    r"[Ss]tage 2": ("03", r"\[stage 2\]\(glossary.md\), the hypervisor's own table"),
+    r"(?i:stage 2)": ("03", r"\[stage 2\]\(glossary.md\), the hypervisor's own table"),
     r"memory slot|\[slots?\]": ("03", r"\[slots\]\(glossary.md\), ranges"),
     r"\bBTI\b": ("04", r"BTI, \*branch target identification\*"),
     r"landing pad": ("04", r"\*landing pad\*, an instruction made for that"),

@@ -57,7 +57,7 @@ class StepFigure(Figure):
             else f" (the last {MOST_LEGS} of {len(self.legs)} moves)"
         )
         bug = any(self.diagram.edge(leg.edge).missing for leg in self.legs)
-        return f"{here} Its way in this step{more}: {way}." + (
+        return f"{here} Its path in this step{more}: {way}." + (
             " The skip left the step owed, so one instruction too many was granted." if bug else ""
         )
 

@@ -89,7 +89,9 @@ class Timeline:
             for lane in LANES
         )
         ran = [f"{c.label} at {c.pc:#x}" for c in self.columns if c.ghost == "ran"]
-        missed = f" Nobody was told that {' and '.join(ran)} ran: {MISSED}." if ran else ""
+        missed = (
+            f" The debugger was not notified that {' and '.join(ran)} ran: {MISSED}." if ran else ""
+        )
         return (
             f"{self.title}: {len([c for c in self.columns if c.event])} events ({lanes}).{missed}"
         )

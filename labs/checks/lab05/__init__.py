@@ -10,8 +10,8 @@ from typing import Any
 from aarch64sim import assemble, kernels
 from aarch64sim.vmm import Machine
 
+from checks.lab05.by_kernel import dall, guest_steps_right, host_steps_right, maydell, one_line
 from checks.lab05.experiments import BASE, LATE, abort_at_load, interrupted_step
-from checks.lab05.kernels import dall, guest_steps_right, host_steps_right, maydell, one_line
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
 
 CODE, TARGET, ANSWER = 0x4000_0000, 0x4000_0100, 0x44

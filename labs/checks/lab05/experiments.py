@@ -30,6 +30,8 @@ EARLY, LATE = PcAdvance.BEFORE_EXIT, PcAdvance.AFTER_ANSWER
 BEFORE_ARMING, AFTER_ARMING = SkipApplied.AT_ONCE, SkipApplied.AT_NEXT_ENTRY
 MOST_RUNS = 100
 
+PC_WORDS = {"insn": "access", "insn+4": "next instruction"}  # what userspace sees at the exit
+
 Predicate = Callable[[Kernel], Any]
 
 ABORTED_LOAD = """

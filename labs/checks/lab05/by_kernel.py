@@ -15,6 +15,7 @@ from checks.lab05.experiments import (
     BASE,
     EARLY,
     LATE,
+    PC_WORDS,
     REAL,
     differing,
     guest_right,
@@ -205,7 +206,8 @@ def maydell(answer: Any) -> str:
     seen = [simulated("pc", kernel) for kernel in (early, late)]
     return (
         "right. Both step correctly, host and guest. What the late advance alone gives is what userspace sees: the PC"
-        f" at KVM_EXIT_MMIO is {seen[0]} under the early kernel, and {seen[1]} under the late one. And so an injected"
+        f" at KVM_EXIT_MMIO is that of the {PC_WORDS[seen[0]]} under the early kernel, and that of the"
+        f" {PC_WORDS[seen[1]]} under the late one. And so an injected"
         " abort returns to the access, and not to the instruction after it."
     )
 
