@@ -95,6 +95,8 @@ class CpuState:
 
     def implemented(self, spsr: int) -> int:
         """An SPSR image without the bits of PSTATE that the ID registers do not promise: DIT, BTYPE, SSBS."""
+        if not spsr & (DIT | BTYPE | SSBS):
+            return spsr  # the usual case, without a closer look
         s = self.sys
         dit, btype = s.get("id_aa64pfr0_el1") >> 48 & 15, s.get("id_aa64pfr1_el1") & 15
         ssbs = s.get("id_aa64pfr1_el1") >> 4 & 15
