@@ -15,6 +15,7 @@ import gzip
 import json
 import shutil
 import sys
+import tomllib
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import Any
 
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import kernels
+from tools import site_labs
+from tools.build_labs import Lab, find_labs
 from widgets.course import program
 from widgets.figures.poster import poster
 from widgets.figures.svg_writer import page_svg
@@ -59,15 +62,22 @@ def stylesheet() -> str:
     return board + themes + (STATIC / "page.css").read_text(encoding="utf-8")
 
 
-def panel(name: str, data: dict[str, Any]) -> str:
-    """A panel that steps, its history beside it, and what stands there where no script runs."""
-    chosen = [kernels[kernel["name"]] for kernel in data["kernels"]]
+def panel(name: str, data: dict[str, Any], together: str = "") -> str:
+    """A panel that steps, its history beside it, and what stands there where no script runs.
+
+    Panels with the same word in `together` step together.
+    """
     start = data["start"]
+    titles = [(kernel["name"], kernel["title"]) for kernel in data["kernels"]]
     held = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
     return (
-        skeleton(chosen, name, start["kernel"])
+        skeleton(titles, name, start["kernel"], together)
         + f'<script type="application/json">{held}</script>'
-        + still(data["source"], start["kernel"], start["step"])
+        + (
+            still(data["source"], start["kernel"], start["step"])
+            if start["kernel"] in kernels
+            else ""
+        )
     )
 
 
@@ -109,7 +119,62 @@ def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
     out.mkdir(parents=True)
     (out / "site.css").write_text(stylesheet(), encoding="utf-8")
     shutil.copy(STATIC / "panel.js", out)
-    (out / "index.html").write_text(front([]), encoding="utf-8")
+    found = find_labs(ROOT / "labs" / "source")
+    pages = [(lab.source.stem, f"{lab.name[:2]} {lab.title}") for lab in found]
+    (out / "index.html").write_text(front(pages if labs else []), encoding="utf-8")
+    if labs:
+        write_labs(out, found, pages)
+
+
+def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
+    """Every lab as a page, with the texts and pictures that they link to."""
+    shutil.copytree(site_labs.LABS / "images", out / "images")
+    shutil.copy(site_labs.LABS / "cheat-sheet.pdf", out)
+    home = urls()["Homepage"]
+    for at, lab in enumerate(labs):
+        name, title = pages[at]
+        writer = site_labs.LabPage(home)
+        body = writer.body(site_labs.executed(lab))
+        page = lab_page(pages, at, body)
+        (out / f"{name}.html").write_text(page, encoding="utf-8")
+        print(f"{name}.html: {title}, {len(page) / 1e3:.0f} kB, {writer.panels} panels")
+    for source, (name, title) in site_labs.TEXTS.items():
+        text = (site_labs.LABS / source).read_text(encoding="utf-8")
+        body = f"{navigation(pages)}<main>{site_labs.markdown(text, home)}</main></body></html>"
+        (out / f"{name}.html").write_text(head(title) + body, encoding="utf-8")
+
+
+def lab_page(pages: Pages, at: int, body: str) -> str:
+    """One lab, with the ways to run it and to its neighbours."""
+    name, title = pages[at]
+    lab = f"{urls()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
+    around = navigation(pages, at)
+    run = (
+        f'<p class="sl-note">You are reading this lab; its panels step and its predictions can be answered here.'
+        f' For the tasks, <a href="{lab}">open it in JupyterLab on Binder</a> (a minute), or run <code>make lab</code>'
+        " at home.</p>"
+    )
+    return f"{head(title)}{around}<main>{run}{body}</main>{around}</body></html>\n"
+
+
+def navigation(pages: Pages, at: int = -1) -> str:
+    """Links to the front page and to the neighbours."""
+    links = ['<a href="index.html">All labs</a>']
+    if at > 0:
+        links.append(
+            f'<a href="{pages[at - 1][0]}.html" rel="prev">\u2190 {escape(pages[at - 1][1])}</a>'
+        )
+    if 0 <= at < len(pages) - 1:
+        links.append(
+            f'<a href="{pages[at + 1][0]}.html" rel="next">{escape(pages[at + 1][1])} \u2192</a>'
+        )
+    return f'<nav class="web-nav" aria-label="labs">{"".join(links)}</nav>'
+
+
+def urls() -> dict[str, str]:
+    """The addresses in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return dict(project["urls"])
 
 
 def first_step_size(out: Path) -> int:
