@@ -23,7 +23,7 @@ from typing import Any
 
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import kernels
-from tools import site_labs
+from tools import site_labs, site_python
 from tools.build_labs import Lab, find_labs
 from widgets.course import program
 from widgets.figures.poster import poster
@@ -118,10 +118,13 @@ def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / "site.css").write_text(stylesheet(), encoding="utf-8")
-    shutil.copy(STATIC / "panel.js", out)
+    for script in ("panel.js", "worker.js"):
+        shutil.copy(STATIC / script, out)
     found = find_labs(ROOT / "labs" / "source")
     pages = [(lab.source.stem, f"{lab.name[:2]} {lab.title}") for lab in found]
     (out / "index.html").write_text(front(pages if labs else []), encoding="utf-8")
+    if python:
+        site_python.write(out)
     if labs:
         write_labs(out, found, pages)
 
@@ -188,9 +191,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=OUT, help="the folder, made anew")
     parser.add_argument("--front", action="store_true", help="the front page alone")
+    parser.add_argument("--no-labs", action="store_true", help="the front page, and Python")
     parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
     options = parser.parse_args(arguments)
-    build(options.out, labs=not options.front, python=not (options.front or options.no_python))
+    build(
+        options.out,
+        labs=not (options.front or options.no_labs),
+        python=not (options.front or options.no_python),
+    )
     whole = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(
         f"{options.out}: {whole / 1e6:.1f} MB; {first_step_size(options.out) / 1e3:.1f} kB, compressed,"

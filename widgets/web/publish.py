@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aarch64sim.debug import Debugger
+from aarch64sim.kvm import Kernel
 from widgets.course.question import Question, _marked
 from widgets.figures.figure import Figure
 from widgets.figures.recorded import RecordedRun
@@ -51,7 +52,7 @@ def _question(question: Question) -> dict[str, Any]:
 def _held(debugger: Debugger, others: tuple[str, ...] = ()) -> dict[str, Any] | None:
     """The history that leads to where a debugger stands; None if a plain start does not lead there."""
     own = debugger.kernel
-    names = [own, *(name for name in others if name != own.name)]
+    names: list[str | Kernel] = [own, *(name for name in others if name != own.name)]
     again = Debugger(debugger.program.source, own)
     while again.position < debugger.position and not again.ended:
         again.step()
