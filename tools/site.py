@@ -15,7 +15,6 @@ import gzip
 import json
 import shutil
 import sys
-import tomllib
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import kernels
 from tools import site_labs, site_python
+from tools.badges import addresses
 from tools.build_labs import Lab, find_labs
 from widgets.course import program
 from widgets.figures.poster import poster
@@ -133,7 +133,7 @@ def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
     """Every lab as a page, with the texts and pictures that they link to."""
     shutil.copytree(site_labs.LABS / "images", out / "images")
     shutil.copy(site_labs.LABS / "cheat-sheet.pdf", out)
-    home = urls()["Homepage"]
+    home = addresses()["Homepage"]
     for at, lab in enumerate(labs):
         name, title = pages[at]
         writer = site_labs.LabPage(home)
@@ -150,7 +150,7 @@ def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
 def lab_page(pages: Pages, at: int, body: str) -> str:
     """One lab, with the ways to run it and to its neighbours."""
     name, title = pages[at]
-    lab = f"{urls()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
+    lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
     around = navigation(pages, at)
     run = (
         f'<p class="sl-note">You are reading this lab; its panels step and its predictions can be answered here.'
@@ -172,12 +172,6 @@ def navigation(pages: Pages, at: int = -1) -> str:
             f'<a href="{pages[at + 1][0]}.html" rel="next">{escape(pages[at + 1][1])} \u2192</a>'
         )
     return f'<nav class="web-nav" aria-label="labs">{"".join(links)}</nav>'
-
-
-def urls() -> dict[str, str]:
-    """The addresses in pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return dict(project["urls"])
 
 
 def first_step_size(out: Path) -> int:

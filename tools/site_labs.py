@@ -86,12 +86,13 @@ class LabPage:
         self.panels = self.questions = 0
 
     def body(self, notebook: NotebookNode) -> str:
-        """All cells."""
-        return "".join(
+        """All cells; what may scroll sideways can be reached by a keyboard."""
+        made = "".join(
             self._cell(cell)
             for cell in notebook.cells
             if "navigation" not in cell.metadata.get("tags", [])
         )
+        return re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
 
     def _cell(self, cell: NotebookNode) -> str:
         if cell.cell_type == "markdown":
@@ -114,7 +115,7 @@ class LabPage:
         if MIME in data:
             return self._rich(data[MIME])
         if "text/html" in data:
-            return f'<div class="web-out sl-board">{data["text/html"]}</div>'
+            return f'<div class="web-out sl-board" tabindex="0">{data["text/html"]}</div>'
         return f'<div class="web-out"><pre>{escape(data.get("text/plain", ""))}</pre></div>'
 
     def _rich(self, made: dict[str, Any]) -> str:
