@@ -113,8 +113,8 @@ def front(labs: Pages) -> str:
     )
 
 
-def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
-    """Write the site into a folder that is made anew."""
+def build(out: Path, *, labs: bool = True, python: bool = True, lite: Path | None = None) -> None:
+    """Write the site into a folder that is made anew; `lite` is a JupyterLite that goes with it."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / "site.css").write_text(stylesheet(), encoding="utf-8")
@@ -125,6 +125,8 @@ def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
     (out / "index.html").write_text(front(pages if labs else []), encoding="utf-8")
     if python:
         site_python.write(out)
+    if lite:
+        shutil.copytree(lite, out / "lite")
     if labs:
         write_labs(out, found, pages)
 
@@ -138,7 +140,7 @@ def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
         name, title = pages[at]
         writer = site_labs.LabPage(home)
         body = writer.body(site_labs.executed(lab))
-        page = lab_page(pages, at, body)
+        page = lab_page(pages, at, body, lite=(out / "lite").exists())
         (out / f"{name}.html").write_text(page, encoding="utf-8")
         print(f"{name}.html: {title}, {len(page) / 1e3:.0f} kB, {writer.panels} panels")
     for source, (name, title) in site_labs.TEXTS.items():
@@ -147,14 +149,20 @@ def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
         (out / f"{name}.html").write_text(head(title) + body, encoding="utf-8")
 
 
-def lab_page(pages: Pages, at: int, body: str) -> str:
+def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
     """One lab, with the ways to run it and to its neighbours."""
     name, title = pages[at]
     lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
     around = navigation(pages, at)
+    here = (
+        f'<a href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this browser</a>'
+        " (30 MB, once; nothing is installed), "
+        if lite
+        else ""
+    )
     run = (
         f'<p class="sl-note">You are reading this lab; its panels step and its predictions can be answered here.'
-        f' For the tasks, <a href="{lab}">open it in JupyterLab on Binder</a> (a minute), or run <code>make lab</code>'
+        f' For the tasks, {here}<a href="{lab}">open it on Binder</a> (a minute), or run <code>make lab</code>'
         " at home.</p>"
     )
     return f"{head(title)}{around}<main>{run}{body}</main>{around}</body></html>\n"
@@ -187,9 +195,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--front", action="store_true", help="the front page alone")
     parser.add_argument("--no-labs", action="store_true", help="the front page, and Python")
     parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
+    parser.add_argument("--lite", type=Path, help="the folder that tools.lite made")
     options = parser.parse_args(arguments)
     build(
         options.out,
+        lite=options.lite,
         labs=not (options.front or options.no_labs),
         python=not (options.front or options.no_python),
     )
