@@ -35,8 +35,6 @@ class Block(Protocol):
     @property
     def covers(self) -> tuple[int, ...]: ...
     @property
-    def pages(self) -> frozenset[int]: ...
-    @property
     def code(self) -> CodeType: ...
     def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]: ...
 
@@ -86,7 +84,7 @@ class CpuState:
         self.heat: dict[int, int] = {}
         self.objects_in_line: dict[str, Any] = {}
         self.blocks: dict[int, Block | None] = {}
-        self.blocks_of_page: dict[int, set[int]] = {}
+        self.blocks_at: dict[int, set[int]] = {}  # by address: where those begin that hold it
         self.changed_code: list[int] = []  # addresses whose block is gone since the last one began
         # About the instruction that executes now: stores made while watched (address, size, value before); whether it
         # was ERET, which sets PSTATE.SS itself; whether `retired` is exact meanwhile.

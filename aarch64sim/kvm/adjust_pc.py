@@ -17,6 +17,7 @@ from aarch64sim.kvm.vcpu_state import VcpuState
 
 # Clear PSTATE.SS wherever an instruction is skipped: Maydell's proposal of 2014.
 SKIP_COMMIT = "bd7d95cafb49"
+STEP_COMMIT = "337b99bf7edf"  # brought single-stepping, and did not clear SS
 
 
 def adjust_pc(vcpu: VcpuState) -> None:
@@ -58,7 +59,7 @@ def _advance_pc(vcpu: VcpuState) -> None:
             What.SKIP,
             f"the emulated instruction is skipped{kept}",
             changes,
-            commit=SKIP_COMMIT,
+            commit=STEP_COMMIT if kept else SKIP_COMMIT,
             at=old_pc,
         )
 

@@ -97,7 +97,7 @@ store_strips(museum.real_kernels())
 # * 4.4 and 4.14 do not stop at 0x40000008. This is the bug of 2014.
 # * 4.15 to 4.20 stop there, but with a triangle: no CPU made that stop. And they have one more triangle, at
 #   0x40000000, **before the first instruction**.
-# * 5.0 is the real fix. **The bug is back**, and it stays for two years.
+# * 5.0 has the real fix, in the wrong place. **The bug is back**, and it stays for two years.
 # * From 5.11 on the stop is there, made by the CPU, with the mark of a spent step.
 #
 # ### The spurious stop
@@ -208,7 +208,8 @@ for commit, field, value in museum.changes_between_wrongs():
 Lives()
 
 # %% [markdown]
-# In 2018, at 4.15, a bar begins and none ends. The faked stop did not fix `skip_clears_ss`; it hid it from the
+# 4.3 did not invent the early advance (`pc_advance`): it is as old as the MMIO code, and the first stepping met it. In 2018,
+# at 4.15, a bar begins and none ends. The faked stop did not fix `skip_clears_ss`; it hid it from the
 # host.
 #
 # What a field means, in words. Ask for any of them:
@@ -329,7 +330,7 @@ print(lab.explain("brought"))
 # * *guest*: nobody steps from outside. A guest steps itself, with a store to the UART at 0x40000034. Its handler got
 #   stops at these addresses.
 #
-# You have five clues: the PC at the MMIO exit, the syndromes, the lateness, spurious stops, and PSTATE. The traces
+# You have five clues: the PC at the MMIO exit, the syndromes, late stops, spurious stops, and PSTATE. The traces
 # end where they are all alike. Which era is each, A to F?
 
 # %%

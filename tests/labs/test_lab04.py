@@ -115,7 +115,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     (
         "stops_of",
         lambda kinds: [n + 1 for n, k in enumerate(kinds) if k == "a"] + [len(kinds) + 1],
-        "The end of the guest is no stop",
+        "The end of the guest does not count",
         "",
     ),
     ("stops_of", lambda kinds: [len(kinds)], "What must happen for the CPU", ""),

@@ -134,7 +134,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("bug_of_2014", one(STORE, stops=[0, 4, 8]), "that were stepped", "reports-stepped"),
     ("bug_of_2014", one(STORE, stops=[0, 4, 8, 12]), "The start is no stop", ""),
     ("bug_of_2014", one(STORE, stops=[4, 12]), "the stops of Linux 4.3", ""),
-    ("bug_of_2014", one(STORE, stops=[4, 8, 12, 16]), "The end of the guest is no stop", ""),
+    ("bug_of_2014", one(STORE, stops=[4, 8, 12, 16]), "The end of the guest does not count", ""),
     ("bug_of_2014", one(STORE, stops=[4, 8]), "stops once after every instruction", ""),
     ("bug_of_2014", one(STORE, stops=[4, 8, 12], uart="B"), "the low byte", ""),
     ("bug_of_2014", one(STORE, registers={"x1": 2}), "and you expect 0x2", ""),
@@ -195,7 +195,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("userspace_view", good(), "says nothing about at_exit", ""),
     ("no_emulation", one(PAIR, accesses=[]), "no valid syndrome", "all-emulated"),
     ("no_emulation", one(STORE, stops=[4, 8, 12]), "valid syndrome: one general", "all-emulated"),
-    ("no_emulation", one(STORE, end="ENOSYS"), "Its end is no failure", ""),
+    ("no_emulation", one(STORE, end="ENOSYS"), "does not end with an error", ""),
     ("no_emulation", one("ldp x1, x2, [x21]" + END, registers={"x1": 0}), "is to RAM", ""),
     # suites
     ("suite", good(), "put it into [ ]", ""),

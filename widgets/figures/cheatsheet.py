@@ -75,9 +75,9 @@ _SS = Section(
         ("exception", "saves PSTATE.SS in SPSR_ELx, then SS := 0 and D := 1"),
         ("  saves 1", "abort, undefined, trap, interrupt: the step is still owed"),
         ("  saves 0", "SVC, HVC, SMC that is executed: the call has completed"),
-        ("ERET", "copies SPSR.SS from where stepping is impossible to where it is"),
-        ("", "possible; else SS := 0. Nothing else can set SS to 1."),
-        ("a skip (KVM)", "PC += 4, SS := 0, BTYPE := 0, and only after SS was armed"),
+        ("ERET", "PSTATE.SS := SPSR.SS if stepping was impossible before and is"),
+        ("", "possible after it; else SS := 0. Nothing else can set SS to 1."),
+        ("a skip (KVM)", "PC += 4, SS := 0, BTYPE := 0, but only after SS has been armed"),
     ),
     62.0,
 )
@@ -99,7 +99,7 @@ def _bits() -> Section:
             "the guest's accesses to debug registers are trapped",
         ),
         ("PSTATE.SS", "21", "1: one instruction may run; 0: it has run"),
-        ("PSTATE.D", "9", "masks debug exceptions at the target level"),
+        ("PSTATE.D", "9", "masks debug exceptions at the debug target level"),
         ("PSTATE.BTYPE", "11:10", "how an indirect branch came here"),
     )
     return Section("The bits", tuple((f"{n:14}{at:>5}", text) for n, at, text in places), 98.0)
@@ -158,12 +158,12 @@ def _exits() -> Section:
 
 
 _ORDER = Section(
-    "KVM_RUN, in the right order",
+    "KVM_RUN, step by step",
     (
         ("1", "complete the access that userspace has answered"),
         ("2", "immediate_exit or a signal: return EINTR"),
         ("3", "arm: MDSCR_EL1.SS := 1, SPSR_EL2.SS := 1 unless a step is pending"),
-        ("4", "apply a skip that waits: PC += 4, SPSR_EL2.SS := 0"),
+        ("4", "apply a pending skip: PC += 4, SPSR_EL2.SS := 0"),
         ("5", "ERET; the guest runs; an exception to EL2"),
         ("6", "put the guest's own debug registers back; remember a pending step"),
         ("7", "handle the exit: enter again, or return to userspace"),

@@ -5,6 +5,7 @@ Invariant: the left column is the recording, the right one is made by replaying 
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -101,7 +102,9 @@ class RecordedRun(Figure):
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
         marks = {"same": "\u2713 same"}
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(marks.get(cell, cell))}</td>" for cell in row) + "</tr>"
+            "<tr>"
+            + "".join(f"<td>{escape(marks.get(cell, cell))}</td>" for cell in row[:-1])
+            + f'<td style="white-space: nowrap">{escape(marks.get(row[-1], row[-1]))}</td></tr>'
             for row in self.rows
         )
         html = f"<p>{escape(self.sentence)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -131,4 +134,6 @@ def _words(event: dict[str, Any], pc: int) -> str:
         words += f" = {mmio['data']}" if mmio["is_write"] else ""
     if "debug" in event:
         words += f", hsr {event['debug']['hsr']}"
-    return words if not event["errno"] else f"errno {event['errno']}, {words}"
+    if not event.get("errno"):
+        return words
+    return f"{errno.errorcode.get(event['errno'], event['errno'])}, {words}"

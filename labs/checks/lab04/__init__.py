@@ -23,7 +23,7 @@ MOST_STEPS = 50
 
 
 def stops(source: str, kernel: str | Kernel = "v4.3") -> list[int]:
-    """Where a debugger stops, in instructions from the start; the end of the guest is no stop."""
+    """Where a debugger stops, in instructions from the start; the end of the guest does not count."""
     debugger = Debugger(source, kernel)
     found: list[int] = []
     while not debugger.ended and len(found) < MOST_STEPS:
@@ -241,7 +241,7 @@ def _stops_of(answer: Any) -> str:
                 evidence=shown,
             )
         if list(got) == [*right, len(kinds) + 1] or list(got) == [*right, len(kinds)]:
-            raise Wrong(f"{said} The end of the guest is no stop of a step", evidence=shown)
+            raise Wrong(f"{said} The end of the guest does not count as a stop", evidence=shown)
         raise Wrong(
             f"{said} What must happen for the CPU to raise a step exception?", evidence=shown
         )

@@ -50,8 +50,8 @@ def _mistake(
         )
     if "end" in wrong and wanted["end"] == "ENOSYS":
         return (
-            "Its end is no failure: every access outside memory that this program makes has a valid syndrome, or it"
-            " makes none.",
+            "It does not end with an error: every access outside memory has a valid syndrome, or there is no such"
+            " access.",
             "",
         )
     if "end" in wrong:
@@ -88,7 +88,7 @@ def _wrong_stops(scenario: Scenario, stops: list[int], seen: Observed) -> tuple[
         )
     if stops in ([*right, end], [*right, end - 4], [*right, end + 4]):
         return (
-            "The end of the guest is no stop: after the store to the exit device nobody is told anything.",
+            "The end of the guest does not count as a stop: after the store to the exit device there is none.",
             "",
         )
     if scenario.at_mmio == "interrupt" and [pc for pc in right if pc not in stops]:
