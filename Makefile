@@ -1,7 +1,7 @@
 # Two commands do everything: `make lab` opens the labs, `make test` tests them.
 #   make lab ARGS=--no-browser     any argument of JupyterLab passes through
 #   make test                      NO_SKIPS=1 turns a skipped test into a failure
-# The others: labs, lint, lines, bench, fuzz, measure, picture, binder-check, pins, clean, test-oldest/-newest/-python.
+# The others: labs, site, lint, lines, bench, fuzz, measure, picture, binder-check, pins, clean, test-oldest/-newest/-python.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -26,7 +26,7 @@ test: test-unit test-notebooks test-browser
 
 # Unit tests, recordings, doctests; a file's tests stay together, for what they share is made once.
 test-unit: setup-test
-	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom" $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom and not site and not lite" $(ARGS)
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
@@ -34,7 +34,7 @@ test-notebooks: setup-test
 		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
-	@$(PYTEST) tests/browser -m browser $(ARGS)
+	@$(PYTEST) tests/browser -m "browser and not site and not lite" $(ARGS)
 
 # All tests with the newest packages, and with the oldest that pyproject.toml allows; each in its own environment.
 test-newest:
@@ -85,7 +85,27 @@ lines: setup-test
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_growth
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
+
+# The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.
+.PHONY: site site-check
+site: setup-test
+	@$(BIN)/python -m tools.site $(ARGS)
+
+# JupyterLite with the labs, in build/lite/site; then `make site ARGS="--lite build/lite/site"` links to it.
+.PHONY: lite lite-check setup-site
+setup-site:
+	@tools/setup site $(VENV)
+
+lite: setup-site
+	@$(BIN)/python -m tools.lite $(ARGS)
+
+lite-check: setup-test setup-site
+	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
+
+site-check: setup-test
+	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
 
 binder-check: setup-test
 	@$(BIN)/python -m tools.emulate_binder $(ARGS)

@@ -27,6 +27,7 @@ from aarch64sim.kvm.kernels import (
     fixed_by,
     in_words,
     kernels,
+    recorded_what_ifs,
 )
 from aarch64sim.limits import LIMITS
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -229,7 +230,7 @@ def _kernels(options: argparse.Namespace) -> int:
         for name, (value, right) in kernel.differences().items():
             print(f"  {name} = {in_words(value)}   (right: {in_words(right)})")
         return 0
-    for kernel in kernels.values():
+    for kernel in (*kernels.values(), *recorded_what_ifs().values()):
         print(f"{kernel.name:<38} {kernel.title}: {kernel.summary}")
     print("\nEach is a handful of these fields; the default is what a kernel should do:\n")
     for behaviour in behaviours():

@@ -1,6 +1,6 @@
 """Write the addresses behind the README's badges: one for the course, one for each lab.
 
-Invariant: every address is made of a value in pyproject.toml's [project.urls] and the name of a lab's source.
+Invariant: every address is made of Homepage in pyproject.toml and the name of a lab's source.
 
     python -m tools.badges            write them
     python -m tools.badges --check    compare with what is there, write nothing
@@ -18,9 +18,20 @@ README = ROOT / "README.md"
 BEGIN = "<!-- Built by `make labs` from [project.urls] in pyproject.toml -->\n"
 
 
+def addresses(root: Path = ROOT) -> dict[str, str]:
+    """The repository, its Binder and its site, all made of one value: Homepage in [project.urls]."""
+    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    owner, name = str(urls["Homepage"]).split("/")[-2:]
+    return {
+        "Homepage": urls["Homepage"],
+        "Binder": f"https://mybinder.org/v2/gh/{owner}/{name}/main",
+        "Site": f"https://{owner}.github.io/{name}/",
+    }
+
+
 def definitions(root: Path = ROOT) -> str:
     """The link definitions, in the order in which they are used."""
-    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    urls = addresses(root)
     labs = [source.stem for source in sorted((root / "labs" / "source").glob("[0-9][0-9]-*.py"))]
     opened = {name: f"{urls['Binder']}?urlpath=lab/tree/labs/{name}.ipynb" for name in labs}
     ci = f"{urls['Homepage']}/actions/workflows/ci.yml"
@@ -30,6 +41,7 @@ def definitions(root: Path = ROOT) -> str:
         f"[ci]: {ci}",
         f"[ci-badge]: {ci}/badge.svg",
         *(f"[open-{name[:2]}]: {address}" for name, address in opened.items()),
+        f"[site]: {urls['Site']}",
     ]
     return BEGIN + "\n".join(lines) + "\n"
 

@@ -33,7 +33,7 @@ TARGET = ROOT / "labs" / "images" / "step.gif"
 PANEL = r"""from widgets import StepLab
 from widgets.course import program
 source = program("store").split("\n", 2)[2]  # without its two lines of comment
-StepLab(source, kernel="v4.3", views=("program", "exits", "console", "timeline"))"""
+StepLab(source, kernel="v4.3", views=("program", "console", "changes", "timeline"))"""
 WINDOW = (1240, 1000)
 MARGIN, CAPTION = 10, 34  # pixels around the panel, and of the line above it
 POINTER = [(0, 0), (0, 17), (4, 13), (7, 19), (10, 18), (7, 12), (12, 12)]
@@ -52,7 +52,7 @@ class Frame:
 def frames(lab: LabPage) -> Iterator[Frame]:
     """A click on Step under Linux 4.3, and the same one under a kernel without the bug."""
     panel = lab.page.locator(".sl-panel")
-    step = panel.get_by_role("button", name="Step", exact=True)
+    step = panel.locator(".sl-do-step")
 
     def photograph(says: str, caption: str, at: Locator | None, milliseconds: int) -> Frame:
         expect(panel.get_by_role("status")).to_contain_text(says)
@@ -76,7 +76,8 @@ def frames(lab: LabPage) -> Iterator[Frame]:
     step.click()
     skipped = "One step, two instructions: the add at 0x40000008 ran, and nobody stopped."
     yield photograph("ran without a stop", skipped, None, 5500)
-    panel.get_by_label("kernel", exact=True).select_option("fixed")
+    panel.locator(".sl-do-start").click()
+    panel.locator(".sl-choose-kernel select").select_option(label="fixed")
     step.click()
     yield photograph("Stopped at 0x40000004", f"A kernel without the bug. {store}", step, 3000)
     step.click()

@@ -22,6 +22,9 @@ from typing import Any
 
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import kernels
+from tools import site_labs, site_python
+from tools.badges import addresses
+from tools.build_labs import Lab, find_labs
 from widgets.course import program
 from widgets.figures.poster import poster
 from widgets.figures.svg_writer import page_svg
@@ -59,15 +62,22 @@ def stylesheet() -> str:
     return board + themes + (STATIC / "page.css").read_text(encoding="utf-8")
 
 
-def panel(name: str, data: dict[str, Any]) -> str:
-    """A panel that steps, its history beside it, and what stands there where no script runs."""
-    chosen = [kernels[kernel["name"]] for kernel in data["kernels"]]
+def panel(name: str, data: dict[str, Any], together: str = "") -> str:
+    """A panel that steps, its history beside it, and what stands there where no script runs.
+
+    Panels with the same word in `together` step together.
+    """
     start = data["start"]
+    titles = [(kernel["name"], kernel["title"]) for kernel in data["kernels"]]
     held = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
     return (
-        skeleton(chosen, name, start["kernel"])
+        skeleton(titles, name, start["kernel"], together)
         + f'<script type="application/json">{held}</script>'
-        + still(data["source"], start["kernel"], start["step"])
+        + (
+            still(data["source"], start["kernel"], start["step"])
+            if start["kernel"] in kernels
+            else ""
+        )
     )
 
 
@@ -103,13 +113,73 @@ def front(labs: Pages) -> str:
     )
 
 
-def build(out: Path, *, labs: bool = True, python: bool = True) -> None:
-    """Write the site into a folder that is made anew."""
+def build(out: Path, *, labs: bool = True, python: bool = True, lite: Path | None = None) -> None:
+    """Write the site into a folder that is made anew; `lite` is a JupyterLite that goes with it."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / "site.css").write_text(stylesheet(), encoding="utf-8")
-    shutil.copy(STATIC / "panel.js", out)
-    (out / "index.html").write_text(front([]), encoding="utf-8")
+    for script in ("panel.js", "worker.js"):
+        shutil.copy(STATIC / script, out)
+    found = find_labs(ROOT / "labs" / "source")
+    pages = [(lab.source.stem, f"{lab.name[:2]} {lab.title}") for lab in found]
+    (out / "index.html").write_text(front(pages if labs else []), encoding="utf-8")
+    if python:
+        site_python.write(out)
+    if lite:
+        shutil.copytree(lite, out / "lite")
+    if labs:
+        write_labs(out, found, pages)
+
+
+def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
+    """Every lab as a page, with the texts and pictures that they link to."""
+    shutil.copytree(site_labs.LABS / "images", out / "images")
+    shutil.copy(site_labs.LABS / "cheat-sheet.pdf", out)
+    home = addresses()["Homepage"]
+    for at, lab in enumerate(labs):
+        name, title = pages[at]
+        writer = site_labs.LabPage(home)
+        body = writer.body(site_labs.executed(lab))
+        page = lab_page(pages, at, body, lite=(out / "lite").exists())
+        (out / f"{name}.html").write_text(page, encoding="utf-8")
+        print(f"{name}.html: {title}, {len(page) / 1e3:.0f} kB, {writer.panels} panels")
+    for source, (name, title) in site_labs.TEXTS.items():
+        text = (site_labs.LABS / source).read_text(encoding="utf-8")
+        body = f"{navigation(pages)}<main>{site_labs.markdown(text, home)}</main></body></html>"
+        (out / f"{name}.html").write_text(head(title) + body, encoding="utf-8")
+
+
+def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
+    """One lab, with the ways to run it and to its neighbours."""
+    name, title = pages[at]
+    lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
+    around = navigation(pages, at)
+    here = (
+        f'<a href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this browser</a>'
+        " (30 MB, once; nothing is installed), "
+        if lite
+        else ""
+    )
+    run = (
+        f'<p class="sl-note">You are reading this lab; its panels step and its predictions can be answered here.'
+        f' For the tasks, {here}<a href="{lab}">open it on Binder</a> (a minute), or run <code>make lab</code>'
+        " at home.</p>"
+    )
+    return f"{head(title)}{around}<main>{run}{body}</main>{around}</body></html>\n"
+
+
+def navigation(pages: Pages, at: int = -1) -> str:
+    """Links to the front page and to the neighbours."""
+    links = ['<a href="index.html">All labs</a>']
+    if at > 0:
+        links.append(
+            f'<a href="{pages[at - 1][0]}.html" rel="prev">\u2190 {escape(pages[at - 1][1])}</a>'
+        )
+    if 0 <= at < len(pages) - 1:
+        links.append(
+            f'<a href="{pages[at + 1][0]}.html" rel="next">{escape(pages[at + 1][1])} \u2192</a>'
+        )
+    return f'<nav class="web-nav" aria-label="labs">{"".join(links)}</nav>'
 
 
 def first_step_size(out: Path) -> int:
@@ -123,9 +193,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=OUT, help="the folder, made anew")
     parser.add_argument("--front", action="store_true", help="the front page alone")
+    parser.add_argument("--no-labs", action="store_true", help="the front page, and Python")
     parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
+    parser.add_argument("--lite", type=Path, help="the folder that tools.lite made")
     options = parser.parse_args(arguments)
-    build(options.out, labs=not options.front, python=not (options.front or options.no_python))
+    build(
+        options.out,
+        lite=options.lite,
+        labs=not (options.front or options.no_labs),
+        python=not (options.front or options.no_python),
+    )
     whole = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(
         f"{options.out}: {whole / 1e6:.1f} MB; {first_step_size(options.out) / 1e3:.1f} kB, compressed,"

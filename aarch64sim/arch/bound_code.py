@@ -26,28 +26,24 @@ def keep(cpu: CpuState, pc: int, op: Op, *, plain: bool) -> None:
 
 def forget_code(cpu: CpuState, address: int, size: int) -> None:
     """`size` bytes at `address` changed: what was decoded from them no longer holds."""
-    for page in range(address >> PAGE_BITS, (address + size - 1 >> PAGE_BITS) + 1):
-        _forget_blocks(cpu, page)
     for pc in range(address & ~3, address + size, 4):
-        cpu.ops.pop(pc, None)
-        cpu.plain.pop(pc, None)
-        cpu.manual.pop(pc, None)
-
-
-def _forget_blocks(cpu: CpuState, page: int) -> None:
-    """No block may hold code of page number `page` any longer; one that runs now ends after this instruction."""
-    for head in cpu.blocks_of_page.pop(page, ()):
-        if cpu.blocks.pop(head, None) is not None:
-            cpu.changed_code.append(head)
-        cpu.heat.pop(head, None)
+        _forget(cpu, pc)
 
 
 def forget_page(cpu: CpuState, page: int) -> None:
     """Page number `page` was unmapped or changed as a whole."""
     cpu.memory.unmap(page)
     cpu.memory.code.discard(page)
-    _forget_blocks(cpu, page)
     for pc in [pc for pc in cpu.ops if pc >> PAGE_BITS == page]:
-        del cpu.ops[pc]
-        cpu.plain.pop(pc, None)
-        cpu.manual.pop(pc, None)
+        _forget(cpu, pc)
+
+
+def _forget(cpu: CpuState, pc: int) -> None:
+    """The instruction at `pc`, and the blocks that hold it; one that runs now ends after the instruction it is at."""
+    cpu.ops.pop(pc, None)
+    cpu.plain.pop(pc, None)
+    cpu.manual.pop(pc, None)
+    for head in cpu.blocks_at.pop(pc, ()):
+        if cpu.blocks.pop(head, None) is not None:
+            cpu.changed_code.append(head)
+        cpu.heat.pop(head, None)

@@ -6,17 +6,14 @@ guest, never a Python error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, lru_cache
 
 from aarch64sim.arch import access, bound_code, execute
 from aarch64sim.arch.encodings import ENCODINGS, FEATURES
+from aarch64sim.arch.execute.common import PLAIN, Binder
 from aarch64sim.arch.pattern import Encoding, Fields
 from aarch64sim.arch.requested import undefined
 from aarch64sim.arch.state import CpuState, Op
-
-Binder = Callable[[CpuState, Fields, int], Op]
-
 
 _BY_SPECIFICITY = sorted(ENCODINGS, key=lambda row: -row.mask.bit_count())
 
@@ -65,25 +62,7 @@ def bind_at(cpu: CpuState, pc: int) -> Op:
     return op
 
 
-_PLAIN_MODULES = (
-    "data_immediate",
-    "data_register",
-    "data_multiply",
-    "memory_single",
-    "memory_pair",
-)
-_PLAIN_BRANCHES = {
-    *("branch", "branch_conditional", "branch_register", "compare_and_branch", "test_and_branch"),
-}
-
-
 def is_plain(word: int, features: frozenset[str] = FEATURES) -> bool:
-    """Whether the instruction does no more than change registers and memory, and the PC, or fault.
-
-    After such an instruction nothing about stepping, interrupts, traps or reservations can be different.
-    """
+    """Whether the instruction is one of those that `execute` marks as plain."""
     decoded = decode(word, features)
-    if decoded is None:
-        return False
-    binder = _BINDERS[decoded[0]]
-    return binder.__module__.endswith(_PLAIN_MODULES) or binder.__name__ in _PLAIN_BRANCHES
+    return decoded is not None and _BINDERS[decoded[0]] in PLAIN

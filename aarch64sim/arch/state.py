@@ -35,8 +35,6 @@ class Block(Protocol):
     @property
     def covers(self) -> tuple[int, ...]: ...
     @property
-    def pages(self) -> frozenset[int]: ...
-    @property
     def code(self) -> CodeType: ...
     def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]: ...
 
@@ -86,7 +84,7 @@ class CpuState:
         self.heat: dict[int, int] = {}
         self.objects_in_line: dict[str, Any] = {}
         self.blocks: dict[int, Block | None] = {}
-        self.blocks_of_page: dict[int, set[int]] = {}
+        self.blocks_at: dict[int, set[int]] = {}  # by address: where those begin that hold it
         self.changed_code: list[int] = []  # addresses whose block is gone since the last one began
         # About the instruction that executes now: stores made while watched (address, size, value before); whether it
         # was ERET, which sets PSTATE.SS itself; whether `retired` is exact meanwhile.
@@ -97,6 +95,8 @@ class CpuState:
 
     def implemented(self, spsr: int) -> int:
         """An SPSR image without the bits of PSTATE that the ID registers do not promise: DIT, BTYPE, SSBS."""
+        if not spsr & (DIT | BTYPE | SSBS):
+            return spsr  # the usual case, without a closer look
         s = self.sys
         dit, btype = s.get("id_aa64pfr0_el1") >> 48 & 15, s.get("id_aa64pfr1_el1") & 15
         ssbs = s.get("id_aa64pfr1_el1") >> 4 & 15

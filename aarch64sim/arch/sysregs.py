@@ -24,6 +24,7 @@ TRAPS = {
     "tlor": ("hcr_el2", 35, "rw"),
     "terr": ("hcr_el2", 36, "rw"),
     "tc": ("ich_hcr_el2", 10, "rw"),
+    "tall0": ("ich_hcr_el2", 11, "rw"),
     "tall1": ("ich_hcr_el2", 12, "rw"),
     "tda": ("mdcr_el2", 9, "rw"),
     "tdosa": ("mdcr_el2", 10, "rw"),
@@ -107,8 +108,19 @@ vbar_el1            3 0 12 0 0  1 1  0
 isr_el1             3 0 12 1 0  1 -  0
 disr_el1            3 0 12 1 1  1 1  0                  ras
 icc_pmr_el1         3 0 4 6 0   1 1  0                  tc
-icc_iar1_el1        3 0 12 12 0 1 -  0x3ff              tall1
+icc_iar0_el1        3 0 12 8 0  1 -  0x3ff              tall0
+icc_eoir0_el1       3 0 12 8 1  - 1  0                  tall0
+icc_hppir0_el1      3 0 12 8 2  1 -  0x3ff              tall0
+icc_dir_el1         3 0 12 11 1 - 1  0                  tc
+icc_rpr_el1         3 0 12 11 3 1 -  0xff               tc
 icc_sgi1r_el1       3 0 12 11 5 - 1  0                  tc
+icc_asgi1r_el1      3 0 12 11 6 - 1  0                  tc
+icc_sgi0r_el1       3 0 12 11 7 - 1  0                  tc
+icc_iar1_el1        3 0 12 12 0 1 -  0x3ff              tall1
+icc_eoir1_el1       3 0 12 12 1 - 1  0                  tall1
+icc_hppir1_el1      3 0 12 12 2 1 -  0x3ff              tall1
+icc_igrpen0_el1     3 0 12 12 6 1 1  0                  tall0
+icc_igrpen1_el1     3 0 12 12 7 1 1  0                  tall1
 icc_sre_el1         3 0 12 12 5 1 1  7
 contextidr_el1      3 0 13 0 1  1 1  0                  tvm,trvm
 tpidr_el1           3 0 13 0 4  1 1  0

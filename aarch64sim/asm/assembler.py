@@ -6,7 +6,7 @@ AssemblyError that holds every fault found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -19,6 +19,7 @@ from aarch64sim.asm.directives import (
     POOLS,
     made,
     number,
+    usual_alignment,
 )
 from aarch64sim.asm.expansion import Expansion
 from aarch64sim.asm.layout import lay_out, segments
@@ -181,13 +182,13 @@ class _Assembler:
             self._place_bytes(s)
         elif name in IGNORED or name.startswith(".cfi_"):
             if name == ".local":
-                self.symbols.local |= set(_names(s))
+                self.symbols.local |= set(s.names)
         elif name in POOLS:
             self.pools.flush(self.sections.now)
         elif name == ".org":
             self._place_org(s)
         elif name == ".weak":
-            self.symbols.weak |= set(_names(s))
+            self.symbols.weak |= set(s.names)
         elif name == ".unreq":
             self._rename_register(s.rest.strip(), "")
         elif name in (".comm", ".lcomm"):
@@ -238,6 +239,8 @@ class _Assembler:
             least = section.size + (section.address if section.name == ".text" else 0)
             raise Problem(len(s.name) + 1, f".org goes back: expected {least:#x} or more")
         if any(fill):
+            if offset - section.size > LARGEST:
+                raise Problem(len(s.name) + 1, f"at most {LARGEST} bytes can be filled")
             self._put(fill * (offset - section.size), section)
         else:
             section.leave_gap(offset - section.size)
@@ -262,11 +265,10 @@ class _Assembler:
         name = r.advance()
         r.expect(",")
         size = r.number("size", 0, LARGEST)
-        usual = min(size, 8 if s.name == ".lcomm" else 16)  # rounded down by GNU as, up by ld
-        usual = 1 << max(
-            0, usual.bit_length() - 1 if s.name == ".lcomm" else (usual - 1).bit_length()
+        own = s.name == ".lcomm" or name.text in self.symbols.local
+        alignment = (
+            r.number("alignment", 1, 1 << 20) if r.accept(",") else usual_alignment(s.name, size)
         )
-        alignment = r.number("alignment", 1, 1 << 20) if r.accept(",") else usual
         r.expect_end()
 
         def allocate(section: Section) -> None:
@@ -274,14 +276,10 @@ class _Assembler:
             self.symbols.define(name.text, section, s.line, self.order)
             self._put(bytes(size), section)
 
-        if s.name == ".lcomm" or name.text in self.symbols.local:
+        if own:
             self.commons.append((s, partial(allocate, self.sections.named(".bss"))))
         else:
             allocate(self.sections.named("COMMON", "aw", "nobits"))
-
-
-def _names(s: Statement) -> Iterable[str]:
-    return (name.strip() for name in s.rest.split(","))
 
 
 def assemble(source: str, base: int = 0x4000_0000) -> Program:

@@ -59,6 +59,12 @@ def power_of_2(name: str, r: Reader) -> int:
     return count
 
 
+def usual_alignment(name: str, size: int) -> int:
+    """The alignment of zeros for which none is given: GNU as rounds the size down, to 8 at most, ld up, to 16."""
+    bits = min(size, 8).bit_length() - 1 if name == ".lcomm" else (min(size, 16) - 1).bit_length()
+    return 1 << bits if size else 1
+
+
 def _aligned(name: str, r: Reader, section: Section) -> bytes:
     """`.p2align power, fill, most`: the fill and the most bytes that it may take can be left out."""
     alignment, fill, most = power_of_2(name, r), b"", None

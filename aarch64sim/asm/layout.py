@@ -51,10 +51,8 @@ def lay_out(sections: Iterable[Section], base: int) -> dict[str, int]:
     data = [output for rule, output in outputs if _KINDS["fixed"] < rule <= _KINDS["data"]]
     zero = [output for rule, output in outputs if _KINDS["data"] < rule]
     end = _put(code, base)
-    page = (
-        -(-end // LARGEST_PAGE) * LARGEST_PAGE
-    )  # on pages of their own, at the same place in the page
-    start = page + end % LARGEST_PAGE
+    page = -(-end // LARGEST_PAGE) * LARGEST_PAGE
+    start = page + end % LARGEST_PAGE  # on pages of their own, at the same place in the page
     if _saves_a_page(start, _put(data + zero, start)):
         start = page + ((end + PAGE - 1) % LARGEST_PAGE & -PAGE)
     edge = _put(data, start)

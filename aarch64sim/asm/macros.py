@@ -24,6 +24,10 @@ _PARAMETER = re.compile(
 )
 _SLOT = re.compile(r"\\(?:(\(\))|(@)|([A-Za-z_.$][\w.$]*))", re.ASCII)
 
+LONGEST = (
+    1 << 16
+)  # characters of a statement that is made: a macro may call itself with its argument doubled
+
 
 def squeezed(text: str) -> str:
     """The text without white space that separates nothing."""
@@ -50,7 +54,12 @@ def fill(text: str, values: dict[str, str], number: int) -> str:
             return values.get(match[3], match[0])
         return str(number) if match[2] else ""
 
-    return _SLOT.sub(value, text) if "\\" in text else text
+    filled = _SLOT.sub(value, text) if "\\" in text else text
+    if len(filled) > LONGEST:
+        raise Problem(
+            0, f"a macro makes a statement of {len(filled)} characters: at most {LONGEST}"
+        )
+    return filled
 
 
 @dataclass(frozen=True, slots=True)

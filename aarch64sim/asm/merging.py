@@ -44,35 +44,42 @@ def _kind(section: Section) -> tuple[str, int, int]:
 
 def _merge(sections: list[Section], symbols: Symbols) -> None:
     known: dict[bytes, _Piece] = {}
-    found: dict[str, list[tuple[int, _Piece]]] = {}  # by section, in the order of the offsets
-    for section in sections:
-        found[section.name] = []
-        for offset, data, alignment in _pieces(section):
-            piece = known.get(data)
-            if piece is None or piece.alignment < alignment:
-                known.pop(data, None)
-                piece = known[data] = _Piece(data, alignment, section)
-            found[section.name].append((offset, piece))
+    found = {section.name: _find(section, known) for section in sections}
     if "S" in sections[0].flags:
         _share_ends([*known.values()])
     for section in sections:
         section.runs = [(0, bytearray())]
-        for piece in known.values():
-            if piece.section is section and piece.longer is None:
-                run = section.runs[0][1]
-                run.extend(bytes(-len(run) % piece.alignment))
-                piece.offset = len(run)
-                run.extend(piece.data)
+    for piece in known.values():
+        if piece.longer is None:
+            _keep(piece)
 
     def moved(section: Section, offset: int) -> tuple[Section, int]:
         starts = found.get(section.name)
-        if not starts or section not in sections:
+        if not starts:
             return section, offset
-        start, piece = starts[max(0, bisect_right(starts, offset, key=lambda s: s[0]) - 1)]
-        target, place = known[piece.data].place()
+        start, data = starts[max(0, bisect_right(starts, offset, key=lambda s: s[0]) - 1)]
+        target, place = known[data].place()
         return target, place + offset - start
 
     symbols.move(moved)
+
+
+def _find(section: Section, known: dict[bytes, _Piece]) -> list[tuple[int, bytes]]:
+    """The pieces of a section by offset; one that needs more than its like before it takes that one's place."""
+    found = []
+    for offset, data, alignment in _pieces(section):
+        if data not in known or known[data].alignment < alignment:
+            known.pop(data, None)
+            known[data] = _Piece(data, alignment, section)
+        found.append((offset, data))
+    return found
+
+
+def _keep(piece: _Piece) -> None:
+    run = piece.section.runs[0][1]
+    run.extend(bytes(-len(run) % piece.alignment))
+    piece.offset = len(run)
+    run.extend(piece.data)
 
 
 def _pieces(section: Section) -> Iterator[tuple[int, bytes, int]]:

@@ -119,10 +119,9 @@ class SystemOperation(Name):
     def read(self, r: Reader, f: FieldValues) -> None:
         name = r.token.text.lower()
         if name not in self.values:
-            known = (
-                name for register in (True, False) for name, _ in _operations(self.kind, register)
-            )
-            r.fail(f"{r.token} is not an operation of {self.kind}{did_you_mean(name, known)}", 1)
+            known = (*_operations(self.kind, True), *_operations(self.kind, False))
+            hint = did_you_mean(name, (name for name, _ in known))
+            r.fail(f"{r.token} is not an operation of {self.kind}{hint}", 1)
         super().read(r, f)
 
 

@@ -30,7 +30,7 @@ _REFUSED = {
 Kind = Literal["code", "fixed", "data", "zero"]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Section:
     """Runs of bytes by offset; `address` is provisional until the sections are laid out."""
 

@@ -53,6 +53,11 @@ class Statement:
         """What follows the first word."""
         return self.text[len(self.name) :]
 
+    @property
+    def names(self) -> list[str]:
+        """What follows, cut at the commas."""
+        return [name.strip() for name in self.rest.split(",")]
+
 
 def cut(text: str, line: int, column: int = 0, origin: str = "") -> Iterator[Statement]:
     """The statements of one line without comments."""

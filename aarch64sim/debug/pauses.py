@@ -47,14 +47,18 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
 
 
 def hit(machine: Machine, points: Points) -> tuple[Watchpoint, bool]:
-    """Which watchpoint KVM_EXIT_DEBUG is about, and whether the access is a store (ESR_EL2.WnR)."""
+    """Which watchpoint KVM_EXIT_DEBUG is about, and whether the access is a store (ESR_EL2.WnR).
+
+    FAR is a byte that is watched; of DC ZVA it may be another one of the block, and before 6.4 it is of another access.
+    """
     debug = machine.vcpu.kvm_run.debug
     far, is_write = debug.far, syndrome.is_write(debug.hsr)
-    for reach in (1, 64, 1 << 64):  # FAR is where the access starts, which may be before the range
-        for watchpoint in points.watchpoints:
-            if not watchpoint.mmio and watchpoint.meets(far, reach, is_write=is_write):
-                return watchpoint, is_write
-    return Watchpoint(far, 1), is_write
+    watching = [
+        w for w in points.watchpoints if not w.mmio and w.meets(w.address, 1, is_write=is_write)
+    ]
+    at_far = (w for w in watching if w.meets(far, 1, is_write=is_write))
+    found = next(at_far, watching[0] if watching else Watchpoint(far, 1))
+    return found, is_write
 
 
 def _value(machine: Machine, watchpoint: Watchpoint) -> int:

@@ -160,7 +160,7 @@ class _Maker:
             0x4000_6000 + 0x1000 * self.random.randrange(0x1F0) + self.random.choice((0, 0, 0xFF8))
         )
         device = self.random.choice(
-            (0x0A00_0000, 0x0900_0100, 0x3FFF_FFF0, 0x4020_0000, 0x8000_0000)
+            (0x0A00_0000, 0x0900_0100, 0x3FFF_F000, 0x4020_0000, 0x8000_0000)
         )
         actions += [Action("set", ("x27", hex(page))), Action("set", ("x28", hex(device)))]
         if self._chance(0.2):

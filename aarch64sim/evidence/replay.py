@@ -7,9 +7,10 @@ scenario and no kernel by name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
 from aarch64sim.events import EventLog
 from aarch64sim.evidence.recording import Recording
 from aarch64sim.evidence.simulated import OPERATIONS, READ_REGISTERS, Event, Simulated
@@ -59,9 +60,15 @@ class Replay:
     `ours` is the event that the simulated kernel made of the last one.
     """
 
-    def __init__(self, recording: Recording, kernel: Kernel, log: EventLog | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        kernel: Kernel,
+        log: EventLog | None = None,
+        choices: Choices = QEMU,
+    ) -> None:
         self.recording = recording
-        self.target = Simulated(kernel, recording.start, recording.host, log=log)
+        self.target = Simulated(kernel, recording.start, recording.host, choices=choices, log=log)
         self.target.begin((i.address, i.word) for i in recording.program)
         self.ours: Event = {}
 
@@ -142,12 +149,23 @@ def _numbers(registers: Event) -> dict[str, int]:
     return {name: int(value, 16) for name, value in registers.items()}
 
 
-def replay(recording: Recording, kernel: Kernel | None = None) -> Result:
-    """Replay one recording on `kernel`, or on the preset that its kernel's name maps to."""
+def needed_choices(recording: Recording) -> list[str] | None:
+    """The choices of QEMU's without any one of which the recording is not replayed; None if it is not with all."""
+    if not replay(recording).agrees:
+        return None
+    own = [
+        f.name for f in fields(Choices) if getattr(QEMU, f.name) != getattr(ARCHITECTURE, f.name)
+    ]
+    as_manual = {name: replace(QEMU, **{name: getattr(ARCHITECTURE, name)}) for name in own}
+    return [name for name in own if not replay(recording, choices=as_manual[name]).agrees]
+
+
+def replay(recording: Recording, kernel: Kernel | None = None, choices: Choices = QEMU) -> Result:
+    """Replay one recording on `kernel`, or on the preset that its name maps to, with a CPU of these choices."""
     result = Result(recording, unreplayable=recording.damage)
     try:
         result.kernel = kernel or recording.what_if or kernels[recording.kernel]
-        for _, event, difference in Replay(recording, result.kernel).run():
+        for _, event, difference in Replay(recording, result.kernel, choices=choices).run():
             result.exits += event["op"] == "KVM_RUN"
             if difference:
                 result.difference = difference

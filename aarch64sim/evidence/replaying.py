@@ -12,9 +12,12 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import islice, zip_longest
 from pathlib import Path
 
+from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
 from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.recording import load
 from aarch64sim.evidence.replay import Result, replay
+
+CHOICES = {"qemu": QEMU, "architecture": ARCHITECTURE}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", help="only this recorded kernel, such as linux-5.10.89")
     parser.add_argument("--scenario", help="only this scenario, such as b_str")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default: 1")
+    parser.add_argument(
+        "--choices",
+        choices=CHOICES,
+        default="qemu",
+        help="what the CPU does where the manual leaves it open; default: as the CPU that was recorded",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for every recording")
     parser.set_defaults(run=run)
 
@@ -32,7 +41,12 @@ def run(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         raise EvidenceError(f"--jobs {options.jobs}: at least one process is needed")
     return replay_folder(
-        options.folder, options.kernel, options.scenario, options.jobs, options.verbose
+        options.folder,
+        options.kernel,
+        options.scenario,
+        options.jobs,
+        options.verbose,
+        CHOICES[options.choices],
     )
 
 
@@ -42,11 +56,12 @@ def replay_folder(
     scenario: str | None = None,
     jobs: int = 1,
     verbose: bool = False,
+    choices: Choices = QEMU,
 ) -> int:
     """Replay and print what differs, then a table."""
     results = [
         result
-        for some in _replayed(folder, kernel, scenario, jobs)
+        for some in _replayed(folder, kernel, scenario, jobs, choices)
         for result in _said(some, verbose)
     ]
     if not results:
@@ -57,24 +72,29 @@ def replay_folder(
 
 
 def _replay_part(
-    folder: Path, kernel: str, scenario: str | None, part: int, parts: int
+    folder: Path, kernel: str, scenario: str | None, choices: Choices, part: int, parts: int
 ) -> list[Result]:
     """Every `parts`-th recording of one kernel, from number `part` on."""
     recordings = load(folder).recordings(kernel, scenario)
-    return [replay(recording) for recording in islice(recordings, part, None, parts)]
+    return [
+        replay(recording, choices=choices) for recording in islice(recordings, part, None, parts)
+    ]
 
 
 def _replayed(
-    folder: Path, kernel: str | None, scenario: str | None, jobs: int
+    folder: Path, kernel: str | None, scenario: str | None, jobs: int, choices: Choices
 ) -> Iterator[list[Result]]:
     """Kernel by kernel, in the order of the files."""
     names = [name for name in load(folder).recorded if kernel in (None, name)]
     if jobs <= 1:
-        yield from (_replay_part(folder, name, scenario, 0, 1) for name in names)
+        yield from (_replay_part(folder, name, scenario, choices, 0, 1) for name in names)
         return
     with ProcessPoolExecutor(jobs) as pool:
         work = [
-            [pool.submit(_replay_part, folder, name, scenario, n, jobs) for n in range(jobs)]
+            [
+                pool.submit(_replay_part, folder, name, scenario, choices, n, jobs)
+                for n in range(jobs)
+            ]
             for name in names
         ]
         for parts in work:

@@ -236,6 +236,8 @@ def serve(
         known = {
             errno.EADDRINUSE: f"port {port} is in use: choose another, or 0 for any free one",
             errno.EACCES: f"port {port} is not allowed: choose one above 1023",
+            errno.ENOTSUP: "no gdb can attach here: this Python has no sockets, as in a browser",
+            errno.ENOSYS: "no gdb can attach here: this Python has no sockets, as in a browser",
         }
         raise OSError(error.errno, known.get(error.errno or 0, str(error))) from None
     listener.setblocking(False)

@@ -219,8 +219,8 @@ def changed(entry: Mapping[str, Any]) -> Kernel:
         if kind is None or not isinstance(value, kind):
             raise ValueError(f"{entry['kernel']}: no kernel has {name} = {told!r}")
         values[name] = value
-    words = entry["kernel"].removeprefix("what-if-").replace("-", " ")
-    about = {"name": entry["kernel"], "title": f"What if: {words}", "summary": entry["made"]}
+    title = entry.get("title", entry["kernel"])
+    about = {"name": entry["kernel"], "title": f"What if: {title}", "summary": entry["made"]}
     return replace(kernels[entry["base"]], **about, **values)
 
 

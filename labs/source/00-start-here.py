@@ -169,7 +169,7 @@ lab.check("late_kernel", late_kernel)
 # %% [markdown]
 # **Task 2, `three_in_one`.** Write a program in which a single click on Step executes exactly *three*
 # instructions under `v4.3`. `x19` holds the address of the UART, `x20` the address of the exit device,
-# which ends the program. You can try it in the panel first: *Edit the program*, then *Assemble*.
+# which ends the program. You can try it in the panel first: page *Edit*, then *Assemble*.
 
 # %% name="task-three-in-one"
 three_in_one = ""

@@ -169,3 +169,15 @@ def test_a_function_whose_source_has_changed_is_not_put_in_line(tmp_path: Path) 
     path.write_text("def make(n):\n    return lambda: n + 2\n", encoding="utf-8")
     with pytest.raises(Unsupported):
         source_of(names["make"](1).__code__)
+
+
+def test_data_beside_code_on_its_page_leaves_the_blocks_alone() -> None:
+    cpu = boot("again: add x1, x1, #1\n str x1, [x20]\n b again\n")
+    cpu.exception_return()
+    cpu.r[20] = CODE + 0x800
+    cpu.run(3 * cpu.hot_after + 3)
+    block = cpu.blocks[CODE]
+    assert block
+    cpu.run(300)
+    assert cpu.blocks[CODE] is block
+    assert int.from_bytes(peek(cpu, CODE + 0x800, 8), "little") == cpu.r[1]

@@ -27,10 +27,10 @@ KERNEL_WORK = """
 import statistics, time
 times, messages = [], []
 for _ in range(200):
-    sent, begun = lab.messages_sent, time.process_time()
-    lab._receive(None, {"do": "step"}, [])
+    sent, begun = lab._together.sent, time.process_time()
+    lab._act("step")
     times.append(1000 * (time.process_time() - begun))
-    messages.append(lab.messages_sent - sent)
+    messages.append(lab._together.sent - sent)
 print(statistics.median(times), max(messages))
 """
 FIRST = """
@@ -78,7 +78,7 @@ def first_display(bench: Workbench) -> float:
                 notebook.content.activeCellIndex = 1;
                 const begun = performance.now();
                 window.jupyterapp.commands.execute('notebook:run-cell');
-                while (!document.querySelector('.sl-board .sl-status')?.textContent) {
+                while (!document.querySelector('.sl-panel .sl-status')?.textContent) {
                     await new Promise(requestAnimationFrame);
                 }
                 await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
@@ -93,13 +93,13 @@ def main() -> int:
         print("no Chromium here to look with (Debian: apt install chromium)", file=sys.stderr)
         return 1
     with workbench() as bench:
-        say("first display of a StepLab, imports done", first_display(bench), 700)
+        say("first display of a StepLab, imports done", first_display(bench), 150)
         made, drawn = printed(bench, FIRST)
         print(f"    a later one in the kernel: {made:.0f} ms made, {drawn:.0f} ms its picture")
 
         for words, views, aim in (
-            ("everything visible", "", 50),
-            ("diagram alone", ", views=['machine']", 40),
+            ("everything visible", "", 45),
+            ("diagram alone", ", views=['machine']", 35),
         ):
             panel = bench.show(PANEL % views)
             latency = click_to_paint(bench.button("Step"), panel)
@@ -111,7 +111,7 @@ def main() -> int:
         panel = bench.show(PANEL % "")
         say("lag after 30 clicks, 20 ms apart", lag_after_thirty_clicks(panel, "step 30"), 100)
         cpu, messages = printed(bench, KERNEL_WORK)
-        say("kernel CPU of a step (median of 200)", cpu, 5)
+        say("kernel CPU of a step (median of 200)", cpu, 1.5)
         say("messages from the kernel for a step, at most", messages, 1, "")
     return 0
 

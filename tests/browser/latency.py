@@ -69,8 +69,8 @@ def click_to_paint(button: Locator, watched: Locator, clicks: int = 40) -> Laten
 
 RAPID_CLICKS = """async ([words, wanted]) => {
     const panel = document.querySelector('.sl-panel');
-    const button = [...panel.querySelectorAll('button')].find(b => b.textContent.trim() === words);
-    const position = panel.querySelector('[data-slot=position]');
+    const button = panel.querySelector(`.sl-do-${words}`);
+    const position = panel.querySelector('.sl-history .widget-label');
     for (let n = 0; n < 30; n++) { button.click(); await new Promise(r => setTimeout(r, 20)); }
     const last = performance.now();
     while (position.textContent !== wanted) {
@@ -81,6 +81,6 @@ RAPID_CLICKS = """async ([words, wanted]) => {
 }"""
 
 
-def lag_after_thirty_clicks(panel: Locator, wanted: str, words: str = "Step") -> float:
+def lag_after_thirty_clicks(panel: Locator, wanted: str, words: str = "step") -> float:
     """Click 30 times, 20 ms apart; milliseconds from the last click until the position reads `wanted`."""
     return float(panel.page.evaluate(RAPID_CLICKS, [words, wanted]))

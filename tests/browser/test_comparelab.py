@@ -65,15 +65,15 @@ def test_the_first_difference_is_reached_by_key_and_by_slider_left_again(both: W
 def test_a_search_without_end_shows_progress_and_is_stopped(bench: Workbench) -> None:
     source = "loop: add x0, x0, #1\\n b loop"
     bench.show(f"{IMPORTS}CompareLab('{source}', 'v5.3', 'v6.14')")
-    bench.button("To the first difference").click()
+    bench.button("First difference").click()
     expect(bench.status()).to_contain_text("Running:")
     bench.button("Stop").click()
     expect(bench.status()).to_contain_text("Stopped by you after")
 
 
 def test_a_fault_in_the_program_is_shown_at_its_place(both: Workbench) -> None:
-    both.page.get_by_text("Edit the program").click()
-    both.page.get_by_label("program, A64 assembly").fill("mov x0, #1\naddd x1, x1, #1\n")
+    both.open("Edit")
+    both.page.locator(".sl-source textarea").fill("mov x0, #1\naddd x1, x1, #1\n")
     both.button("Assemble").click()
     expect(both.page.locator(".sl-errors")).to_contain_text("line 2, column 1")
 

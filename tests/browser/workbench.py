@@ -13,6 +13,12 @@ from tests.browser.harness import LabPage, write_notebook
 
 CELLS = ("1 + 1", "", "2 + 2")
 MIDDLE = 1
+ACTIONS = {
+    "Start": "start",
+    "First difference": "part",
+    "Run back": "reverse",
+    "Go": "travel",
+}
 LOOP = "loop: add x0, x0, #1\\n str w0, [x19]\\n add x1, x1, #1\\n b loop"
 STEP_LAB = (
     "from widgets import StepLab\nfrom widgets.course import program\n"
@@ -47,17 +53,28 @@ class Workbench:
         """Run the code in the middle cell; the panel (or the picture) that it shows."""
         self.lab.run_cell(MIDDLE, code)
         output = self.page.locator(".jp-Notebook .jp-Cell").nth(MIDDLE).locator(".jp-OutputArea")
-        board = output.locator(".sl-board, .jp-RenderedImage img, .jp-RenderedHTMLCommon").first
-        board.wait_for()
-        return board
+        shown = output.locator(
+            ".sl-panel, .sl-board, .sl-question, .jp-RenderedImage img, .jp-RenderedHTMLCommon"
+        ).first
+        shown.wait_for()
+        if "sl-panel" in (shown.get_attribute("class") or ""):
+            self.status().and_(self.page.locator(":not(:empty)")).first.wait_for()
+        return shown
 
     def button(self, name: str) -> Locator:
-        """A button of the panel, by its words."""
-        return self.page.locator(".sl-panel").get_by_role("button", name=name, exact=True)
+        """A control of the panel, by the name of its action or by its words."""
+        stock = self.page.locator(f".sl-panel .sl-do-{ACTIONS.get(name, name.lower())}")
+        return stock.or_(
+            self.page.locator(".sl-panel").get_by_role("button", name=name, exact=True)
+        ).first
+
+    def open(self, title: str) -> None:
+        """Turn to a page of the panel's Tab."""
+        self.page.locator(".sl-drawers .lm-TabBar-tab", has_text=title).first.click()
 
     def status(self) -> Locator:
         """What the panel says to a screen reader."""
-        return self.page.locator(".sl-status")
+        return self.page.locator(".sl-panel .sl-status")
 
     def text(self, slot: str) -> Locator:
         """A named place of the panel."""

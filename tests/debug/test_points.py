@@ -129,6 +129,17 @@ def test_a_watched_store_says_old_and_new_value(kernel: str) -> None:
     assert debugger.continue_().reason == "exit"
 
 
+@pytest.mark.parametrize("kernel", ERAS)
+def test_the_watched_place_is_named_although_an_old_kernel_gives_the_address_of_the_last_abort(
+    kernel: str,
+) -> None:
+    debugger = Debugger("str w1, [x21]\nstr w1, [x24]\nstr w22, [x21]\nstr w20, [x20]", kernel)
+    debugger.run_to(0x4000_0008)
+    debugger.watch(0x4000_4000, 4)
+    stop = debugger.continue_()
+    assert stop.text == "The instruction at 0x40000008 stored to 0x40004000: 0x0 -> 0x3."
+
+
 def test_a_step_stops_in_front_of_the_watched_access_and_the_next_makes_it() -> None:
     debugger = Debugger(WATCHED)
     debugger.watch(0x4000_4000, 8, "read")

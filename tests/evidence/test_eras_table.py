@@ -70,6 +70,16 @@ def test_recorded_cell_equals_simulated_cell(row: object) -> None:
             assert (kernel, ours) == (kernel, cell)
 
 
+def test_the_kernels_of_today_answer_as_theirs_that_the_simulator_makes_of_them() -> None:
+    today = load(recordings_folder() / "today")
+    cells = recorded_cells(today.recordings())
+    assert len({kernel for _, kernel in cells}) == 7
+    rows = {str(row): row for row in ROWS}
+    for (title, kernel), cell in cells.items():
+        ours = simulated_cell(rows[title], kernels[kernel], host_of(today.kernels[kernel]))
+        assert (title, kernel, ours) == (title, kernel, cell)
+
+
 def test_fixed_is_right_in_every_row() -> None:
     assert {row["case"]: row["fixed"] for row in table([FIXED])} == RIGHT
 

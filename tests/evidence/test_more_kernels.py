@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from aarch64sim.__main__ import main
+from aarch64sim.arch.choices import ARCHITECTURE
 from aarch64sim.evidence.recording import RecordingError, load
-from aarch64sim.evidence.replay import replay
+from aarch64sim.evidence.replay import needed_choices, replay
 from aarch64sim.kvm.kernels import changed, kernels, recorded_what_ifs
 from aarch64sim.vmm.start import recordings_folder
 
@@ -55,6 +57,37 @@ def test_each_exception_is_still_one() -> None:
     folders = [load(recordings_folder() / name) for name in ("minimal", "random")]
     known = [r for f in folders for name in KNOWN for r in f.recordings("linux-5.10.218", name)]
     assert {r.recording.scenario for r in map(replay, known) if not r.agrees} == KNOWN.keys()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "needed"),
+    [
+        ("m_nzcv", ["entry_clears_flags"]),
+        ("m_pcalign_out", ["fetch_before_alignment"]),
+        ("m_spalign", ["sp_alignment_checked"]),
+        ("m_impdef", ["entry_clears_flags", "implementation_defined_traps"]),
+        ("m_el0_daif", ["daif_fields_swapped"]),
+        ("m_el0_pmselr", ["pmselr_traps"]),
+        ("m_ilbp", ["illegal_state_last"]),
+        ("m_wvr2", []),
+        ("m_aa32", None),
+    ],
+)
+def test_which_choices_of_the_cpu_a_recording_needs(
+    scenario: str, needed: list[str] | None
+) -> None:
+    minimal = load(recordings_folder() / "minimal")
+    (recording,) = minimal.recordings("linux-7.3.4", scenario)
+    assert needed_choices(recording) == needed
+    assert replay(recording, choices=ARCHITECTURE).agrees == (needed == [])
+
+
+def test_the_command_line_replays_with_either_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(recordings_folder() / "minimal")
+    arguments = ["replay", folder, "--kernel", "linux-7.3.4", "--scenario", "m_nzcv"]
+    assert main([*arguments, "--choices", "qemu"]) == main(arguments) == 0
+    assert main([*arguments, "--choices", "architecture"]) == 1
+    assert "'pstate': '0x600003c5'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", recorded_what_ifs())

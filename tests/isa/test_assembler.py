@@ -323,6 +323,12 @@ MISTAKES = [
         "'w' is weak and has no definition: only data can hold its value, 0",
     ),
     (".unreq a", 1, "'a' is not a name that .req gave to a register"),
+    (
+        ".macro m a\n m \\a\\a\n.endm\nm x",
+        1,
+        "a macro makes a statement of 65538 characters: at most 65536",
+    ),
+    (".org 1 << 40, 1", 6, "at most 16777216 bytes can be filled"),
     (".bss\n.byte 1", 1, "section .bss holds nothing but zeros"),
     ("movz x0, #:abs_g0:x\n.set x, 0x12345", 19, "74565 is out of range: expected 0 to 65535"),
     (".data\nx: .quad 0\n.text\n.if x > 0x50000000\n.endif", 1, "where the sections are put"),

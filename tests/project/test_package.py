@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tools.badges import definitions
+from tools.badges import BEGIN, addresses, definitions
 from tools.build_labs import notebooks
 from tools.lines import counts
 
@@ -82,13 +82,20 @@ def test_the_badges_are_built_from_the_projects_own_addresses() -> None:
 
 def test_one_value_moves_every_badge(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    binder = "https://binder.example.org/v2/gh/someone/fork/main"
-    (tmp_path / "pyproject.toml").write_text(text.replace(PROJECT["urls"]["Binder"], binder))
+    homepage = 'Homepage = "https://github.com/someone/fork"'
+    moved = text.replace(f'Homepage = "{PROJECT["urls"]["Homepage"]}"', homepage)
+    (tmp_path / "pyproject.toml").write_text(moved)
     (tmp_path / "labs").mkdir()
     (tmp_path / "labs" / "source").symlink_to(ROOT / "labs" / "source")
     made = definitions(tmp_path)
-    assert made.count(f"{binder}?urlpath=lab/tree/labs/") == 1 + len(LEARNER)
-    assert "mybinder.org/v2" not in made
+    opened = "https://mybinder.org/v2/gh/someone/fork/main?urlpath=lab/tree/labs/"
+    assert made.count(opened) == 1 + len(LEARNER)
+    assert "https://someone.github.io/fork/" in made
+    assert "aarch64-step-labs" not in made.replace(BEGIN, "")
+
+
+def test_the_addresses_of_the_package_are_made_of_its_homepage() -> None:
+    assert PROJECT["urls"] | addresses() == PROJECT["urls"]
 
 
 def test_the_readme_has_a_small_moving_picture() -> None:
@@ -146,6 +153,23 @@ def test_the_wheel_carries_what_an_installation_needs(wheel: Path) -> None:
         f"{data}/share/jupyter/lab/settings/overrides.d/aarch64-step-labs.json",
     ]:
         assert name in names
+
+
+def test_the_first_cell_of_a_lab_works_where_only_the_wheel_is(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        assert not [name for name in file.namelist() if name.endswith(".pyc")]
+        file.extractall(tmp_path / "site")
+    code = (
+        "from widgets.course import checks, program; import widgets.course.files as files;"
+        "assert files.labs_folder() == files.INSTALLED; assert checks('lab00').LAB; print(program('store'))"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    made = subprocess.run(
+        [sys.executable, "-c", code], cwd=elsewhere, env=environment, capture_output=True, text=True
+    )
+    assert "str" in made.stdout, made.stderr
 
 
 def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:

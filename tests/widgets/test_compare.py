@@ -8,8 +8,8 @@ import pytest
 
 from aarch64sim.debug import Stop
 from aarch64sim.kvm import kernels
-from tests.widgets.test_panel import press
-from widgets import CompareLab, Question, RecordedRun, StepLab
+from tests.widgets.seen import CompareLab, StepLab, press
+from widgets import Question, RecordedRun
 from widgets.models.stop_rows import aligned
 from widgets.page.session_code import SessionError
 
@@ -44,10 +44,10 @@ def test_after_two_clicks_one_stop_is_missing(store: str) -> None:
     assert repr(lab) == (
         "CompareLab(v4.3 at 0x4000000c, fixed at 0x40000008, after 2 clicks, 1 stop missing)"
     )
-    assert "no stop: should have stopped here" in lab.shown["stops"]
-    assert "sl-ghostcell" in lab.shown["stops"]
-    assert "should have stopped here" in lab.shown["time-left"]
-    assert "should have stopped here" not in lab.shown["time-right"]
+    assert "no stop: should have stopped here" in lab._shown["stops"]
+    assert "sl-ghostcell" in lab._shown["stops"]
+    assert "should have stopped here" in lab._shown["time-left"]
+    assert "should have stopped here" not in lab._shown["time-right"]
 
 
 def test_both_can_go_back_and_run_to_the_end(store: str) -> None:
@@ -98,9 +98,9 @@ def test_a_wrong_answer_says_what_it_overlooks_and_can_be_mended() -> None:
     question = Question("Which?", {"one": "No: it is two.", "two": "Yes."}, right="two")
     assert "not answered yet" in repr(question)
     assert question.choose("one") == "No: it is two."
-    assert "Not quite. No: it is two." in question.shown["response"]
-    question._receive(question, {"do": "answer", "value": "1"}, [])
-    assert "answered rightly" in repr(question)
+    assert "Not quite. No: it is two." in question._response.value
+    question._radio.index = 1
+    assert "answered correctly" in repr(question)
     with pytest.raises(ValueError, match="not one of"):
         question.choose("three")
 
@@ -109,12 +109,13 @@ def test_code_in_a_question_is_set_as_code_and_markup_as_text() -> None:
     question = Question(
         "What does `stepi <b>` do?", {"`x1` is 1": "Yes: `x1`.", "else": "<i>"}, right="else"
     )
-    assert "<legend>What does <code>stepi &lt;b&gt;</code> do?</legend>" in question.skeleton
-    assert "<code>x1</code> is 1" in question.skeleton
+    asked, radio, response = question.children
+    assert "What does <code>stepi &lt;b&gt;</code> do?" in asked.value
+    assert radio.options[0] == ("x1 is 1", "`x1` is 1")
     question.choose("`x1` is 1")
-    assert question.shown["response"] == "\u2717 Not quite. Yes: <code>x1</code>."
+    assert "\u2717 Not quite. Yes: <code>x1</code>." in response.value
     question.choose("else")
-    assert question.shown["response"] == "\u2713 Right. &lt;i&gt;"
+    assert "\u2713 Right. &lt;i&gt;" in response.value
 
 
 # The panel
@@ -126,25 +127,26 @@ def test_each_side_has_its_own_step_machine(store: str) -> None:
     lab.step()
     assert [leg.edge for leg in lab.diagram("left").legs][3:5] == ["skip-kept", "retire"]
     assert "skip-cleared" in [leg.edge for leg in lab.diagram("right").legs]
-    assert lab.shown[f"#{lab.prefix}left-number-skip-kept"] == "4"
-    assert lab.shown[f"#{lab.prefix}right-number-skip-kept"] == "0"
+    assert lab._shown[f"#{lab._prefix}left-number-skip-kept"] == "4"
+    assert lab._shown[f"#{lab._prefix}right-number-skip-kept"] == "0"
 
 
 def test_a_click_is_one_message(store: str) -> None:
     lab = CompareLab(store)
+    press(lab, "ready")
     for _ in range(3):
-        sent = lab.messages_sent
+        sent = lab._together.sent
         press(lab, "step")
-        assert lab.messages_sent == sent + 1
+        assert lab._together.sent == sent + 1
 
 
 def test_the_first_difference_is_found_and_marked(store: str) -> None:
     lab = CompareLab(store, "v4.3", "fixed")
     left, right = lab.run_to_difference()
     assert (lab.clicks, left.pc, right.pc) == (2, 0x4000_000C, 0x4000_0008)
-    assert "They part at click 2." in lab.shown["status.text"]
-    assert "sl-parted" in lab.shown["time-left"]
-    assert "2 registers differ here: x1, pc" in lab.shown["differing"]
+    assert "They part at click 2." in lab._shown["status.text"]
+    assert "sl-parted" in lab._shown["time-left"]
+    assert "2 registers differ here: x1, pc" in lab._shown["differing"]
     lab.run()
     assert lab.run_to_difference() == (left, right)
 
@@ -154,7 +156,7 @@ def test_two_that_agree_have_no_difference(store: str) -> None:
     lab.run_to_difference()
     assert lab.pair.ended
     assert lab.pair.parted is None
-    assert lab.shown["do-part@aria-disabled"] == "true"
+    assert lab._shown["do-part@aria-disabled"] == "true"
 
 
 def test_a_run_can_be_stopped_and_says_how_far_it_came() -> None:
@@ -165,14 +167,14 @@ def test_a_run_can_be_stopped_and_says_how_far_it_came() -> None:
         press(lab, "step")  # nothing else moves the guests meanwhile
         while not lab.clicks:
             await asyncio.sleep(0.01)
-        assert "Running" in lab.shown["status.text"]
+        assert "Running" in lab._shown["status.text"]
         press(lab, "stop")
         while lab.running:
             await asyncio.sleep(0.01)
         return lab
 
     lab = asyncio.run(run())
-    assert "Stopped by you after" in lab.shown["status.text"]
+    assert "Stopped by you after" in lab._shown["status.text"]
     assert lab.debuggers[0].position == lab.debuggers[1].position == lab.clicks
     table = lab.stops()
     assert len(table.left) <= 201
@@ -182,10 +184,10 @@ def test_a_run_can_be_stopped_and_says_how_far_it_came() -> None:
 def test_a_program_is_assembled_for_both_or_refused_at_its_place(store: str) -> None:
     lab = CompareLab(store)
     press(lab, "assemble", "mov x0, #1\naddd x1, x1, #1")
-    assert "line 2, column 1" in lab.shown["errors"]
+    assert "line 2, column 1" in lab._shown["errors"]
     assert lab.pair.program.source == store
     press(lab, "assemble", "mov x0, #1\nnop")
-    assert not lab.shown["errors"]
+    assert not lab._shown["errors"]
     assert {side.program.source for side in lab.debuggers} == {"mov x0, #1\nnop"}
 
 
@@ -194,7 +196,7 @@ def test_a_code_brings_back_program_kernels_and_click(store: str) -> None:
     lab.step()
     lab.step()
     again = CompareLab.from_code(lab.code())
-    assert again.state() == lab.state()
+    assert again.snapshot() == lab.snapshot()
     with pytest.raises(SessionError, match="give it to StepLab"):
         CompareLab.from_code(StepLab(store).code())
     with pytest.raises(SessionError):
@@ -205,13 +207,13 @@ def test_a_code_brings_back_program_kernels_and_click(store: str) -> None:
 def test_a_click_that_there_is_not_is_refused_in_a_sentence(store: str, value: str) -> None:
     lab = CompareLab(store)
     press(lab, "goto", value)
-    assert lab.shown["status.text"].startswith("Not done: ")
+    assert lab._shown["status.text"].startswith("Could not do that: ")
     assert lab.clicks == 0
 
 
 def test_both_choosers_explain_their_kernel_in_a_line(store: str) -> None:
     lab = CompareLab(store)
     press(lab, "left", "v5.0")
-    assert lab.shown["left@value"] == "v5.0"
-    assert lab.shown["left-summary"] == kernels["v5.0"].summary
-    assert lab.shown["right-summary"] == kernels["fixed"].summary
+    assert lab._shown["left@value"] == "v5.0"
+    assert lab._shown["left-summary"] == kernels["v5.0"].summary
+    assert lab._shown["right-summary"] == kernels["fixed"].summary

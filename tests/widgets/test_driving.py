@@ -11,8 +11,7 @@ import pytest
 
 from aarch64sim import Debugger
 from aarch64sim.debug import HistoryError
-from tests.widgets.test_panel import press
-from widgets import StepLab
+from tests.widgets.seen import StepLab, press
 
 COUNT = "mov x0, #0\nloop: add x0, x0, #1\nstr x0, [x21]\nldr w2, [x19, #0x18]\nb loop"
 ENDLESS = "loop: add x0, x0, #1\n b loop"
@@ -38,7 +37,7 @@ def on_a_loop(lab: StepLab, *acts: Callable[[], object]) -> None:
 
 
 def status(lab: StepLab) -> str:
-    return str(lab.shown["status.text"])
+    return str(lab._shown["status.text"])
 
 
 # Run to
@@ -80,10 +79,10 @@ def test_what_is_no_place_says_why_and_moves_nothing(lab: StepLab, verb: str) ->
     lab.step()
     for where in ("", "nowhere", EVIL, "'\"", "line 0", "x99", "-1", "=="):
         press(lab, "travel", f"{verb} {where}")
-        assert status(lab).startswith("Not done: "), where
+        assert status(lab).startswith("Could not do that: "), where
         assert lab.debugger.position == 1
         assert not lab.running
-        assert lab.shown["points"] == ""
+        assert lab._shown["points"] == ""
 
 
 def test_a_breakpoint_on_a_line_without_an_instruction_names_the_next_one(store: str) -> None:
@@ -91,7 +90,7 @@ def test_a_breakpoint_on_a_line_without_an_instruction_names_the_next_one(store:
     press(lab, "travel", "break line 1")
     assert "line 1 has no instruction; the nearest line that has one is 3" in status(lab)
     press(lab, "travel", "break line 3")
-    assert lab.shown["bp-40000000@aria-pressed"] == "true"
+    assert lab._shown["bp-40000000@aria-pressed"] == "true"
 
 
 # Points, back, last write
@@ -111,9 +110,9 @@ def test_a_breakpoint_on_a_line_without_an_instruction_names_the_next_one(store:
 def test_a_watchpoint_is_listed_and_removed(lab: StepLab, what: str, says: str) -> None:
     press(lab, "travel", f"watch {what}")
     assert says in status(lab)
-    assert says in lab.shown["points"]
+    assert says in lab._shown["points"]
     press(lab, "remove", "w 0")
-    assert lab.shown["points"] == ""
+    assert lab._shown["points"] == ""
     press(lab, "remove", "w 0")
     assert "gone already" in status(lab)
 
@@ -134,29 +133,29 @@ def test_run_back_goes_to_the_stop_before(lab: StepLab) -> None:
     lab.run()
     lab.step()
     press(lab, "reverse")
-    assert lab.state()["pc"] == 0x4000_0004
+    assert lab.snapshot()["pc"] == 0x4000_0004
     assert lab.debugger.registers["x0"] == 1
     press(lab, "reverse")
     press(lab, "reverse")
-    assert lab.state()["step"] == 0
+    assert lab.snapshot()["step"] == 0
 
 
 def test_the_last_write_is_found_and_asked_again_the_one_before(lab: StepLab) -> None:
     lab.run(20)
     press(lab, "travel", "write x0")
-    first = lab.state()["step"]
+    first = lab.snapshot()["step"]
     assert re.search(
         rf"Last written in step {first} by 0x40000004 \(add x0, x0, #0x1\): x0 0x\d+ -> 0x\d+",
         status(lab),
     )
     press(lab, "travel", "write x0")
-    assert lab.state()["step"] < first
+    assert lab.snapshot()["step"] < first
     press(lab, "travel", "write x7")
     assert "no step from 1 to" in status(lab)
     with pytest.raises(HistoryError):
         lab.last_write("x7")
     press(lab, "travel", "write [0x40004000]")
-    assert "[0x40004000]" in status(lab) or "Not done" in status(lab)
+    assert "[0x40004000]" in status(lab) or "Could not do that" in status(lab)
 
 
 def test_looking_back_through_a_long_history_can_be_stopped_and_finds_what_there_is(
@@ -166,16 +165,18 @@ def test_looking_back_through_a_long_history_can_be_stopped_and_finds_what_there
     lab = StepLab(f"mov x7, #7\n{ENDLESS}", kernel="fixed")
     lab.run(20_000)
     on_a_loop(lab, lambda: press(lab, "travel", "write x9"), lambda: press(lab, "stop"))
-    assert status(lab).startswith(("Stopped by you: nothing was found back to step", "Not done:"))
-    assert lab.state()["step"] == 20_000
+    assert status(lab).startswith(
+        ("Stopped by you: nothing was found back to step", "Could not do that:")
+    )
+    assert lab.snapshot()["step"] == 20_000
     on_a_loop(lab, lambda: press(lab, "travel", "write x9"))
-    assert status(lab) == "Not done: no step from 1 to 20000 has changed x9."
+    assert status(lab) == "Could not do that: no step from 1 to 20000 has changed x9."
     on_a_loop(lab, lambda: press(lab, "travel", "write x7"))
     assert "x7 0x0 -> 0x7" in status(lab)
-    assert lab.state()["step"] == 1
+    assert lab.snapshot()["step"] == 1
     lab.goto(20_000)
     on_a_loop(lab, lambda: press(lab, "reverse"))
-    assert lab.state()["step"] == 0
+    assert lab.snapshot()["step"] == 0
 
 
 # The log and the ticks
@@ -184,49 +185,49 @@ def test_looking_back_through_a_long_history_can_be_stopped_and_finds_what_there
 def test_the_log_lists_all_events_and_a_click_goes_there(lab: StepLab) -> None:
     for _ in range(5):
         lab.step()
-    lines = "".join(str(lab.shown[f"log-{n}"]) for n in range(20))
+    lines = "".join(str(lab._shown[f"log-{n}"]) for n in range(20))
     events = lab.debugger.events
     assert lines.count("<button") == len(events)
     for event in events:
         assert event.text in unescape(lines)
     press(lab, "log", "2:1")
     assert (lab.debugger.position, lab.moment) == (2, 1)
-    assert "sl-lognow" in lab.shown["log-1@class"]
-    assert lab.shown["log-4@class"] == "sl-ahead"
-    assert 'aria-current="true"' in lab.shown["log-1"]
-    assert "aarch64sim/kvm/" in lab.shown["event"]
+    assert "sl-lognow" in lab._shown["log-1@class"]
+    assert lab._shown["log-4@class"] == "sl-ahead"
+    assert 'aria-current="true"' in lab._shown["log-1"]
+    assert "aarch64sim/kvm/" in lab._shown["event"]
 
 
 def test_a_step_sends_the_lines_of_that_step_only(lab: StepLab) -> None:
     for _ in range(3):
         lab.step()
-    before = {n: lab.shown[f"log-{n}"] for n in range(20)}
+    before = {n: lab._shown[f"log-{n}"] for n in range(20)}
     lab.step()
-    assert [n for n in before if before[n] != lab.shown[f"log-{n}"]] == [3]
+    assert [n for n in before if before[n] != lab._shown[f"log-{n}"]] == [3]
 
 
 def test_the_log_of_a_long_run_shows_the_steps_around_the_current_one() -> None:
     lab = StepLab(ENDLESS, kernel="fixed")
     lab.run(3_000)
-    assert "Steps 2981 to 3000 of 3000." in lab.shown["log-note.text"]
+    assert "Steps 2981 to 3000 of 3000." in lab._shown["log-note.text"]
     lab.goto(1234)
-    assert "Steps 1221 to 1240 of 3000." in lab.shown["log-note.text"]
-    assert ">1234<" in lab.shown["log-13"]
+    assert "Steps 1221 to 1240 of 3000." in lab._shown["log-note.text"]
+    assert ">1234<" in lab._shown["log-13"]
     assert lab.debugger.length == 3_000
 
 
 def test_the_slider_marks_exits_and_stops(store: str) -> None:
     lab = StepLab(store, kernel="fixed")
     lab.run()
-    assert lab.shown["ticks@viewBox"] == "0 0 7 12"
-    assert lab.shown["ticks-MMIO@d"] == "M2 0V5M7 0V5"
-    assert lab.shown["ticks-stop@d"] == "M7 7V12"
-    assert "at 2, 7." in lab.shown["marks.text"]
+    assert lab._shown["ticks@viewBox"] == "0 0 7 12"
+    assert lab._shown["ticks-MMIO@d"] == "M2 0V5M7 0V5"
+    assert lab._shown["ticks-stop@d"] == "M7 7V12"
+    assert "at 2, 7." in lab._shown["marks.text"]
     lab.goto(2)
-    assert lab.shown["history@aria-valuetext"] == "step 2 of 7, exit to a device (MMIO)"
+    assert lab._shown["marks.text"].startswith("Step 2 of 7: exit to a device (MMIO). ")
     long = StepLab(COUNT, kernel="fixed")
     long.run(5_000)
-    assert len(str(long.shown["ticks-MMIO@d"])) < 3_000
+    assert len(str(long._shown["ticks-MMIO@d"])) < 3_000
 
 
 # Two panels, a closed panel
@@ -235,7 +236,7 @@ def test_the_slider_marks_exits_and_stops(store: str) -> None:
 def shared(lab: StepLab) -> dict[str, object]:
     """What two panels on one debugger have in common: not what they say, nor the names in their drawings."""
     own = ("#", "step-style", "errors", "status")
-    return {name: value for name, value in lab.shown.items() if not name.startswith(own)}
+    return {name: value for name, value in lab._shown.items() if not name.startswith(own)}
 
 
 def test_two_panels_on_one_debugger_follow_each_other(store: str) -> None:
@@ -252,7 +253,7 @@ def test_two_panels_on_one_debugger_follow_each_other(store: str) -> None:
     ):
         move()
         assert shared(first) == shared(second)
-    assert "add x5, x5, #0x1" in first.shown["listing"]
+    assert "add x5, x5, #1" in first._shown["listing"]
 
 
 def test_a_run_of_one_panel_is_stopped_from_the_other() -> None:
@@ -261,7 +262,7 @@ def test_a_run_of_one_panel_is_stopped_from_the_other() -> None:
     on_a_loop(first, lambda: press(first, "run"), lambda: press(second, "stop"))
     for lab in (first, second):
         assert "Stopped by you" in status(lab)
-        assert lab.shown["do-stop@aria-disabled"] == "true"
+        assert lab._shown["do-stop@aria-disabled"] == "true"
 
 
 def test_closing_a_panel_ends_its_run_and_keeps_the_debugger() -> None:
@@ -271,7 +272,7 @@ def test_closing_a_panel_ends_its_run_and_keeps_the_debugger() -> None:
     assert position > 0
     again = StepLab(debugger=lab.debugger)
     again.step()
-    assert again.state()["step"] == position + 1
+    assert again.snapshot()["step"] == position + 1
 
 
 def test_closing_one_of_two_panels_leaves_the_run_to_the_other() -> None:
@@ -330,9 +331,9 @@ def test_a_device_that_fails_is_said_and_the_guest_stands_where_it_stood() -> No
         press(lab, "step")
     assert "Broken off by ZeroDivisionError" in status(lab)
     assert "of read()" in status(lab)
-    assert lab.state()["step"] == 5
+    assert lab.snapshot()["step"] == 5
     press(lab, "back")
-    assert lab.state()["step"] == 4
+    assert lab.snapshot()["step"] == 4
     with pytest.raises(ZeroDivisionError):
         lab.run()
 
@@ -341,8 +342,8 @@ def test_a_run_that_a_device_breaks_off_ends_and_says_so() -> None:
     lab = angry()
     on_a_loop(lab, lambda: press(lab, "run"))
     assert "Broken off by ZeroDivisionError" in status(lab)
-    assert lab.shown["do-stop@aria-disabled"] == "true"
-    assert lab.state()["step"] == 5
+    assert lab._shown["do-stop@aria-disabled"] == "true"
+    assert lab.snapshot()["step"] == 5
 
 
 def test_a_device_starts_over_with_the_guest() -> None:
@@ -367,21 +368,21 @@ def test_markup_in_every_field_is_shown_as_text_or_refused(lab: StepLab) -> None
     press(lab, "assemble", f'// {EVIL}\nnop\n.ascii "{EVIL}"\n{EVIL}: nop')
     press(lab, "kernel", EVIL)
     press(lab, "speed", EVIL)
-    for key, value in lab.shown.items():
+    for key, value in lab._shown.items():
         if "@" not in key and not key.endswith(".text") and isinstance(value, str):
             assert "<img" not in value
             assert "<script" not in value
     assert lab.debugger.kernel.name == "fixed"
     press(lab, "step")
-    assert lab.state()["step"] == 2
+    assert lab.snapshot()["step"] == 2
 
 
 def test_ten_thousand_lines_are_assembled_stepped_and_run_to(lab: StepLab) -> None:
     press(lab, "assemble", "nop\n" * 9_998 + "last: add x1, x1, #1\nb last\n")
     lab.step()
     assert lab.run_to("last").pc == 0x4000_0000 + 4 * 9_998
-    assert "aria-current" not in str(lab.shown["listing"])
-    assert lab.shown["row-40009c38@aria-current"] == "step"
+    assert "aria-current" not in str(lab._shown["listing"])
+    assert lab._shown["row-40009c38@aria-current"] == "step"
 
 
 def test_a_panel_may_be_given_its_own_debugger() -> None:

@@ -13,8 +13,9 @@ from aarch64sim.arch import syndrome
 from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.kvm import kernels
 from tests.widgets.conftest import at_step
-from tests.widgets.test_panel import press
+from tests.widgets.seen import press
 from widgets import EsrLab, EsrRuler, LifeCycle
+from widgets.figures import figure
 from widgets.models.syndromes import MOST_FIELDS, fields_of, word_of
 from widgets.models.visits import visits
 
@@ -168,17 +169,25 @@ def test_a_class_with_fewer_fields_hides_the_rows_that_it_does_not_need() -> Non
 # On a page and in files
 
 
-def test_a_figure_is_a_live_drawing_and_a_still_picture() -> None:
-    data, metadata = EsrRuler(0x9380_0047)._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in data
-    assert data["text/plain"] == metadata["image/png"]["alt"] == EsrRuler(0x9380_0047).sentence
-    assert data["image/png"] == EsrRuler(0x9380_0047).png()
+def test_a_figure_is_a_picture_in_a_file_and_html_on_a_page_and_no_widget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ruler = EsrRuler(0x9380_0047)
+    data, metadata = ruler._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png"}
+    assert data["text/plain"] == metadata["image/png"]["alt"] == ruler.sentence
+    assert data["image/png"] == ruler.png()
+    monkeypatch.setattr(figure, "a_page_looks", lambda: True)
+    data, _ = ruler._repr_mimebundle_()
+    assert set(data) == {"text/plain", "text/html"}
+    assert "<svg" in data["text/html"]
+    assert "prefers-color-scheme" in data["text/html"]
 
 
 def test_a_figure_is_exported_in_both_themes(tmp_path: Path) -> None:
-    for figure in (EsrRuler(0x9380_0047), LifeCycle.of("v5.0")):
+    for drawn in (EsrRuler(0x9380_0047), LifeCycle.of("v5.0")):
         for kind in ("svg", "png"):
-            light = figure.export(tmp_path / f"light.{kind}").read_bytes()
-            dark = figure.export(tmp_path / f"dark.{kind}", theme="dark").read_bytes()
+            light = drawn.export(tmp_path / f"light.{kind}").read_bytes()
+            dark = drawn.export(tmp_path / f"dark.{kind}", theme="dark").read_bytes()
             assert light != dark
         assert "<text" not in (tmp_path / "light.svg").read_text(encoding="utf-8")  # outlines

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from aarch64sim.gdb.rsp import frame
-from widgets import StepLab
+from tests.widgets.seen import StepLab
 from widgets.panel.gdb import GdbDoor
 
 ENDLESS = "again: add x1, x1, #1\nb again\n"
@@ -51,10 +51,10 @@ def test_the_panel_follows_gdb(store: str) -> None:
     async def session(ask: Ask) -> None:
         for shown, moved in ((0x4000_0004, b"vCont;s"), (0x4000_000C, b"s"), (0x4000_0004, b"bs")):
             assert (await ask(moved)).startswith(b"T05")
-            assert f"{shown:#x}" in lab.shown["status.text"]
+            assert f"{shown:#x}" in lab._shown["status.text"]
             assert f"pc={shown:#x}" in repr(lab)
         assert await ask(b"P7=8877665544332211") == b"OK"
-        assert "0x1122334455667788" in str(lab.shown)
+        assert "0x1122334455667788" in str(lab._shown)
 
     attached(lab, session)
 
@@ -64,9 +64,9 @@ def test_the_panel_shows_the_kernel_that_gdb_has_chosen(store: str) -> None:
 
     async def session(ask: Ask) -> None:
         await ask(b"s")
-        before = {name: value for name, value in lab.shown.items() if name.startswith("kernel")}
+        before = {name: value for name, value in lab._shown.items() if name.startswith("kernel")}
         await ask(b"qRcmd," + b"monitor kernel fixed"[8:].hex().encode())
-        after = {name: value for name, value in lab.shown.items() if name.startswith("kernel")}
+        after = {name: value for name, value in lab._shown.items() if name.startswith("kernel")}
         assert before != after
         assert repr(lab) == "StepLab(fixed, step 0, pc=0x40000000, inactive)"
 

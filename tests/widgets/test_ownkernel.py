@@ -9,8 +9,7 @@ import pytest
 from aarch64sim import Debugger, kernels
 from aarch64sim.kvm.kernels import PcAdvance
 from aarch64sim.vmm import Machine
-from tests.widgets.test_panel import press
-from widgets import StepLab
+from tests.widgets.seen import StepLab, press
 from widgets.page import ownkernel
 from widgets.page.session_code import Session, SessionError, encode
 
@@ -26,14 +25,14 @@ UNNAMED = replace(kernels["v6.1.192"], pc_advance=PcAdvance.BEFORE_EXIT)
 
 def own(lab: StepLab) -> tuple[object, object, object]:
     """What the list says: chosen value, text of the own kernel, whether it is hidden."""
-    shown = lab.shown
+    shown = lab._shown
     return shown["kernel@value"], shown["kernel-own.text"], shown["kernel-own@hidden"]
 
 
 def test_an_own_kernel_is_in_the_list_and_stays_when_another_is_chosen(store: str) -> None:
     lab = StepLab(store, kernel=MINE)
     assert own(lab) == ("your kernel", "your kernel: my kernel", None)
-    assert lab.shown["kernel-summary"] == "6.1.192, early"
+    assert lab._shown["kernel-summary"] == "6.1.192, early"
     press(lab, "kernel", "v4.3")
     assert own(lab) == ("v4.3", "your kernel: my kernel", None)
     press(lab, "kernel", "your kernel")
@@ -45,13 +44,13 @@ def test_an_own_kernel_is_in_the_list_and_stays_when_another_is_chosen(store: st
 def test_a_kernel_with_a_preset_s_name_but_another_behaviour_is_no_preset(store: str) -> None:
     lab = StepLab(store, kernel=UNNAMED)
     assert own(lab)[:2] == ("your kernel", "your kernel: Linux 6.1.192 (Debian), changed")
-    assert lab.shown["kernel-summary"].startswith("v6.1.192 with pc_advance: before the exit")
+    assert lab._shown["kernel-summary"].startswith("v6.1.192 with pc_advance: before the exit")
 
 
 def test_a_release_that_is_no_era_is_in_the_list_by_its_own_title(store: str) -> None:
     lab = StepLab(store, kernel="linux-6.1.119")
     assert own(lab)[:2] == ("your kernel", "Linux 6.1.119")
-    assert lab.shown["kernel-summary"] == "as v6.1.192, but for abort_injection (lost)"
+    assert lab._shown["kernel-summary"] == "as v6.1.192, but for abort_injection (lost)"
     assert own(StepLab(store, kernel="linux-5.10.89"))[0] == "v5.5"
 
 
@@ -63,7 +62,7 @@ def test_a_patched_machine_is_the_learner_s_kernel(store: str) -> None:
     machines: list[Machine] = []
     lab = StepLab(debugger=Debugger(store, "fixed", patch=machines.append))
     assert own(lab)[:2] == ("your kernel", "your kernel: fixed, patched")
-    assert "with your patch" in lab.shown["kernel-summary"]
+    assert "with your patch" in lab._shown["kernel-summary"]
     press(lab, "assemble", "nop\nnop\n")
     assert machines[-1] is lab.debugger.machine
     press(lab, "kernel", "fixed")
@@ -84,9 +83,9 @@ def test_an_unknown_kernel_from_the_page_is_said_and_changes_nothing(store: str)
     lab = StepLab(store, kernel="v4.3")
     lab.step()
     press(lab, "kernel", "v9.9")
-    assert "no kernel 'v9.9'" in lab.shown["status.text"]
+    assert "no kernel 'v9.9'" in lab._shown["status.text"]
     press(lab, "kernel", "your kernel")
-    assert "no kernel 'your kernel'" in lab.shown["status.text"]
+    assert "no kernel 'your kernel'" in lab._shown["status.text"]
     assert repr(lab).startswith("StepLab(v4.3, step 1")
 
 
@@ -124,7 +123,7 @@ def test_a_long_session_is_taken_up_at_its_step() -> None:
     lab = StepLab("loop: add x0, x0, #1\nb loop", kernel="fixed")
     lab.run(120_000)
     again = StepLab.from_code(lab.code())
-    assert again.state()["step"] == 120_000
+    assert again.snapshot()["step"] == 120_000
     assert again.debugger.registers["x0"] == 60_000
     short = StepLab.from_code(encode(Session("str w20, [x20]", "fixed", 9)))
-    assert short.shown["status.text"] == "Taken up at step 1, not 9."
+    assert short._shown["status.text"] == "Taken up at step 1, not 9."

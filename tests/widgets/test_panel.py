@@ -8,15 +8,15 @@ import re
 from typing import Any
 
 import pytest
+from ipywidgets import Widget
 
 from aarch64sim import AssemblyError
 from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
-from widgets import StepLab
+from tests.widgets.seen import StepLab, press
 from widgets.figures import figure
 from widgets.models import decoded
 from widgets.page import registerfile
-from widgets.page.board import Board
 from widgets.page.listing import Listing
 
 LOOP = "loop: add x0, x0, #1\n b loop"
@@ -29,78 +29,82 @@ def lab(store: str) -> StepLab:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What boards send after the page is ready."""
+    """What is sent to the page, by whatever widget, once it is ready."""
     messages: list[dict[str, Any]] = []
-    monkeypatch.setattr(Board, "send", lambda self, content, buffers=None: messages.append(content))
+
+    def keep(self: Widget, message: dict[str, Any], buffers: object = None) -> None:
+        messages.append(message["content"] if message["method"] == "custom" else message)
+
+    monkeypatch.setattr(Widget, "_send", keep)
     return messages
-
-
-def press(lab: Board, action: str, value: object = None) -> None:
-    """What the page sends for a click."""
-    lab._receive(lab, {"do": action} | ({} if value is None else {"value": value}), [])
 
 
 def test_one_click_takes_two_instructions_under_v43(lab: StepLab) -> None:
     press(lab, "step")
     press(lab, "step")
     assert repr(lab) == "StepLab(v4.3, step 2, pc=0x4000000c, inactive)"
-    assert "0x40000008 (add x1, x1, #0x1) ran without a stop" in lab.shown["status.text"]
-    assert lab.shown["row-40000008@class"] == "sl-unseen"
-    assert lab.shown["row-4000000c@class"] == "sl-now"
-    assert lab.shown["row-4000000c@aria-current"] == "step"
-    assert lab.shown["row-40000000@class"] is None
-    assert "should have stopped here" in lab.shown["timeline"]
-    assert lab.shown["console.text"] == "A"
+    assert "0x40000008 (add x1, x1, #0x1) ran without a stop" in lab._shown["status.text"]
+    assert lab._shown["row-40000008@class"] == "sl-unseen"
+    assert lab._shown["row-4000000c@class"] == "sl-now"
+    assert lab._shown["row-4000000c@aria-current"] == "step"
+    assert lab._shown["row-40000000@class"] is None
+    assert "should have stopped here" in lab._shown["timeline"]
+    assert lab._shown["console.text"] == "A"
 
 
 def test_one_click_takes_one_instruction_under_fixed(store: str) -> None:
     lab = StepLab(store, kernel="fixed")
     lab.step()
     lab.step()
-    assert lab.state()["pc"] == 0x4000_0008
-    assert "ran without" not in lab.shown["status.text"]
-    assert "nothing was stepped" in lab.shown["exits"]
+    assert lab.snapshot()["pc"] == 0x4000_0008
+    assert "ran without" not in lab._shown["status.text"]
+    assert "nothing was stepped" in lab._shown["exits"]
 
 
 def test_registers_are_shown_old_and_new(lab: StepLab) -> None:
     lab.goto(0)
     lab.step()
-    assert html.unescape(re.sub("<.*?>", "", lab.shown["v-x0"])) == "0 → 0x41"
-    assert "sl-changed" in lab.shown["r-x0@class"]
+    assert html.unescape(re.sub("<.*?>", "", lab._shown["v-x0"])) == "0 → 0x41"
+    assert "sl-changed" in lab._shown["r-x0@class"]
     lab.step()
-    assert lab.shown["v-x0"] == "0x41"
-    assert "sl-changed" not in lab.shown["r-x0@class"]
+    assert lab._shown["v-x0"] == "0x41"
+    assert "sl-changed" not in lab._shown["r-x0@class"]
 
 
 def test_every_slot_that_is_filled_is_in_the_page(lab: StepLab) -> None:
     lab.step()
-    made = lab.skeleton + "".join(str(v) for k, v in lab.shown.items() if "@" not in k)
-    slots = set(re.findall(r'data-slot="([^"]+)"', made))
-    for key in lab.shown:
-        if key.startswith("#"):
-            assert f'id="{key[1:]}"' in lab.skeleton
-        else:
-            assert key.removesuffix(".text").partition("@")[0] in slots, key
+    for board in (lab._status_line, *lab._parts.values()):
+        made = board.skeleton + "".join(str(v) for k, v in board.shown.items() if "@" not in k)
+        slots = set(re.findall(r'data-slot="([^"]+)"', made))
+        for key in board.shown:
+            if key.startswith("#"):
+                assert f'id="{key[1:]}"' in board.skeleton
+            else:
+                assert key.removesuffix(".text").partition("@")[0] in slots, key
 
 
+@pytest.mark.parametrize("part", ["program", "machine", "timeline", "registers", "log"])
 def test_a_step_is_one_message_with_only_the_differences(
-    lab: StepLab, sent: list[dict[str, Any]]
+    store: str, sent: list[dict[str, Any]], part: str
 ) -> None:
+    lab = StepLab(store, kernel="v4.3", views=("program", "machine", "timeline"))
+    lab.part(part)
     press(lab, "ready")
     press(lab, "step")
     sent.clear()
     press(lab, "step")
     assert len(sent) == 1
-    changes = sent[0]["show"]
-    assert "listing" not in changes
-    assert "editor@value" not in changes
-    assert "v-x19" not in changes
-    assert len(str(changes)) < 20_000
+    shows = {key: value for show in sent[0]["shows"].values() for key, value in show.items()}
+    assert lab.model_id in sent[0]["states"]
+    assert "listing" not in shows
+    assert "v-x19" not in shows
+    assert len(str(sent)) < 20_000
 
 
-def test_before_the_page_is_ready_everything_is_in_the_state(lab: StepLab) -> None:
+def test_before_the_page_is_ready_everything_is_in_the_states(lab: StepLab) -> None:
     lab.step()
-    assert lab.get_state("shown")["shown"]["position.text"] == "step 1"
+    assert lab._slider.get_state("description")["description"] == "step 1"
+    assert "row-40000004@class" in lab.part("program").get_state("shown")["shown"]
 
 
 def test_back_and_the_slider_go_through_the_history(lab: StepLab) -> None:
@@ -109,17 +113,17 @@ def test_back_and_the_slider_go_through_the_history(lab: StepLab) -> None:
     press(lab, "back")
     assert repr(lab) == "StepLab(v4.3, step 2 of 3, pc=0x4000000c, inactive)"
     press(lab, "goto", 1)
-    assert lab.state()["step"] == 1
+    assert lab.snapshot()["step"] == 1
     press(lab, "start")
-    assert lab.shown["status.text"].startswith("Not started.")
-    assert lab.shown["do-back@aria-disabled"] == "true"
+    assert lab._shown["status.text"].startswith("Not started.")
+    assert lab._shown["do-back@aria-disabled"] == "true"
 
 
 def test_a_goto_beyond_the_history_says_so_and_moves_nothing(lab: StepLab) -> None:
     lab.step()
     press(lab, "goto", 17)
-    assert "no step 17" in lab.shown["status.text"]
-    assert lab.state()["step"] == 1
+    assert "no step 17" in lab._shown["status.text"]
+    assert lab.snapshot()["step"] == 1
     with pytest.raises(HistoryError):
         lab.goto(17)
 
@@ -127,9 +131,9 @@ def test_a_goto_beyond_the_history_says_so_and_moves_nothing(lab: StepLab) -> No
 def test_the_end_is_said_and_step_does_nothing_more(lab: StepLab) -> None:
     lab.run()
     assert repr(lab) == "StepLab(v4.3, step 6 of 6, pc=0x4000001c, ended: exit)"
-    assert lab.shown["do-step@aria-disabled"] == "true"
+    assert lab._shown["do-step@aria-disabled"] == "true"
     press(lab, "step")
-    assert lab.state()["step"] == 6
+    assert lab.snapshot()["step"] == 6
 
 
 def test_another_kernel_keeps_the_place_and_says_so(lab: StepLab) -> None:
@@ -137,11 +141,11 @@ def test_another_kernel_keeps_the_place_and_says_so(lab: StepLab) -> None:
     lab.step()
     press(lab, "kernel", "fixed")
     assert repr(lab) == "StepLab(fixed, step 2, pc=0x40000008, inactive)"
-    assert lab.shown["kernel@value"] == "fixed"
-    assert lab.shown["status.text"].startswith("The same 2 steps under")
+    assert lab._shown["kernel@value"] == "fixed"
+    assert lab._shown["status.text"].startswith("The same 2 steps under")
     lab.run()
     press(lab, "kernel", "v4.3")
-    assert lab.shown["status.text"].startswith("6 steps of 7 under Linux 4.3")
+    assert lab._shown["status.text"].startswith("6 steps of 7 under Linux 4.3")
 
 
 def test_the_marks_of_the_old_kernel_go_when_another_is_chosen(
@@ -152,8 +156,9 @@ def test_the_marks_of_the_old_kernel_go_when_another_is_chosen(
     lab.step()
     sent.clear()
     press(lab, "kernel", "fixed")
-    assert sent[0]["show"]["row-4000000c@class"] is None
-    assert sent[0]["show"]["row-40000008@class"] == "sl-now"
+    rows = sent[0]["shows"][lab.part("program").model_id]
+    assert rows["row-4000000c@class"] is None
+    assert rows["row-40000008@class"] == "sl-now"
 
 
 def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:
@@ -169,22 +174,22 @@ def test_a_typo_is_shown_with_place_word_and_a_proposal_and_the_old_program_stay
 ) -> None:
     lab.step()
     press(lab, "assemble", "mov x0, #1\n  addd x1, x1, #1\n")
-    errors = re.sub("<.*?>", "", html.unescape(lab.shown["errors"]))
+    errors = re.sub("<.*?>", "", html.unescape(lab._shown["errors"]))
     assert "line 2, column 3" in errors
     assert "addd" in errors
     assert "did you mean" in errors
-    assert "Not assembled" in lab.shown["status.text"]
-    assert lab.state()["step"] == 1
+    assert "Not assembled" in lab._shown["status.text"]
+    assert lab.snapshot()["step"] == 1
     press(lab, "step")
-    assert lab.state()["step"] == 2
-    assert lab.shown["errors"] == ""
+    assert lab.snapshot()["step"] == 2
+    assert lab._shown["errors"] == ""
 
 
 def test_a_right_program_replaces_the_old_one(lab: StepLab) -> None:
     lab.step()
     press(lab, "assemble", "add x5, x5, #7\n")
-    assert "add x5, x5, #0x7" in lab.shown["listing"]
-    assert lab.shown["row-40000000@class"] == "sl-now"
+    assert "add x5, x5, #7" in lab._shown["listing"]
+    assert lab._shown["row-40000000@class"] == "sl-now"
     lab.step()
     assert lab.debugger.registers["x5"] == 7
 
@@ -192,14 +197,14 @@ def test_a_right_program_replaces_the_old_one(lab: StepLab) -> None:
 def test_from_code_a_wrong_program_raises(lab: StepLab) -> None:
     with pytest.raises(AssemblyError):
         lab.load("nonsense x0")
-    assert lab.state()["step"] == 0
+    assert lab.snapshot()["step"] == 0
 
 
 def test_markup_in_a_program_is_escaped() -> None:
     evil = '// <img src=x onerror="alert(1)"> <script>alert(2)</script> & \U0001f600\nnop\n'
     lab = StepLab(evil)
     press(lab, "assemble", evil + "<b>bold</b>")
-    for key, value in lab.shown.items():
+    for key, value in lab._shown.items():
         if "@" not in key and not key.endswith(".text") and isinstance(value, str):
             assert "<img" not in value
             assert "<script" not in value
@@ -208,11 +213,11 @@ def test_markup_in_a_program_is_escaped() -> None:
 
 def test_a_program_of_ten_thousand_lines_is_shown_in_part() -> None:
     lab = StepLab("nop\n" * 10_000, kernel="fixed")
-    assert lab.shown["listing"].count("<tr") < 500
+    assert lab._shown["listing"].count("<tr") < 500
     lab.debugger.run(1_000)
     lab._show()
-    assert "row-40000fa0" in lab.shown["listing"]
-    assert lab.shown["row-40000fa0@class"] == "sl-now"
+    assert "row-40000fa0" in lab._shown["listing"]
+    assert lab._shown["row-40000fa0@class"] == "sl-now"
 
 
 # Runs
@@ -225,16 +230,16 @@ def test_a_run_goes_in_slices_and_stop_ends_it() -> None:
         press(lab, "run")
         await asyncio.sleep(0.05)
         assert lab.running
-        assert "Running" in lab.shown["status.text"]
+        assert "Running" in lab._shown["status.text"]
         press(lab, "stop")
         while lab.running:
             await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(run_and_stop(), 20))
-    assert "Stopped by you after" in lab.shown["status.text"]
-    assert lab.shown["do-stop@aria-disabled"] == "true"
+    assert "Stopped by you after" in lab._shown["status.text"]
+    assert lab._shown["do-stop@aria-disabled"] == "true"
     press(lab, "step")
-    assert lab.shown["status.text"].startswith("Stopped at")
+    assert lab._shown["status.text"].startswith("Stopped at")
 
 
 def test_a_run_ends_with_the_guest(lab: StepLab) -> None:
@@ -274,8 +279,8 @@ def test_another_kernel_in_the_middle_of_a_run_ends_the_run() -> None:
 def test_a_guest_that_cannot_go_on_ends_in_a_state_that_is_said(source: str, says: str) -> None:
     lab = StepLab(source, kernel="fixed")
     lab.run(50)
-    assert says in lab.shown["status.text"]
-    assert lab.shown["status.text"]
+    assert says in lab._shown["status.text"]
+    assert lab._shown["status.text"]
     lab.png()
 
 
@@ -286,8 +291,8 @@ def test_an_event_of_the_step_can_be_looked_at(lab: StepLab) -> None:
     lab.step()
     lab.step()
     press(lab, "event", 3)
-    assert "skipped" in lab.shown["event"]
-    assert "pc 0x40000004 → 0x40000008" in lab.shown["event"]
+    assert "skipped" in lab._shown["event"]
+    assert "pc 0x40000004 → 0x40000008" in lab._shown["event"]
     assert [leg.edge for leg in lab.diagram().legs] == ["enter-granted", "exception", "skip"]
     press(lab, "event", 1)
     assert str(lab.diagram().state) == "active-not-pending"
@@ -319,10 +324,10 @@ def test_every_register_with_fields_says_all_of_them(lab: StepLab) -> None:
     for name in registerfile.BITS:
         word = lab.debugger.last.hsr if name == "hsr" else lab.debugger.registers[name]
         for field in decoded.layout(name, word):
-            assert html.escape(decoded.field_words(field, word)) in lab.shown[f"bits-{name}"]
-    assert "software step" in lab.shown["bits-hsr"]
-    assert "EL 1: Exception level: EL1" in lab.shown["w-pstate@data-tip"]
-    assert "EL 1: Exception level: EL1" in lab.shown["w-pstate@aria-label"]
+            assert html.escape(decoded.field_words(field, word)) in lab._shown[f"bits-{name}"]
+    assert "software step" in lab._shown["bits-hsr"]
+    assert "EL 1: Exception level: EL1" in lab._shown["w-pstate@data-tip"]
+    assert "EL 1: Exception level: EL1" in lab._shown["w-pstate@aria-label"]
 
 
 def test_the_listing_sets_source_beside_disassembly(lab: StepLab) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.widgets.test_panel import LOOP, press
-from widgets import CompareLab, StepLab
+from tests.widgets.seen import CompareLab, StepLab, press
+from tests.widgets.test_panel import LOOP
 from widgets.page import runner
 from widgets.page.board import Board
 
@@ -23,15 +23,15 @@ class Page:
         self.has: set[Board] = set()
         self.asked = 0
 
-    def take(self, panel: Board) -> None:
-        self.has.add(panel)
+    def take(self, panel: Panel) -> None:
+        self.has.add(panel._status_line)
         press(panel, "ready")
 
-    def hear(self, panel: Board, content: Mapping[str, Any]) -> None:
+    def hear(self, board: Board, content: Mapping[str, Any]) -> None:
         if "ask" in content:
             self.asked += 1
-            if panel in self.has:
-                asyncio.get_running_loop().call_soon(press, panel, "here")
+            if board in self.has:
+                asyncio.get_running_loop().call_soon(board._receive, board, {"do": "here"}, None)
 
 
 @pytest.fixture
@@ -68,31 +68,31 @@ def test_a_run_that_no_page_shows_any_more_ends_and_says_so(panel: Panel, page: 
     page.has.clear()
     runs(panel, lambda: False)
     assert page.asked == runner.MOST_UNANSWERED + 1
-    assert "Stopped, as no page showed it any more, after" in str(panel.shown["status.text"])
-    assert panel.shown["do-stop@aria-disabled"] == "true"
+    assert "Stopped, as no page showed it any more, after" in str(panel._shown["status.text"])
+    assert panel._shown["do-stop@aria-disabled"] == "true"
 
 
 def test_a_run_that_a_page_shows_goes_on(panel: Panel, page: Page) -> None:
     page.take(panel)
     runs(panel, lambda: page.asked > 3 * runner.MOST_UNANSWERED)
-    assert "Stopped by you" in str(panel.shown["status.text"])
+    assert "Stopped by you" in str(panel._shown["status.text"])
 
 
 def test_a_run_that_was_never_on_a_page_goes_on_and_asks_nobody(page: Page) -> None:
     lab = StepLab(LOOP)
-    runs(lab, lambda: lab.state()["step"] > 5_000)
+    runs(lab, lambda: lab.snapshot()["step"] > 5_000)
     assert page.asked == 0
-    assert "Stopped by you" in str(lab.shown["status.text"])
+    assert "Stopped by you" in str(lab._shown["status.text"])
 
 
 def test_a_page_that_comes_back_can_run_again(panel: Panel, page: Page) -> None:
     page.take(panel)
     page.has.clear()
     runs(panel, lambda: False)
-    page.has.add(panel)
+    page.has.add(panel._status_line)
     asked = page.asked
     runs(panel, lambda: page.asked > asked + 2 * runner.MOST_UNANSWERED)
-    assert "Stopped by you" in str(panel.shown["status.text"])
+    assert "Stopped by you" in str(panel._shown["status.text"])
 
 
 def test_one_of_two_panels_on_a_page_keeps_their_run_going(page: Page) -> None:
@@ -100,9 +100,9 @@ def test_one_of_two_panels_on_a_page_keeps_their_run_going(page: Page) -> None:
     second = StepLab(debugger=first.debugger)
     page.take(first)
     page.take(second)
-    page.has.remove(first)
+    page.has.remove(first._status_line)
     runs(first, lambda: page.asked > 6 * runner.MOST_UNANSWERED)
-    assert "Stopped by you" in str(second.shown["status.text"])
+    assert "Stopped by you" in str(second._shown["status.text"])
 
 
 def test_a_play_ends_too(page: Page) -> None:
@@ -117,7 +117,7 @@ def test_a_play_ends_too(page: Page) -> None:
             await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(play(), 20))
-    assert lab.shown["status.text"] == "Paused, as no page showed it any more."
+    assert lab._shown["status.text"] == "Paused, as no page showed it any more."
 
 
 def test_closing_a_comparison_ends_its_run() -> None:

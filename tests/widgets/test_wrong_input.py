@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from tests.widgets.test_panel import press
-from widgets import CompareLab, StepLab
+from tests.widgets.seen import CompareLab, StepLab, press
 
 EVIL = "<script>alert(1)</script>"
 Panel = StepLab | CompareLab
@@ -38,20 +37,20 @@ def panel(request: pytest.FixtureRequest, store: str) -> Panel:
 def test_a_wrong_program_is_answered_with_one_sentence_and_nothing_is_lost(
     panel: Panel, text: str, says: str
 ) -> None:
-    before, program = panel.state(), panel.shown["editor@value"]
+    before, program = panel.snapshot(), panel._shown["editor@value"]
     press(panel, "assemble", text)
-    assert panel.shown["status.text"].startswith("Not assembled: ")
-    assert says in panel.shown["status.text"]
-    assert "Not assembled." in panel.shown["errors"]
-    assert says in re.sub("<.*?>", "", html.unescape(panel.shown["errors"]))
-    assert "<script" not in panel.shown["errors"]
-    assert panel.state() == before
-    assert panel.shown["editor@value"] == program
+    assert panel._shown["status.text"].startswith("Not assembled: ")
+    assert says in panel._shown["status.text"]
+    assert "Not assembled." in panel._shown["errors"]
+    assert says in re.sub("<.*?>", "", html.unescape(panel._shown["errors"]))
+    assert "<script" not in panel._shown["errors"]
+    assert panel.snapshot() == before
+    assert panel._shown["editor@value"] == program
 
 
 def test_markup_in_a_comment_is_shown_as_text(panel: Panel) -> None:
     press(panel, "assemble", f"nop // {EVIL}\n")
-    assert panel.state()["program"].startswith("nop")
-    for key, value in panel.shown.items():
+    assert panel.snapshot()["program"].startswith("nop")
+    for key, value in panel._shown.items():
         if "@" not in key and not key.endswith(".text"):
             assert "<script" not in str(value), key

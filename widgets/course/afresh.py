@@ -15,7 +15,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from widgets.course.grading import grade
 
 
-class GradeAfresh(NbGraderPreprocessor):  # type: ignore[misc]
+class GradeAfresh(NbGraderPreprocessor):
     """In place of nbgrader's Execute."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+INSTALLED = Path(__file__).resolve().parents[1] / "labs"  # checks and programs in a wheel
+
 
 class NoSuchFileError(LookupError):
     """The labs have no program or check of that name."""
@@ -21,10 +23,10 @@ class NoSuchFileError(LookupError):
 
 @cache
 def labs_folder() -> Path:
-    """The folder labs/: the one that the notebook lies in, or the one beside this package."""
+    """The folder labs/: the one that the notebook lies in, the one beside this package, or what the wheel brought."""
     here = Path.cwd()
     beside = Path(__file__).resolve().parents[2] / "labs"
-    for folder in (here, *here.parents, here / "labs", beside):
+    for folder in (here, *here.parents, here / "labs", beside, INSTALLED):
         if (folder / "programs").is_dir() and (folder / "checks").is_dir():
             return folder
     raise NoSuchFileError(f"there are no labs in {here} or above it")
@@ -36,7 +38,7 @@ def work_folder() -> Path:
     for folder in (here, *here.parents, here / "labs"):
         if any(folder.glob("[0-9][0-9]-*.ipynb")):
             return folder
-    return labs_folder()
+    return here if labs_folder() == INSTALLED else labs_folder()
 
 
 def program(name: str) -> str:

@@ -10,64 +10,70 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from widgets.page.board import Board, Bundle
+import ipywidgets
+
+from widgets.page.guard import guarded
+
+_CODE = re.compile("`([^`]+)`")
 
 
-class Question(Board):
-    """`answers` gives the response to each answer; those in `right` are right."""
+class Question(ipywidgets.VBox):
+    """`answers` gives the response to each answer; the one in `right` is right. Stock RadioButtons and HTML."""
 
     def __init__(self, text: str, answers: Mapping[str, str], right: str) -> None:
         if right not in answers:
             raise ValueError(f"the right answer {right!r} is not among the answers")
         self.text, self.answers, self.right = text, dict(answers), right
-        self.answer: str | None = None
-        super().__init__(
-            self._make(), {"answer": lambda m: self._chosen(m.get("value"))}, self._values()
+        plain = [(_CODE.sub(r"\1", answer), answer) for answer in answers]
+        layout, style = ipywidgets.Layout(), ipywidgets.HTML.style.klass()
+        self._radio = ipywidgets.RadioButtons(options=plain, index=None, layout=layout)
+        self._response = ipywidgets.HTML(
+            self._said, layout=layout, style=style, _dom_classes=("sl-response",)
         )
+        asked = ipywidgets.HTML(
+            f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style
+        )
+        super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
+        self._radio.observe(self._chosen, "value")
+
+    @property
+    def answer(self) -> str | None:
+        """What was chosen last, None if nothing was."""
+        value: str | None = self._radio.value
+        return value
 
     def choose(self, answer: str) -> str:
         """Answer from code; returns the response. ValueError for what is no answer."""
         if answer not in self.answers:
             raise ValueError(f"{answer!r} is not one of {', '.join(self.answers)}")
-        self.answer = answer
-        self.show(self._values())
+        self._radio.value = answer
         return self.answers[answer]
 
-    def _chosen(self, value: object) -> None:
-        names = list(self.answers)
-        if isinstance(value, int | str) and 0 <= int(value) < len(names):
-            self.choose(names[int(value)])
+    def _chosen(self, _: Any) -> None:
+        self._response.value = self._said
 
-    def _make(self) -> str:
-        name = f"q{id(self):x}"
-        options = "".join(
-            f'<label><input type="radio" name="{name}" value="{n}" data-set="answer"> {_marked(answer)}</label>'
-            for n, answer in enumerate(self.answers)
-        )
-        return (
-            f'<fieldset class="sl-question"><legend>{_marked(self.text)}</legend>{options}'
-            '<p role="status" aria-live="polite" data-slot="response"></p></fieldset>'
-        )
-
-    def _values(self) -> dict[str, str | int | None]:
+    @property
+    def _said(self) -> str:
         if self.answer is None:
-            return {"response": "Choose one: a wrong answer costs nothing."}
-        mark = "\u2713 Right." if self.answer == self.right else "\u2717 Not quite."
-        return {"response": _marked(f"{mark} {self.answers[self.answer]}")}
+            words = "Choose one: a wrong answer costs nothing."
+        else:
+            mark = "\u2713 Right." if self.answer == self.right else "\u2717 Not quite."
+            words = f"{mark} {self.answers[self.answer]}"
+        return f'<p role="status" aria-live="polite">{_marked(words)}</p>'
 
     def __repr__(self) -> str:
         if self.answer is None:
-            state = "not answered yet"
+            state = "not answered yet: run this cell to answer"
         else:
-            state = "answered rightly" if self.answer == self.right else "answered wrongly"
+            state = "answered correctly" if self.answer == self.right else "answered, not correctly"
         options = "".join(f"\n  ( ) {answer}" for answer in self.answers)
         return f"Question: {self.text}{options}\n  {state}"
 
-    def _repr_mimebundle_(self, **_: Any) -> Bundle:
-        data, metadata = super()._repr_mimebundle_() or ({}, {})
-        return data | {"text/plain": repr(self)}, metadata
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data = dict(super()._repr_mimebundle_() or {})
+        return data | {"text/plain": repr(self)}, {}
 
 
 def _marked(text: str) -> str:
     """Text as HTML; what stands between backquotes is code, as in the cells around it."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+    return _CODE.sub(r"<code>\1</code>", escape(text))

@@ -24,6 +24,7 @@ from widgets.page.audience import a_page_looks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
+STATIC = Path(__file__).resolve().parents[1] / "static"
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
 
 
@@ -130,12 +131,12 @@ class Figure:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        # Imported late: a figure is drawn without widgets, too.
-        from widgets.page.board import Board
-
-        live, _metadata = Board(self.page_html(), {}, {})._repr_mimebundle_() or ({}, {})
-        data, metadata = still(self.drawing(), self.sentence)
-        return live | data, metadata
+        """For a page HTML, for a file a picture; no widget, so that it is there tomorrow, too."""
+        if not a_page_looks():
+            return still(self.drawing(), self.sentence)
+        colours = (STATIC / "theme.css").read_text("utf-8")
+        html = f'<div class="sl-board"><style>{colours}</style>{self.page_html()}</div>'
+        return {"text/plain": self.sentence, "text/html": html}, {}
 
 
 def has_matplotlib() -> bool:

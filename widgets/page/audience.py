@@ -10,6 +10,8 @@ import sys
 
 def a_page_looks() -> bool:
     """Whether a page asked for the cell that runs now. Pages name the cell; nbclient, nbconvert and nbval do not."""
+    if sys.platform == "emscripten":
+        return True  # Python in a browser works for the page around it
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is None:

@@ -1,4 +1,4 @@
-"""A panel on a page: HTML with named slots, and one message per change that carries only what is different.
+"""A part of a page: HTML with named slots, and messages that carry only what is different.
 
 Invariant: `shown` is what every front end shows, or will show as soon as it has asked.
 """
@@ -6,13 +6,14 @@ Invariant: `shown` is what every front end shows, or will show as soon as it has
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import traitlets
 
-STATIC = Path(__file__).resolve().parents[1] / "static"
+from widgets.page.guard import STATIC, token
+from widgets.page.together import InStep, Together
 
 # A slot's content: HTML text; key "slot.text" sets plain text, "slot@name" an attribute (None removes it), and
 # "#id" the text inside an element of a drawing.
@@ -21,20 +22,31 @@ Action = Callable[[Mapping[str, Any]], object]
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 
-class Board(anywidget.AnyWidget):
+class Board(InStep, anywidget.AnyWidget):
     """HTML with slots. Buttons carry `data-do`, fields `data-set`; what they do is in `actions`."""
 
     _esm = STATIC / "board.js"
-    _css = STATIC / "board.css"
     skeleton = traitlets.Unicode().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
+    me = traitlets.Unicode().tag(sync=True)
+    guard = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, skeleton: str, actions: Mapping[str, Action], values: Values) -> None:
-        self._actions = dict(actions) | {"ready": self._answer_ready}
-        self._ready = False
+    def __init__(
+        self,
+        skeleton: str,
+        actions: Mapping[str, Action],
+        values: Values,
+        together: Together | None = None,
+        **options: Any,
+    ) -> None:
+        self._actions = dict(actions) | {"ready": self._answer_ready, "here": lambda _: None}
+        self._with = together
+        self.is_ready = False
         self.unanswered = 0  # questions to the page since it said anything
-        self.messages_sent = 0
-        super().__init__(skeleton=skeleton, shown=dict(values))
+        me = uuid4().hex  # its own name, known before it is opened
+        super().__init__(
+            skeleton=skeleton, shown=dict(values), me=me, model_id=me, guard=token(), **options
+        )
         self.on_msg(self._receive)
 
     def show(self, values: Values) -> None:
@@ -46,8 +58,7 @@ class Board(anywidget.AnyWidget):
         if not changes:
             return
         known.update(changes)  # in place: the traitlet must not send all of it
-        self.messages_sent += 1
-        if self._ready:
+        if self.is_ready:
             self.send({"show": changes})
         else:
             self.send_state("shown")
@@ -62,10 +73,10 @@ class Board(anywidget.AnyWidget):
 
         A page that is closed or reloaded, and a view whose cell runs again, go without a word.
         """
-        if self._ready:
+        if self.is_ready:
             self.unanswered += 1
             self.send({"ask": True})
-        return self._ready
+        return self.is_ready
 
     def _receive(self, _: object, content: Mapping[str, Any], __: object) -> None:
         self.unanswered = 0
@@ -74,5 +85,5 @@ class Board(anywidget.AnyWidget):
             action(content)
 
     def _answer_ready(self, _: Mapping[str, Any]) -> None:
-        self._ready = True
+        self.is_ready = True
         self.send({"show": self.shown})

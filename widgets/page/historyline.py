@@ -16,34 +16,25 @@ _WORDS = {"MMIO": "exit to a device (MMIO)", STOP: "stop that is more than a ste
 LEGEND = "Above the line: steps with an exit to a device (MMIO). Below: breakpoints, watchpoints, the end."
 
 
-def html(describe: str = "") -> str:
-    """The slider; `describe` is the id for the description of the ticks, "" for a slider without."""
-    ticks = (
-        f'<svg class="sl-ticks" data-slot="ticks" viewBox="0 0 1 12" preserveAspectRatio="none" aria-hidden="true">'
+def ticks(describe: str) -> str:
+    """The ticks, which the page puts into the slider, and what they say; `describe` is the id of that."""
+    return (
+        f'<svg class="sl-ticks" data-into=".sl-history .noUi-base" data-slot="ticks" viewBox="0 0 1 12"'
+        f' preserveAspectRatio="none" aria-hidden="true"><title>{LEGEND}</title>'
         '<path data-slot="ticks-MMIO" class="sl-tick-mmio" d=""/>'
         f'<path data-slot="ticks-{STOP}" class="sl-tick-stop" d=""/></svg>'
-        if describe
-        else ""
-    )
-    described = f' aria-describedby="{describe}"' if describe else ""
-    note = f'<span class="sl-hidden" id="{describe}" data-slot="marks"></span>' if describe else ""
-    title = f' title="{LEGEND}"' if describe else ""
-    return (
-        f'<label class="sl-history"{title}><span class="sl-position" data-slot="position"></span>'
-        f'<span class="sl-line-of-steps">{ticks}'
-        '<input type="range" min="0" max="0" value="0" step="1" data-set="goto" data-slot="history"'
-        f' aria-label="position in the history"{described}></span></label>{note}'
+        f'<span class="sl-hidden" id="{describe}" data-slot="marks"></span>'
     )
 
 
 def values(marks: Landmarks, position: int, length: int) -> dict[str, str | int | None]:
-    """Ticks, their description, and what the slider says of where it stands."""
+    """Ticks, and what they and the place where one stands say."""
     here = ", ".join(_WORDS[kind] for kind in marks.at(position))
     return {
         "ticks@viewBox": f"0 0 {max(1, length)} 12",
         **{f"ticks-{kind}@d": _path(kind, marks.steps(kind), length) for kind in _PLACES},
-        "history@aria-valuetext": f"step {position} of {length}" + (f", {here}" if here else ""),
-        "marks.text": " ".join(_described(kind, marks.steps(kind)) for kind in _PLACES),
+        "marks.text": (f"Step {position} of {length}: {here}. " if here else "")
+        + " ".join(_described(kind, marks.steps(kind)) for kind in _PLACES),
     }
 
 

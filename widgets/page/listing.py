@@ -1,10 +1,11 @@
-"""The program as the panel shows it: source and disassembly side by side, the current and the last line marked.
+"""The program as the panel shows it: each instruction once, as it was written, the current and the last line marked.
 
 Invariant: a step changes attributes of two or three rows, never the table.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,6 +15,8 @@ from aarch64sim.asm.disassembler import disassemble
 from aarch64sim.events import What
 from widgets.models.timeline import Timeline
 
+_COMMENT = re.compile(r"//|/\*")
+_LABELS = re.compile(r"^(?:[\w.$]+:\s*)+")
 MOST_ROWS = 400  # a longer program is shown around the current line
 
 
@@ -94,34 +97,55 @@ class Listing:
         marks[here] = f"{marks[here]} sl-now" if here in marks else "sl-now"
         return marks
 
-    def html(self, first: int, end: int) -> str:
-        """The table of these rows; slot `row-ADDRESS` is the row of an instruction."""
+    def html(self, first: int, end: int, *, points: bool = True) -> str:
+        """The table of these rows; slot `row-ADDRESS` is the row of an instruction. Lines of comment are left out."""
         body: list[str] = []
         has_button = False
         for row in self.rows[first:end]:
+            code, note = self._said(row)
+            if not code:
+                continue
             slot = (
                 f' data-slot="row-{row.address:x}"'
                 if row.address is not None
                 else ' class="sl-plain"'
             )
             address = f"{row.address:#x}" if row.address is not None else ""
-            source = escape(" ".join(row.source.split()))
-            mark = _breakpoint(row.address, first_button=not has_button)
+            mark = _breakpoint(row.address, first_button=not has_button) if points else ""
             has_button = has_button or bool(mark)
             body.append(
-                f'<tr{slot}><td class="sl-mark">{mark}</td><td class="sl-address">{address}</td>'
-                f'<td class="sl-code">{escape(" ".join(row.text.split()))}</td>'
-                f'<td class="sl-line">{row.line}</td>'
-                f'<td class="sl-source" title="{source}">{source}</td></tr>'
+                f'<tr{slot} title="line {row.line}: {escape(" ".join(row.source.split()))}">'
+                f'<td class="sl-mark">{mark}</td><td class="sl-address">{address}</td>'
+                f'<td class="sl-code">{escape(code)}{note}</td></tr>'
             )
         lines = [self.rows[n].line for n in (first, end - 1, -1)]
         more = '<p class="sl-note">Lines {} to {} of {}.</p>'.format(*lines)
         return (
-            '<table class="sl-listing"><thead><tr><th scope="col"><span class="sl-hidden">mark</span></th>'
-            '<th scope="col">address</th><th scope="col">instruction</th><th scope="col">line</th>'
-            f'<th scope="col">source</th></tr></thead><tbody>{"".join(body)}</tbody></table>'
+            '<table class="sl-listing"><thead class="sl-hidden"><tr><th scope="col">mark</th>'
+            '<th scope="col">address</th><th scope="col">instruction</th></tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table>"
             + (more if end - first < len(self.rows) else "")
         )
+
+    def _said(self, row: Row) -> tuple[str, str]:
+        """An instruction as its line has it; what it is for the CPU stands after it where that has another name."""
+        source = " ".join(_COMMENT.split(row.source, maxsplit=1)[0].split())
+        if row.address is None:
+            return source, ""
+        text = " ".join(row.text.split())
+        written = _LABELS.sub("", source)
+        alone = sum(each.line == row.line for each in self.rows_near(row)) == 1
+        if alone and written.partition(" ")[0].lower() == text.partition(" ")[0]:
+            return source, ""
+        return (
+            source if alone else text,
+            f' <span class="sl-as">{escape(text)}</span>' if alone else "",
+        )
+
+    def rows_near(self, row: Row) -> list[Row]:
+        """The rows of the same source line."""
+        at = self._index[row.address] if row.address is not None else 0
+        return [each for each in self.rows[max(0, at - 1) : at + 2] if each.line == row.line]
 
 
 def _breakpoint(address: int | None, *, first_button: bool) -> str:

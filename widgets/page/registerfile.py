@@ -40,6 +40,17 @@ def skeleton() -> str:
     )
 
 
+def changes_html(changes: Changes) -> str:
+    """What a step changed, in a line."""
+    if not changes:
+        return '<span class="sl-note">no register has changed</span>'
+    return "".join(
+        f'<span class="sl-change"><span class="sl-name">{name}</span> '
+        f'<span class="sl-old">{value(old)} \u2192</span> <strong>{value(new)}</strong></span>'
+        for name, (old, new) in changes.items()
+    )
+
+
 def bits_skeleton() -> str:
     """The registers whose bits are shown one by one."""
     return '<div class="sl-bitrows">{}</div>'.format(

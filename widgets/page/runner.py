@@ -127,7 +127,7 @@ class Runner:
         try:
             message = await work
         except HistoryError as error:
-            message = f"Not done: {error}."
+            message = f"Could not do that: {error}."
         except Exception as error:  # noqa: BLE001  # a device or patch of the learner's may raise anything
             message = broken_off(error)
         if self._task is task:

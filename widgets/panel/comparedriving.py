@@ -12,26 +12,28 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger, Stop
 from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
-from widgets.page.listing import Listing
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
-from widgets.panel.driving import read_program
+from widgets.panel.driving import MOST_KEPT, read_program
 from widgets.panel.pair import Pair
 
 PARTING = "the first difference"
-Shown = dict[str, str | int | None]
 
 
 class PairDriving:
     """Mixed into a panel that shows a pair."""
 
-    pair: Pair
-    _listing: Listing
+    running: bool  # a run is under way
+    _pair: Pair
     _message: str
     _runs_both: Runner
-    show: Callable[..., None]
-    _values: Callable[[], Shown]
-    _control_values: Callable[..., Shown]
+    _show: Callable[[], None]
+    _show_progress: Callable[[str], None]
+
+    @property
+    def pair(self) -> Pair:
+        """The two debuggers, and where they part."""
+        return self._pair
 
     # --- moving ------------------------------------------------------------------------------------------------------
 
@@ -48,11 +50,6 @@ class PairDriving:
     @property
     def _runner(self) -> Runner:
         return self._runs_both
-
-    @property
-    def running(self) -> bool:
-        """A run is under way."""
-        return self._runner.running
 
     def step(self) -> tuple[Stop, Stop]:
         """One click on Step in both."""
@@ -87,23 +84,24 @@ class PairDriving:
         self._begin(Pair(read_program(program), *kernels, **self.pair.options))
 
     def use_kernel(self, side: str, kernel: str | Kernel) -> None:
-        """Another kernel on one side; both start over."""
+        """Another kernel on one side; both make the same clicks again."""
+        clicks = 0 if self._runner.running else self.clicks
         chosen: list[str | Kernel] = [d.kernel for d in self.debuggers]
         if kernel != ownkernel.VALUE:
             chosen[SIDES.index(side)] = kernel
-        self._begin(Pair(self.pair.program, *chosen, **self.pair.options))
+        self._begin(Pair(self.pair.program, *chosen, **self.pair.options), clicks)
 
-    def _begin(self, pair: Pair) -> None:
+    def _begin(self, pair: Pair, clicks: int = 0) -> None:
         self._runner.abandon()
-        self.pair, self._message = pair, ""
-        self._listing = Listing(pair.program)
-        self.show(self._values())
+        pair.run_slice(min(clicks, MOST_KEPT))
+        self._pair, self._message = pair, ""
+        self._show()
 
     def _moved(self, move: Callable[[], object]) -> tuple[Stop, Stop]:
         self._message = ""
-        if not self.running:
+        if not self._runner.running:
             move()
-        self.show(self._values())
+        self._show()
         return self.debuggers[0].last, self.debuggers[1].last
 
     # --- runs on the event loop --------------------------------------------------------------------------------------
@@ -111,22 +109,19 @@ class PairDriving:
     def _go_to_difference(self) -> None:
         if self.pair.parted is not None:
             self.goto(self.pair.parted)
-        elif not self.running:
+        elif not self._runner.running:
             self.pair.goto(self.pair.length)
             self._start(PARTING)
 
     def _start(self, to: str | None) -> None:
         self._message = ""
         self._runner.start(self.pair, to=to)  # type: ignore[arg-type]
-        self.show(self._values())
+        self._show()
 
     def run_goes_on(self) -> None:
         """A slice of the run was made."""
         clicks = self.clicks
-        self.show(
-            {"status.text": f"Running: {clicks} clicks on both sides."}
-            | self._control_values(running=True)
-        )
+        self._show_progress(f"Running: {clicks} clicks on both sides.")
 
     def run_ended(self, message: str, to: object) -> None:
         """The run is over."""
@@ -136,4 +131,4 @@ class PairDriving:
 
     def _say(self, message: str) -> None:
         self._message = message
-        self.show(self._values())
+        self._show()

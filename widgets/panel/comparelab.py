@@ -5,59 +5,108 @@ Invariant: the pair of debuggers holds the state; after every move the page is t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import ipywidgets
+import traitlets as t
+
 from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger
-from aarch64sim.kvm import Kernel
+from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.comparefigure import StopTable
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import controls, edits, ownkernel, session_code, timelinepage, wording
+from widgets.page import edits, ownkernel, session_code, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import RUN_LIMIT, Runner
-from widgets.panel import comparepage
-from widgets.panel.comparedriving import PairDriving, Shown
-from widgets.panel.comparepage import SIDES
-from widgets.panel.driving import read_program
-from widgets.panel.guestboard import GuestBoard
+from widgets.panel import controls
+from widgets.panel.comparedriving import PairDriving
+from widgets.panel.comparepage import FIRST, SIDES, VIEWS
+from widgets.panel.drawers import Drawers
+from widgets.panel.driving import MOST_KEPT, read_program
+from widgets.panel.face import one_of
 from widgets.panel.pair import Pair
+from widgets.panel.panel import Panel
+from widgets.panel.parts import Part
 
+TITLES = {
+    "stops": "Stops",
+    "differing": "Registers that differ",
+    "program": "Program",
+    "edit": "Edit",
+    "session": "Share",
+}
 MOST_STOPS = 200  # clicks whose stops are shown: the last ones
 
 
-class CompareLab(PairDriving, GuestBoard):
-    """Two panels in one: `left` and `right` are presets of kernels, or kernels of your own.
+class CompareLab(PairDriving, Panel):
+    """Two guests in one panel: `left` and `right` are presets of kernels, or kernels of your own.
 
-    `step`, `back`, `goto`, `run`, `run_to_difference` and `load` do what the controls do; `state` gives a dictionary
-    of where it stands, `code` a text from which `CompareLab.from_code` makes the panel again. Further options are
-    those of the Debugger.
+    It is an ipywidgets container with parts (`controls`, `machines`, `timeline`, `stops`). `position` (clicks),
+    `left`, `right`, `program` and `views` can be observed, linked and set; `length`, `parted`, `status`, `running`
+    and `ended` observed. `step`, `back`, `goto`, `run`, `run_to_difference` and `load` do what the controls do;
+    `code` gives a text from which `CompareLab.from_code` makes the panel again. Further options are the Debugger's.
     """
+
+    left = t.Unicode("v4.3", help="the name of the kernel at the left").tag(sync=True)
+    right = t.Unicode("fixed", help="the name of the kernel at the right").tag(sync=True)
+    parted = t.Int(None, allow_none=True, read_only=True, help="the click they part at").tag(
+        sync=True
+    )
+
+    _views = VIEWS
+    _keys = ("start", "end", "back", "step", "run", "stop", "part", "keys")
+    _public = (
+        *("position", "length", "left", "right", "program", "parted", "status", "running", "ended"),
+        *("views", "step", "back", "goto", "run", "run_to_difference", "load", "use_kernel"),
+        *("clicks", "debuggers", "pair", "code", "from_code", "snapshot", "diagram", "timeline"),
+        *("look_at", "draw", "png", "children", "controls", "part", "machines", "stops"),
+    )
 
     def __init__(
         self,
         program: Program | str | Path,
         left: str | Kernel = "v4.3",
         right: str | Kernel = "fixed",
+        *,
+        views: Collection[str] = FIRST,
         **options: Any,
     ) -> None:
-        self.pair = Pair(read_program(program), left, right, **options)
-        self.prefix = f"sl{uuid4().hex[:8]}-"
+        self._pair = Pair(read_program(program), left, right, **options)
+        self._prefix = f"sl{uuid4().hex[:8]}-"
         self._listing = Listing(self.pair.program)
         self._message = ""
+        self._explained: dict[str, str] = {}
         self._runs_both = Runner()
-        super().__init__(comparepage.skeleton(self.prefix), self._make_actions(), self._values())
-        self._runner.panels.add(self)
+        super().__init__(views)
+
+    def _make_row(self) -> tuple[ipywidgets.Widget, ...]:
+        maker = self._maker
+        self._choosers = {}
+        for side, debugger in zip(SIDES, self.debuggers, strict=True):
+            options, value, _ = controls.chosen_kernel(debugger.kernel, own=OwnKernel.of(debugger))
+            self._choosers[side] = maker.dropdown(side, f"kernel at the {side}", options, value)
+        names = ("start", "back", "step", "run", "part", "stop", "keys")
+        self._buttons = {name: maker.button(name) for name in names}
+        self._slider = maker.slider()
+        buttons = [self._buttons[name] for name in names]
+        return *self._choosers.values(), *buttons[:-1], self._slider, buttons[-1]
+
+    def _make_drawers(self) -> Drawers:
+        titles = {name: words for name, words in TITLES.items() if name not in self.views}
+        return Drawers(self, self._maker, titles, "stops" if "stops" in titles else "")
 
     def _make_actions(self) -> dict[str, Action]:
         return {
             "start": lambda _: self.goto(0),
+            "end": lambda _: self.goto(self.pair.length),
             "back": lambda _: self.back(),
             "step": lambda _: self.step(),
             "run": lambda _: self._start(None),
@@ -68,8 +117,45 @@ class CompareLab(PairDriving, GuestBoard):
             "right": lambda m: self.use_kernel("right", edits.value_of(m)),
             "event-left": lambda m: self.look_at(0, int(edits.value_of(m))),
             "event-right": lambda m: self.look_at(1, int(edits.value_of(m))),
-            "assemble": lambda m: self._assemble(edits.value_of(m)),
         }
+
+    @property
+    def _source(self) -> str:
+        return self.pair.program.source
+
+    @property
+    def machines(self) -> Part:
+        """Both step machines."""
+        return self.part("machines")
+
+    @property
+    def timeline(self) -> Part:
+        """The last click under both kernels. Called, it gives a figure: `both.timeline()`, `both.timeline(2)`."""
+        return self.part("timeline")
+
+    # --- traits --------------------------------------------------------------------------------------
+
+    @t.validate("left", "right")
+    def _check_kernel(self, proposal: Any) -> str:
+        wanted, side = str(proposal["value"]), proposal["trait"].name
+        if not self._showing:
+            self.use_kernel(side, one_of("kernel", wanted, list(kernels)))
+        return wanted
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in SIDES and isinstance(value, Kernel):
+            self.use_kernel(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _go_or_step(self, wanted: int) -> int:
+        def move() -> None:
+            self.pair.goto(min(wanted, self.pair.length))
+            self.pair.run_slice(min(wanted - self.clicks, MOST_KEPT))
+
+        if wanted != self.clicks:
+            self._moved(move)
+        return self.clicks
 
     @classmethod
     def from_code(cls, code: str, **options: Any) -> CompareLab:
@@ -91,7 +177,7 @@ class CompareLab(PairDriving, GuestBoard):
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Where the panel stands, as plain values."""
         sides = {
             name: {
@@ -131,8 +217,7 @@ class CompareLab(PairDriving, GuestBoard):
         events = debugger.events_of(self.clicks) if self._steps_now(debugger) else ()
         return StepFigure.of(events, debugger.state, debugger.hardware.get("spsr_el2.ss"))
 
-    def timeline(self, click: int | None = None) -> TimelineFigure:
-        """The last click, or another one, under both kernels."""
+    def _figure(self, click: int | None = None) -> TimelineFigure:
         click = self.clicks if click is None else click
         return TimelineFigure(tuple(self._timeline(debugger, click) for debugger in self.debuggers))
 
@@ -140,7 +225,9 @@ class CompareLab(PairDriving, GuestBoard):
         """Say all about one event of the last click: side 0 (left) or 1 (right), events counted from 0."""
         events = self.debuggers[side].events_of(self.clicks)
         words = wording.event_html(events[event], event + 1, len(events))
-        self.show({f"event-{SIDES[side]}": words})
+        self._explained = {SIDES[side]: words}
+        self._show()
+        self._explained = {}
 
     def _steps_now(self, debugger: Debugger) -> bool:
         return 0 < self.clicks <= debugger.position
@@ -158,37 +245,57 @@ class CompareLab(PairDriving, GuestBoard):
         where = f" They part at click {parted}." if parted is not None else ""
         return table.sentence + where
 
-    def _control_values(self, *, running: bool) -> Shown:
+    def _show(self) -> None:
+        """Show what has changed; everything that the page shows is asked for anew."""
+        if self._showing:
+            return
+        if self._listing.program is not self.pair.program:
+            self._listing = Listing(self.pair.program)
+            self._drawers.loaded(self._source)
+        with self._together():
+            self._tell_traits()
+            self._show_controls(running=self.running)
+            self._status_line.show({"status.text": self.status})
+            for part in self._open():
+                part.refresh()
+            if not self._message:
+                self._drawers.show_errors("")
+
+    def _tell_traits(self) -> None:
         pair = self.pair
-        shown = controls.values(pair.position, pair.length, ended=pair.ended, running=running)
+        with self._told():
+            self.set_trait("length", pair.length)
+            self.set_trait("position", pair.position)
+            self.set_trait("parted", pair.parted)
+            self.set_trait("program", self._source)
+            for side, debugger in zip(SIDES, self.debuggers, strict=True):
+                self.set_trait(side, debugger.kernel.name)
+            self.set_trait("running", self._runner.running)
+            self.set_trait("ended", pair.ended)
+            self.set_trait("status", self._status(self.stops()))
+
+    def _show_controls(self, *, running: bool) -> None:
+        pair = self.pair
+        off = controls.disabled(pair.position, ended=pair.ended, running=running)
         nothing_more = pair.ended and pair.parted is None
         here = pair.parted is not None and pair.position == pair.parted
-        off = running or nothing_more or here
-        return shown | {"do-part@aria-disabled": "true" if off else None}
+        off = {**off, "part": running or nothing_more or here}
+        with self._maker.quiet():
+            for side, debugger in zip(SIDES, self.debuggers, strict=True):
+                own = OwnKernel.of(debugger)
+                options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
+                controls.choose(self._choosers[side], options, value)
+                self._choosers[side].tooltip = summary
+            controls.place(self._slider, pair.position, pair.length, ended=pair.ended)
+            for name, button in self._buttons.items():
+                button.disabled = off.get(name, False)
 
-    def _values(self) -> Shown:
-        table, times = self.stops(), self.timeline()
-        width = max(len(line.columns) for line in times.timelines)
-        found = self.pair.difference() if self.clicks else None
-        values: Shown = {
-            **self._control_values(running=self.running),
-            "status.text": self._status(table),
-            "differing": comparepage.differing_html(found, table.titles),
-            "stops": table.html(),
-            "editor@value": self.pair.program.source,
-            "errors": "",
-            "code@value": self.code(),
-        }
-        for side, debugger, line in zip(SIDES, self.debuggers, times.timelines, strict=True):
-            title = debugger.kernel.title
-            values |= controls.kernel_values(debugger.kernel, side, own=OwnKernel.of(debugger))
-            values |= comparepage.machine_values(self.diagram(side), title, side, self.prefix)
-            values[f"time-{side}"] = timelinepage.html(
-                line, action=f"event-{side}", width=width, parting=times.parting
-            )
-            values[f"event-{side}"] = ""
-            values[f"title-{side}.text"] = title
-        return values
+    def _show_progress(self, words: str) -> None:
+        """While a run goes on: the status and the controls, and nothing else."""
+        with self._together():
+            self.set_trait("status", words)
+            self._status_line.show({"status.text": words})
+            self._show_controls(running=True)
 
     def __repr__(self) -> str:
         left, right = self.debuggers
@@ -201,7 +308,7 @@ class CompareLab(PairDriving, GuestBoard):
 
     def drawing(self) -> Drawing:
         """The panel as one picture: the stops, and the timelines of the last click below them."""
-        table, times = self.stops().drawing(), self.timeline().shortened()
+        table, times = self.stops().drawing(), self._figure().shortened()
         if not any(line.columns for line in times.timelines):
             return table
         below = times.drawing()

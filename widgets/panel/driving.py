@@ -14,12 +14,11 @@ from aarch64sim.debug import Debugger, Stop, Write
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
-from widgets.models.timeline import Timeline
-from widgets.page import arrivals, controls, ownkernel, wording
-from widgets.page.listing import Listing
+from widgets.page import arrivals, ownkernel, wording
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
 from widgets.panel.gdb import GdbDoor
+from widgets.panel.snapshot import Looking
 
 MOST_KEPT = 2000  # steps that are made again under another kernel
 
@@ -33,19 +32,17 @@ def read_program(program: Program | str | Path) -> Program | str:
     return program
 
 
-class Driving:
+class Driving(Looking):
     """Mixed into a panel that shows a debugger."""
 
-    debugger: Debugger
-    _listing: Listing
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
     _status: Callable[[], str]
-    last_timeline: Timeline
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
-    show: Callable[..., None]
+    running: bool  # a run is under way
+    _show_progress: Callable[[str], None]
     _show: Callable[[], None]
 
     @property
@@ -183,11 +180,6 @@ class Driving:
         """End a run or a play."""
         self._runner.stop()
 
-    @property
-    def running(self) -> bool:
-        """A run is under way."""
-        return self._runner.running
-
     def _start(self, pause: float, to: Destination | None = None) -> None:
         self._message = ""
         self._runner.start(self.debugger, pause=pause, to=to)
@@ -201,10 +193,7 @@ class Driving:
             return
         at, pc = self._runner.looking_at, debugger.registers["pc"]
         words = f"Running: {debugger.position} steps, PC {pc:#x}."
-        self.show(
-            {"status.text": words if at is None else f"Looking back: at step {at}."}
-            | controls.values(debugger.position, debugger.length, ended=False, running=True)
-        )
+        self._show_progress(words if at is None else f"Looking back: at step {at}.")
 
     def run_ended(self, message: str, to: Destination | None) -> None:
         """The run is over."""
@@ -222,7 +211,7 @@ class Driving:
 
     def use_kernel(self, kernel: str | Kernel) -> None:
         """The same number of steps under another kernel; breakpoints stay, and so does the learner's own kernel."""
-        own, wanted = self._own, 0 if self.running else self.debugger.position
+        own, wanted = self._own, 0 if self._runner.running else self.debugger.position
         if kernel == ownkernel.VALUE and own is not None:
             self._restart(lambda d: d.restart(own.kernel, patched=own.patched), wanted)
         else:
@@ -253,7 +242,7 @@ class Driving:
 
     def _moved(self, move: Callable[[], object]) -> Stop:
         self._message = ""
-        if not self.running:
+        if not self._runner.running:
             move()
         self._show_everywhere()
         return self.debugger.last

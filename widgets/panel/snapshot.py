@@ -11,7 +11,6 @@ from typing import Any
 from aarch64sim.debug import Debugger
 from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
-from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code
 from widgets.page.listing import Listing
@@ -20,10 +19,15 @@ from widgets.page.listing import Listing
 class Looking:
     """Mixed into a panel that has a debugger and its listing."""
 
-    debugger: Debugger
+    _debugger: Debugger
     _listing: Listing
 
-    def state(self) -> dict[str, Any]:
+    @property
+    def debugger(self) -> Debugger:
+        """What steps the guest."""
+        return self._debugger
+
+    def snapshot(self) -> dict[str, Any]:
         """Where the panel stands, as plain values."""
         debugger = self.debugger
         return {
@@ -59,12 +63,6 @@ class Looking:
             return StepFigure.of(events[: phase.index + 1], phase.event.after)
         hardware = self.debugger.hardware
         return StepFigure.of(events, self.debugger.state, hardware.get("spsr_el2.ss"))
-
-    def timeline(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
-        """The timeline of the last step, or of steps `first` to `last`."""
-        position = self.debugger.position
-        first = position if first is None else first
-        return TimelineFigure((self._timeline(first, position if last is None else last),))
 
     @property
     def last_timeline(self) -> Timeline:

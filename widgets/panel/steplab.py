@@ -1,6 +1,6 @@
 """StepLab: everything about one guest under one kernel, a step at a time.
 
-Invariant: the debugger holds the state; the panel is told after every move, and says only what the log says.
+Invariant: the debugger holds the state; traits, controls and parts are told after every move.
 """
 
 from __future__ import annotations
@@ -8,33 +8,70 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import ipywidgets
+import traitlets as t
+
+from aarch64sim.arch.step import StepState
 from aarch64sim.asm import AssemblyError, Program
-from aarch64sim.debug import Debugger
-from aarch64sim.kvm import Kernel
+from aarch64sim.debug import Debugger, Stop
+from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster
+from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
-from widgets.page import controls, edits, historyline, ownkernel, session_code, wording
+from widgets.page import edits, historyline, ownkernel, session_code, wording
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS
-from widgets.panel.driving import Driving, read_program
-from widgets.panel.guestboard import GuestBoard
-from widgets.panel.snapshot import Looking
-from widgets.panel.views import VIEWS, Shown, skeleton
+from widgets.panel import controls
+from widgets.panel.drawers import StepDrawers
+from widgets.panel.driving import MOST_KEPT, Driving, read_program
+from widgets.panel.face import one_of
+from widgets.panel.panel import Panel
+from widgets.panel.parts import Part, Shown
+from widgets.panel.views import FIRST, VIEWS
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
+TITLES = {
+    "registers": "Registers",
+    "bits": "Bits",
+    "memory": "Memory",
+    "console": "UART",
+    "log": "Events",
+    "points": "Run to",
+    "exits": "KVM_RUN",
+    "edit": "Edit",
+    "session": "Share",
+}
 
 
-class StepLab(Driving, Looking, GuestBoard):
+class StepLab(Driving, Panel):
     """A panel for one guest: `program` is a Program, source text or the path of a .s file, `kernel` a preset.
 
-    `step`, `back`, `goto`, `run`, `run_to` and `load` do what the controls do; `state` gives a dictionary of where it
-    stands, `code` a text from which `StepLab.from_code` makes the panel again. `views` are the sections to show;
-    further options are those of the Debugger.
+    It is an ipywidgets container, and its parts (`controls`, `program`, `machine`, `timeline`, `registers` ...) are
+    widgets that can stand anywhere. `position`, `kernel`, `program` and `views` can be observed, linked and set;
+    `length`, `pc`, `state`, `status`, `running` and `ended` observed. `step`, `back`, `goto`, `run`, `run_to` and
+    `load` do what the controls do. `views` are the parts to show unfolded; further options are those of the Debugger.
     """
+
+    kernel = t.Unicode("v4.3", help="the name of the kernel").tag(sync=True)
+    pc = t.Int(0, read_only=True, help="the guest's PC").tag(sync=True)
+    state = t.Unicode("inactive", read_only=True, help="of the step machine").tag(sync=True)
+
+    _views = VIEWS
+    _keys = (*controls.STEPPING, "end", "earlier", "later", "reverse", "keys")
+    _when_wide = ("registers",)
+    _public = (
+        *("position", "length", "kernel", "program", "pc", "state", "status", "running", "ended"),
+        *("views", "step", "back", "goto", "run", "run_to", "run_back", "last_write", "look_at"),
+        *("event", "moment", "load", "use_kernel", "serve_gdb", "code", "from_code", "snapshot"),
+        *("debugger", "diagram", "step_events", "draw", "png", "on_stop", "children", "controls"),
+        *("part", "machine", "timeline", "registers", "bits", "memory", "console", "exits"),
+        *("changes", "events"),
+    )
 
     def __init__(
         self,
@@ -42,27 +79,23 @@ class StepLab(Driving, Looking, GuestBoard):
         kernel: str | Kernel = "v4.3",
         *,
         debugger: Debugger | None = None,
-        views: Collection[str] = tuple(VIEWS),
+        views: Collection[str] = FIRST,
         **options: Any,
     ) -> None:
-        if unknown := [name for name in views if name not in VIEWS]:
-            raise ValueError(f"there is no view {unknown[0]!r}; there are {', '.join(VIEWS)}")
-        self.debugger = debugger or Debugger(read_program(program), kernel, **options)
-        self.views = tuple(views)
-        self.prefix = f"sl{id(self):x}-"
-        self.memory_address = 0x4000_4000
-        self.event_list = LogView()
+        self._debugger = debugger or Debugger(read_program(program), kernel, **options)
+        self._prefix = f"sl{uuid4().hex[:8]}-"
+        self._memory_address = 0x4000_4000
+        self._log = LogView()
         self._message = ""
         self._speed = "medium"
-        self._own = OwnKernel.of(self.debugger)
+        self._own = OwnKernel.of(self._debugger)
         self._wrote = None
-        self._listing = Listing(self.debugger.program)
+        self._listing = Listing(self._debugger.program)
         self._window: tuple[int, int] | None = None
         self._marked: set[str] = set()
-        self._made = False
-        super().__init__(skeleton(self), self._make_actions(), self._values())
-        self._made = True
-        self._runner.panels.add(self)
+        self._listeners: list[Callable[[Stop], object]] = []
+        self._last_told = -1, ""
+        super().__init__(views)
 
     def close(self) -> None:
         """Take the panel off the page. A run that only it shows ends; the debugger stays as it is."""
@@ -93,17 +126,141 @@ class StepLab(Driving, Looking, GuestBoard):
         lab._say(f"Taken up at step {at}, not {wanted.step}." if at != wanted.step else "")
         return lab
 
+    # --- parts ---------------------------------------------------------------------------------------
+
+    @property
+    def machine(self) -> Part:
+        """The software-step machine."""
+        return self.part("machine")
+
+    def _figure(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
+        first = self.debugger.position if first is None else first
+        return TimelineFigure((self._timeline(first, first if last is None else last),))
+
+    @property
+    def timeline(self) -> Part:
+        """The timeline of the last step. Called, it gives a figure: `lab.timeline()`, `lab.timeline(1, 3)`."""
+        return self.part("timeline")
+
+    @property
+    def registers(self) -> Part:
+        """All registers, as GET_ONE_REG shows them."""
+        return self.part("registers")
+
+    @property
+    def bits(self) -> Part:
+        """Registers bit by bit."""
+        return self.part("bits")
+
+    @property
+    def memory(self) -> Part:
+        """Memory, 64 bytes."""
+        return self.part("memory")
+
+    @property
+    def console(self) -> Part:
+        """What the UART has sent."""
+        return self.part("console")
+
+    @property
+    def exits(self) -> Part:
+        """The returns of KVM_RUN in the last step."""
+        return self.part("exits")
+
+    @property
+    def changes(self) -> Part:
+        """The two live SS bits, and the registers that have changed."""
+        return self.part("changes")
+
+    @property
+    def events(self) -> Part:
+        """The event log."""
+        return self.part("log")
+
+    def _make_row(self) -> tuple[ipywidgets.Widget, ...]:
+        maker = self._maker
+        options, value, _ = controls.chosen_kernel(self.debugger.kernel, own=self._own)
+        self._chooser = maker.dropdown("kernel", "kernel", options, value)
+        names = (*controls.STEPPING, "earlier", "later", "keys")
+        self._buttons = {name: maker.button(name) for name in names}
+        self._slider = maker.slider()
+        first, rest = names[: len(controls.STEPPING)], names[len(controls.STEPPING) :]
+        buttons = self._buttons
+        return (
+            self._chooser,
+            *(buttons[n] for n in first),
+            self._slider,
+            *(buttons[n] for n in rest),
+        )
+
+    def _make_drawers(self) -> StepDrawers:
+        titles = {name: words for name, words in TITLES.items() if name not in self.views}
+        return StepDrawers(self, self._maker, titles)
+
+    @property
+    def _source(self) -> str:
+        return self.debugger.program.source
+
+    # --- traits ---------------------------------------------------------------------------------------
+
+    @t.validate("kernel")
+    def _check_kernel(self, proposal: Any) -> str:
+        wanted = str(proposal["value"])
+        if self._showing:
+            return wanted
+        name = one_of("kernel", wanted, [*kernels, *([ownkernel.VALUE] if self._own else [])])
+        self.use_kernel(name)
+        return name
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "kernel" and isinstance(value, Kernel):
+            self.use_kernel(value)
+        else:
+            super().__setattr__(name, value)
+
+    def on_stop(self, callback: Callable[[Stop], object]) -> None:
+        """Call back with the Stop whenever the guest has stopped somewhere else."""
+        self._listeners.append(callback)
+
+    def _tell_traits(self) -> None:
+        debugger = self.debugger
+        with self._told():
+            self.set_trait("length", debugger.length)
+            self.set_trait("position", debugger.position)
+            self.set_trait("kernel", debugger.kernel.name)
+            self.set_trait("program", debugger.program.source)
+            self.set_trait("pc", debugger.last.pc)
+            self.set_trait("state", str(self._state_now))
+            self.set_trait("running", self._runner.running)
+            self.set_trait("ended", bool(debugger.ended))
+            self.set_trait("status", self._message or self._status())
+
+    @property
+    def _state_now(self) -> StepState:
+        """The state of the step machine at the moment that is looked at."""
+        phase = self.debugger.phase
+        return phase.event.after if phase else self.debugger.state
+
+    def _tell_listeners(self) -> None:
+        now = self.debugger.position, self.debugger.kernel.name
+        if now != self._last_told and not self._runner.running:
+            self._last_told = now
+            for listener in self._listeners:
+                listener(self.debugger.last)
+
+    # --- by hand -------------------------------------------------------------------------------------
+
     def _make_actions(self) -> dict[str, Action]:
         return {
             "start": lambda _: self.goto(0),
+            "end": lambda _: self.goto(self.debugger.length),
             "back": lambda _: self.back(),
             "step": lambda _: self.step(),
             "run": lambda _: self.start_run(),
             "play": lambda _: self.play(),
             "stop": lambda _: self.stop(),
-            "goto": lambda m: self._go(edits.value_of(m)),
+            "goto": lambda m: self.goto(edits.number(edits.value_of(m))),
             "kernel": lambda m: self.use_kernel(edits.value_of(m)),
-            "assemble": lambda m: self._assemble(edits.value_of(m)),
             "event": lambda m: self.look_at(int(edits.value_of(m))),
             "log": lambda m: self._go_to_event(edits.value_of(m)),
             "earlier": lambda _: self.event(-1),
@@ -120,16 +277,24 @@ class StepLab(Driving, Looking, GuestBoard):
             "address": lambda m: self._set_address(edits.value_of(m)),
         }
 
-    # --- by hand -------------------------------------------------------------------------------------
-
-    def _go(self, value: str) -> None:
-        self.goto(edits.number(value))
-
     def _go_to_event(self, value: str) -> None:
         step, _, event = value.partition(":")
         self.goto(int(step))
         if not self.running:
             self.look_at(int(event))
+
+    def _go_or_step(self, wanted: int) -> int:
+        debugger = self.debugger
+
+        def move() -> None:
+            debugger.goto(min(wanted, debugger.length))
+            most = min(wanted, debugger.length + MOST_KEPT)
+            while debugger.position < most and not debugger.ended:
+                debugger.step()
+
+        if wanted != debugger.position:
+            self._moved(move)
+        return debugger.position
 
     def _travel(self, verb: str, where: str) -> None:
         """What the field beside Go says."""
@@ -146,50 +311,72 @@ class StepLab(Driving, Looking, GuestBoard):
         self._say(act(self.debugger, text))
 
     def _set_address(self, text: str) -> None:
-        self.memory_address = edits.address(self.debugger, text)
+        self._memory_address = edits.address(self.debugger, text)
         self._say("")
 
     def _set_speed(self, value: str) -> None:
         self._speed = value if value in PLAY_SECONDS else "medium"
 
-    def _values(self) -> Shown:
+    # --- showing -------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Show what has changed; everything that the page shows is asked for anew."""
+        if self._showing:
+            return
         debugger = self.debugger
         if self._listing.program is not debugger.program:
             self._listing, self._window = Listing(debugger.program), None
+            self._drawers.loaded(debugger.program.source)
         self._own = OwnKernel.of(debugger) or self._own
-        ended, words = bool(debugger.ended), self._message
-        values: Shown = {
-            **controls.values(
-                debugger.position, debugger.length, ended=ended, running=self.running
-            ),
-            **historyline.values(debugger.marks, debugger.position, debugger.length),
-            **controls.kernel_values(debugger.kernel, patched=debugger.patched, own=self._own),
-            "points": wording.points_html(debugger.points, self._listing),
-            "status.text": words or self._status(),
-            "errors": "",
-        }
-        for name in self.views:
-            values |= VIEWS[name].values(self)
-        return values
+        with self._together():
+            self._tell_traits()
+            self._show_controls(running=self.running)
+            marks = historyline.values(debugger.marks, debugger.position, debugger.length)
+            self._status_line.show({"status.text": self.status} | marks)
+            for part in self._open():
+                part.refresh()
+            self._drawers.say(self._message)
+            if not self._message:
+                self._drawers.show_errors("")
+        self._tell_listeners()
+
+    def _show_controls(self, *, running: bool) -> None:
+        debugger = self.debugger
+        options, value, summary = controls.chosen_kernel(
+            debugger.kernel, patched=debugger.patched, own=self._own
+        )
+        position, length, ended = debugger.position, debugger.length, bool(debugger.ended)
+        with self._maker.quiet():
+            controls.choose(self._chooser, options, value)
+            self._chooser.tooltip = summary
+            controls.place(self._slider, position, length, ended=ended)
+            for name, off in controls.disabled(position, ended=ended, running=running).items():
+                self._buttons[name].disabled = off
+
+    def _show_progress(self, words: str) -> None:
+        """While a run goes on: the status and the controls, and nothing else."""
+        with self._together():
+            self.set_trait("status", words)
+            self._status_line.show({"status.text": words})
+            self._show_controls(running=True)
 
     def _status(self) -> str:
         if now := self.debugger.phase:
             return wording.phase(now)
         return wording.status(self.debugger.last, self._listing, self.last_timeline)
 
-    def listing_values(self) -> Shown:
+    def _listing_values(self) -> Shown:
         """The table when it is new, else only the rows that change."""
         values: Shown = {}
         debugger = self.debugger
         pc = debugger.phase_registers()["pc"] if debugger.phase else debugger.last.pc
         window = self._listing.window(pc)
         if window != self._window:
-            if self._made:
-                self.forget("row-")
-                self.forget("bp-")
+            if "program" in self._parts:
+                self._parts["program"].forget("row-")
+                self._parts["program"].forget("bp-")
             self._window, self._marked = window, set()
             values["listing"] = self._listing.html(*window)
-            values["editor@value"] = debugger.program.source
         marks = self._listing.marks(self.last_timeline, pc)
         for slot in {*marks, *self._marked}:
             values[f"{slot}@class"] = marks.get(slot)
@@ -199,10 +386,6 @@ class StepLab(Driving, Looking, GuestBoard):
             is_set = address in debugger.breakpoints
             values[f"bp-{address:x}@aria-pressed"] = "true" if is_set else "false"
         return values
-
-    def _show(self) -> None:
-        """Show what has changed; everything that the page shows is asked for anew."""
-        self.show(self._values())
 
     def __repr__(self) -> str:
         debugger = self.debugger

@@ -5,51 +5,24 @@ Invariant: a view needs no other; leaving one out leaves the others as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from widgets.figures.figure import html_table
-from widgets.page import controls, editor, logview, memory, registerfile, timelinepage, wording
+from widgets.figures.stepfigure import StepFigure
+from widgets.page import bits, logview, memory, registerfile, timelinepage, wording
+from widgets.panel.parts import Shown, View
 
 if TYPE_CHECKING:
     from widgets.panel.steplab import StepLab
 
-Shown = dict[str, str | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A name, a title, the HTML of the section, and what fills it."""
-
-    title: str
-    html: Callable[[StepLab], str]
-    values: Callable[[StepLab], Shown]
-
-
-def _field(action: str, label: str, words: str, hint: str) -> str:
-    """A text field with its button."""
-    return (
-        f'<p class="sl-field"><label>{label} <input type="text" data-field="{action}" placeholder="{hint}"'
-        f' data-enter="{action}" size="14"></label>'
-        f'<button type="button" class="sl-button" data-do="{action}" data-from="{action}">{words}</button></p>'
-    )
-
-
-def _details(title: str, content: str) -> str:
-    return f'<details class="sl-more"><summary>{title}</summary>{content}</details>'
-
 
 def _program_html(lab: StepLab) -> str:
-    return (
-        '<div class="sl-scroll" data-follow data-group data-slot="listing"></div>'
-        + editor.skeleton()
-    )
+    return '<div class="sl-scroll" data-follow data-group data-slot="listing"></div>'
 
 
 def _program(lab: StepLab) -> Shown:
-    return lab.listing_values()
+    return lab._listing_values()
 
 
 def _exits(lab: StepLab) -> Shown:
@@ -57,9 +30,7 @@ def _exits(lab: StepLab) -> Shown:
 
 
 def _console_html(lab: StepLab) -> str:
-    return '<pre data-slot="console" aria-label="what the UART has sent"></pre>' + _details(
-        "Input for the UART", _field("type", "text", "Send", "hello")
-    )
+    return '<pre data-slot="console" aria-label="what the UART has sent"></pre>'
 
 
 def _console(lab: StepLab) -> Shown:
@@ -69,7 +40,7 @@ def _console(lab: StepLab) -> Shown:
 def _machine_html(lab: StepLab) -> str:
     return (
         '<style data-slot="step-style"></style>'
-        f'<div class="sl-diagram">{lab.diagram().page_svg(lab.prefix)}</div>'
+        f'<div class="sl-diagram">{machine_svg(lab._prefix)}</div>'
         '<details class="sl-twin"><summary>The diagram in words</summary>'
         '<p data-slot="step-caption"></p><div data-slot="step-table"></div></details>'
     )
@@ -77,7 +48,7 @@ def _machine_html(lab: StepLab) -> str:
 
 def _machine(lab: StepLab) -> Shown:
     figure = lab.diagram()
-    style, texts = figure.page_changes(lab.prefix)
+    style, texts = figure.page_changes(lab._prefix)
     return {
         "step-style": style,
         "step-caption": escape(figure.sentence),
@@ -87,16 +58,14 @@ def _machine(lab: StepLab) -> Shown:
 
 
 def _registers_html(lab: StepLab) -> str:
-    return registerfile.skeleton() + _details(
-        "Change a register", _field("register", "register = value", "Set", "x1 = 0x10")
-    )
+    return registerfile.skeleton()
 
 
 def _registers(lab: StepLab) -> Shown:
     return registerfile.values(lab.debugger.phase_registers(), lab.debugger.changes)
 
 
-def _bits(lab: StepLab) -> Shown:
+def _bit_rows(lab: StepLab) -> Shown:
     debugger = lab.debugger
     return registerfile.bit_values(debugger.phase_registers(), debugger.changes, debugger.last.hsr)
 
@@ -111,23 +80,22 @@ def _event(lab: StepLab) -> Shown:
 
 
 def _log(lab: StepLab) -> Shown:
-    return lab.event_list.values(lab.debugger, lab.moment)
+    return lab._log.values(lab.debugger, lab.moment)
 
 
 def _memory_html(lab: StepLab) -> str:
-    return '<div data-slot="memory"></div>' + _field("address", "from", "Show", "0x40004000")
+    return '<div data-slot="memory"></div>'
 
 
 def _memory(lab: StepLab) -> Shown:
-    return {"memory": memory.html(lab.debugger, lab.memory_address, memory.written(lab.debugger))}
+    return {"memory": memory.html(lab.debugger, lab._memory_address, memory.written(lab.debugger))}
 
 
 def _session_html(lab: StepLab) -> str:
-    return _details(
-        "Session code",
+    return (
         '<p class="sl-note">Copy it, and take the session up again in another notebook:'
         ' <code>StepLab.from_code("...")</code></p>'
-        '<p><input type="text" class="sl-codefield" readonly data-slot="code" aria-label="session code"></p>',
+        '<p><input type="text" class="sl-codefield" readonly data-slot="code" aria-label="session code"></p>'
     )
 
 
@@ -135,8 +103,27 @@ def _session(lab: StepLab) -> Shown:
     return {"code@value": lab.code()}
 
 
-def _nothing(lab: StepLab) -> Shown:
-    return {}
+def _changes_html(lab: StepLab) -> str:
+    return '<p class="sl-changes"><span data-slot="ss"></span><span data-slot="changed"></span></p>'
+
+
+def _changes(lab: StepLab) -> Shown:
+    debugger = lab.debugger
+    now, before = debugger.phase_registers(), debugger.changes
+    changes = {n: (old, now.get(n, 0)) for n, (old, _) in before.items() if now.get(n, 0) != old}
+    return {
+        "ss": bits.html(bits.now(debugger)),
+        "changed": registerfile.changes_html(changes),
+    }
+
+
+def _points(lab: StepLab) -> Shown:
+    return {"points": wording.points_html(lab.debugger.points, lab._listing)}
+
+
+def machine_svg(prefix: str) -> str:
+    """The drawing of the step machine, unlit, with ids that begin with that prefix."""
+    return StepFigure().page_svg(prefix)
 
 
 VIEWS: dict[str, View] = {
@@ -150,33 +137,12 @@ VIEWS: dict[str, View] = {
     ),
     "event": View("", lambda lab: '<div class="sl-event" data-slot="event"></div>', _event),
     "log": View("Event log", lambda lab: logview.html(), _log),
-    "bits": View("Bit by bit", lambda lab: registerfile.bits_skeleton(), _bits),
+    "bits": View("Bit by bit", lambda lab: registerfile.bits_skeleton(), _bit_rows),
     "memory": View("Memory", _memory_html, _memory),
     "session": View("", _session_html, _session),
+    "changes": View("", _changes_html, _changes),
+    "points": View(
+        "Breakpoints and watchpoints", lambda lab: '<div data-slot="points"></div>', _points
+    ),
 }
-
-
-def _section(lab: StepLab, name: str) -> str:
-    if name not in lab.views:
-        return ""
-    view = VIEWS[name]
-    title = f"<h3>{view.title}</h3>" if view.title else ""
-    return f'<section class="sl-view sl-view-{name}">{title}{view.html(lab)}</section>'
-
-
-def skeleton(lab: StepLab) -> str:
-    """The page of a panel, in the order in which it is read and tabbed through."""
-
-    def get(*names: str) -> str:
-        return "".join(_section(lab, name) for name in names)
-
-    return (
-        '<div class="sl-panel" role="group" aria-label="a guest, a step at a time">'
-        f'<div class="sl-tools">{controls.kernel_chooser()}</div>'
-        f'<div class="sl-tools">{controls.buttons()}{controls.slider(f"{lab.prefix}marks")}{controls.speed()}</div>'
-        f'<div class="sl-tools">{controls.travel()}{controls.more_buttons()}<div data-slot="points"></div></div>'
-        '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
-        f'<div class="sl-columns sl-upper">{get("program")}<div>{get("exits", "console", "memory")}</div></div>'
-        f'<div class="sl-columns sl-lower">{get("machine", "registers")}</div>'
-        f"{get('timeline', 'event', 'log', 'bits', 'session')}</div>"
-    )
+FIRST = ("program", "machine", "changes", "timeline", "event")  # what a panel shows at first

@@ -1,13 +1,5 @@
-// One panel: HTML with named slots, filled by messages from the kernel, and controls that answer with messages.
-// Keys stay in the panel: JupyterLab's one-letter shortcuts edit cells, so they are switched off for what has the focus.
-
-const FOCUSABLE = "button, input, select, textarea, summary, a[href], [tabindex]";
-
-function guard(root) {
-  for (const element of root.querySelectorAll(FOCUSABLE)) {
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-}
+// A part of a page: HTML with named slots, filled by messages from the kernel, and controls that answer with messages.
+// A message may be for other widgets, too: this one hands it on, so that a move is one message.
 
 function findSlots(root) {
   const slots = new Map();
@@ -36,7 +28,6 @@ class View {
     this.model = model;
     this.root = root;
     root.innerHTML = model.get("skeleton");
-    guard(root);
     this.slots = findSlots(root);
     this.show(model.get("shown"));
     new ResizeObserver(() => { if (this.behind) this.follow(); }).observe(root);
@@ -76,12 +67,11 @@ class View {
         element.innerHTML = value;
         if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
         if (/data-slot|<button|<input|<summary|tabindex/.test(value)) {
-          guard(element);
           remade = true;
         }
       }
     }
-    if (remade) this.slots = findSlots(this.root);
+    if (remade) this.slots = new Map([...this.slots, ...findSlots(this.root)]);
     for (const [key, value] of entries) {
       if (key.startsWith("#")) {
         const text = this.root.querySelector(`#${CSS.escape(key.slice(1))} text`);
@@ -174,12 +164,8 @@ function connect(model, root) {
       else if (target.matches("input[data-set]")) send(target, { value: target.value });
       return;
     }
-    const button = root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-    if (button) {
-      event.preventDefault();
-      button.click();
-    }
   });
+  root.addEventListener("sl-key", (event) => model.send({ do: event.detail }));
 }
 
 // A group of buttons is one stop for Tab; the arrow keys move inside it.
@@ -197,12 +183,63 @@ function moveInGroup(event) {
   return true;
 }
 
+// Into another widget of the same panel, the ticks into the slider for instance, as soon as it is there.
+function place(root) {
+  const panel = root.closest(".sl-panel");
+  for (const element of root.querySelectorAll("[data-into]")) {
+    const place = panel?.querySelector(element.dataset.into);
+    if (place && !place.querySelector(":scope > [data-into]")) place.append(element);
+  }
+  for (const element of panel?.querySelectorAll("[data-labels]") ?? []) {
+    for (const [selector, label] of Object.entries(JSON.parse(element.dataset.labels))) {
+      panel.querySelector(selector)?.setAttribute("aria-label", label);
+    }
+  }
+}
+
+const WIDE = 1150; // pixels of a panel that has room for one more column
+
+// The status line tells the kernel whether its panel is wide: what has no room is not computed.
+function watchWidth(model, panel, root) {
+  if (!panel || panel.watched || !root.querySelector("[data-keys]")) return;
+  panel.watched = true;
+  let was = false;
+  new ResizeObserver(() => {
+    const is = panel.clientWidth >= WIDE;
+    if (is !== was && panel.clientWidth) model.send({ do: "wide", value: is });
+    if (panel.clientWidth) was = is;
+  }).observe(panel);
+}
+
+function handOn(manager, { shows, states }) {
+  for (const [id, show] of Object.entries(shows ?? {})) {
+    manager.get_model(id).then((other) => other.trigger("msg:custom", { show }, []));
+  }
+  for (const [id, state] of Object.entries(states ?? {})) {
+    manager.get_model(id).then((other) => setState(other, state));
+  }
+}
+
+// A slider must never be told a value that is beyond its end: it would answer with another one.
+function setState(other, { max, value, ...rest }) {
+  const grows = max >= other.get("max");
+  if (max !== undefined && value !== undefined) other.set_state(grows ? { max } : { value });
+  const known = (name, what) => (what === undefined ? {} : { [name]: what });
+  other.set_state({ ...known("max", max), ...known("value", value), ...rest });
+}
+
 export default {
-  initialize({ model }) {
+  async initialize({ model }) {
     model.on("msg:custom", (message) => {
+      globalThis.aarch64StepLabs?.heard?.(model.get("guard"));
       // In place: a change event would make every view show everything again.
       if (message.show) Object.assign(model.get("shown"), message.show);
+      if (message.shows || message.states) handOn(model.widget_manager, message);
     });
+    // anywidget gives a model up after two seconds, and drops what the kernel says then: a slow machine needs longer.
+    const real = await model.widget_manager?.get_model?.(model.get("me"));
+    const stock = real && Object.getPrototypeOf(Object.getPrototypeOf(real))._handle_comm_msg;
+    if (real?.comm && stock) real.comm.on_msg(stock.bind(real));
     model.send({ do: "ready" });
   },
   render({ model, el }) {
@@ -211,6 +248,14 @@ export default {
     el.append(root);
     const view = new View(model, root);
     connect(model, root);
+    for (const wait of [0, 50, 250, 1000]) {
+      setTimeout(() => {
+        if (!root.isConnected) return;
+        watchWidth(model, root.closest(".sl-panel.jupyter-widgets"), root);
+        if (!el.closest(".sl-guard")) el.classList.add("sl-guard", `sl-of-${model.get("guard")}`);
+        place(root);
+      }, wait);
+    }
     const onMessage = (message) => {
       if (message.show) view.showSoon(message.show);
       if (message.ask) model.send({ do: "here" });

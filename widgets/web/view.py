@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from html import escape
 
 from aarch64sim.debug import Debugger
-from aarch64sim.kvm import Kernel
 from widgets.figures.figure import html_table
 from widgets.figures.stepfigure import StepFigure
 from widgets.models.timeline import Timeline, timeline
@@ -80,19 +79,23 @@ BUTTONS = (
 )
 
 
-def skeleton(kernels: Sequence[Kernel], name: str, start: str) -> str:
-    """The page of a panel, in the order in which it is read and tabbed through; `name` tells panels apart."""
+def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together: str = "") -> str:
+    """The page of a panel, in the order in which it is read and tabbed through.
+
+    `kernels` are names and titles; `name` tells panels apart; those with the same `together` step together.
+    """
     buttons = "".join(
         f'<button type="button" class="sl-button{" sl-primary" if do == "step" else ""}" data-do="{do}"'
         f' data-key="{key}" aria-keyshortcuts="{key}" title="{what} (key {key})">{words}</button>'
         for do, words, key, what in BUTTONS
     )
     options = "".join(
-        f'<option value="{escape(k.name)}"{" selected" if k.name == start else ""}>{escape(k.title)}</option>'
-        for k in kernels
+        f'<option value="{escape(each)}"{" selected" if each == start else ""}>{escape(title)}</option>'
+        for each, title in kernels
     )
     return (
-        f'<section class="sl-board web-panel" data-panel="{escape(name)}" aria-label="a guest, a step at a time">'
+        f'<section class="sl-board web-panel" data-panel="{escape(name)}" data-together="{together}"'
+        ' aria-label="a guest, a step at a time">'
         f'<div class="sl-panel" role="group" aria-label="controls and views"><div class="sl-tools">'
         f'<div class="sl-buttons" role="group" aria-label="stepping">{buttons}</div>'
         '<label class="sl-history"><span class="sl-position" data-slot="position"></span>'

@@ -6,7 +6,6 @@ instruction and returns the next PC, or raises the guest's exception with no reg
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from aarch64sim.arch.execute import (
@@ -20,10 +19,7 @@ from aarch64sim.arch.execute import (
     memory_structure,
     system,
 )
-from aarch64sim.arch.pattern import Fields
-from aarch64sim.arch.state import CpuState, Op
-
-Binder = Callable[[CpuState, Fields, int], Op]
+from aarch64sim.arch.execute.common import Binder
 
 _MODULES = (
     data_immediate,

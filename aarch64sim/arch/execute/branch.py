@@ -9,13 +9,11 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from aarch64sim.arch import entry, requested
-from aarch64sim.arch.execute.common import following
+from aarch64sim.arch.execute.common import Binder, following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, source
 from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import mask_of, sign_extend
-
-Binder = Callable[[CpuState, Fields, int], Op]
 
 LR = 30
 
@@ -24,6 +22,7 @@ def _target(f: Fields, pc: int, bits: int) -> int:
     return (pc + 4 * sign_extend(f.imm, bits)) & MASK64
 
 
+@plain
 def branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """B, BL."""
     r, target, next_pc = cpu.r, _target(f, pc, 26), following(pc)
@@ -35,6 +34,7 @@ def branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     return op_link if f.L else lambda: target
 
 
+@plain
 def branch_conditional(cpu: CpuState, f: Fields, pc: int) -> Op:
     """B.cond: the odd conditions are the even ones with the two ways exchanged; AL and NV are both always."""
     p, target, next_pc = cpu.pstate, _target(f, pc, 19), following(pc)
@@ -51,6 +51,7 @@ def branch_conditional(cpu: CpuState, f: Fields, pc: int) -> Op:
     )[f.cond >> 1]
 
 
+@plain
 def compare_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CBZ, CBNZ."""
     r, t, mask = cpu.r, source(f.Rt), mask_of(f.sf)
@@ -59,6 +60,7 @@ def compare_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     return lambda: nonzero if r[t] & mask else zero
 
 
+@plain
 def test_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     """TBZ, TBNZ."""
     r, t, bit = cpu.r, source(f.Rt), 1 << f.bit
@@ -67,6 +69,7 @@ def test_and_branch(cpu: CpuState, f: Fields, pc: int) -> Op:
     return lambda: one if r[t] & bit else zero
 
 
+@plain
 def branch_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """BR, BLR, RET."""
     r, n, next_pc = cpu.r, source(f.Rn), following(pc)

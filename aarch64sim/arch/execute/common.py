@@ -5,9 +5,25 @@ Invariant: a wrapped operation runs only when nothing trapped, so nothing has ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, SP
 from aarch64sim.arch.requested import check_fp, check_sp_alignment
 from aarch64sim.arch.state import CpuState, Op
+
+Binder = Callable[[CpuState, Fields, int], Op]
+"""What a row names: makes the operation for the CPU, the fields of the word, and its address."""
+PLAIN: set[Binder] = set()
+
+
+def plain(binder: Binder) -> Binder:
+    """Marks a binder whose instructions do no more than change registers, flags and memory, and the PC, or fault.
+
+    After such an instruction nothing about stepping, interrupts, traps or reservations can be different.
+    """
+    PLAIN.add(binder)
+    return binder
 
 
 def following(pc: int) -> int:

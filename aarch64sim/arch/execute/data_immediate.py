@@ -6,7 +6,7 @@ Invariant: binders turn every immediate into the number that the operation adds,
 from __future__ import annotations
 
 from aarch64sim.arch.execute.arithmetic import add_constant, adds_operand
-from aarch64sim.arch.execute.common import following
+from aarch64sim.arch.execute.common import following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, destination, source
 from aarch64sim.arch.state import CpuState, Op
@@ -23,30 +23,35 @@ def _set_constant(cpu: CpuState, d: int, value: int, pc: int) -> Op:
     return op
 
 
+@plain
 def address(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADR."""
     offset = sign_extend(f.imm << 2 | f.immlo, 21)
     return _set_constant(cpu, destination(f.Rd), (pc + offset) & MASK64, pc)
 
 
+@plain
 def address_of_page(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADRP."""
     offset = sign_extend(f.imm << 2 | f.immlo, 21) << 12
     return _set_constant(cpu, destination(f.Rd), ((pc & ~0xFFF) + offset) & MASK64, pc)
 
 
+@plain
 def add_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (immediate): 31 is the stack pointer in both places."""
     value = f.imm << 12 * f.shift
     return add_constant(cpu, f.Rd, f.Rn, -value if f.op else value, f.sf, pc)
 
 
+@plain
 def adds_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (immediate), so also CMN and CMP."""
     value = f.imm << 12 * f.shift
     return adds_operand(cpu, destination(f.Rd), f.Rn, lambda: value, f.op, f.sf, pc)
 
 
+@plain
 def logical_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """AND, ORR, EOR (bitmask immediate): 31 is the stack pointer as destination."""
     r, d, n, next_pc = cpu.r, f.Rd, source(f.Rn), following(pc)
@@ -67,6 +72,7 @@ def logical_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     return (op_and, op_orr, op_eor)[f.op]
 
 
+@plain
 def ands_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ANDS (bitmask immediate), so also TST."""
     r, p, d, n, next_pc = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), following(pc)
@@ -80,6 +86,7 @@ def ands_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     return op
 
 
+@plain
 def move_wide(cpu: CpuState, f: Fields, pc: int) -> Op:
     """MOVN, MOVZ, MOVK."""
     r, d, next_pc = cpu.r, destination(f.Rd), following(pc)
@@ -95,6 +102,7 @@ def move_wide(cpu: CpuState, f: Fields, pc: int) -> Op:
     return op_keep
 
 
+@plain
 def bitfield(cpu: CpuState, f: Fields, pc: int) -> Op:
     """SBFM, BFM, UBFM: a field of Rn is moved down to bit 0 (imms >= immr) or up from it."""
     r, d, n, next_pc = cpu.r, destination(f.Rd), source(f.Rn), following(pc)
@@ -119,6 +127,7 @@ def bitfield(cpu: CpuState, f: Fields, pc: int) -> Op:
     return (op_signed, op_insert, op_unsigned)[f.op]
 
 
+@plain
 def extract(cpu: CpuState, f: Fields, pc: int) -> Op:
     """EXTR, so also ROR (immediate)."""
     r, d, n, m, next_pc = cpu.r, destination(f.Rd), source(f.Rn), source(f.Rm), following(pc)

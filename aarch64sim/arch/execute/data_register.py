@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from aarch64sim.arch.execute import arithmetic
 from aarch64sim.arch.execute.arithmetic import Operand, flag_setter
-from aarch64sim.arch.execute.common import following
+from aarch64sim.arch.execute.common import following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import destination, source
 from aarch64sim.arch.state import CpuState, Op
@@ -38,6 +38,7 @@ def _extended(cpu: CpuState, f: Fields) -> Operand:
     return lambda: extend_register(r[m], option, amount) & mask
 
 
+@plain
 def add_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (shifted register)."""
     d, n = destination(f.Rd), source(f.Rn)
@@ -46,22 +47,26 @@ def add_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     return arithmetic.add_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
+@plain
 def adds_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (shifted register), so also CMN, CMP, NEGS."""
     d, n = destination(f.Rd), source(f.Rn)
     return arithmetic.adds_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
+@plain
 def add_extended(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (extended register): 31 is the stack pointer as Rd and Rn."""
     return arithmetic.add_operand(cpu, f.Rd, f.Rn, _extended(cpu, f), f.op, f.sf, pc)
 
 
+@plain
 def adds_extended(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADDS, SUBS (extended register): 31 is the stack pointer as Rn."""
     return arithmetic.adds_operand(cpu, destination(f.Rd), f.Rn, _extended(cpu, f), f.op, f.sf, pc)
 
 
+@plain
 def logical_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """AND, BIC, ORR, ORN, EOR, EON, ANDS, BICS (shifted register), so also MOV, MVN, TST."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
@@ -102,6 +107,7 @@ def logical_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     return (op_and, op_orr, op_eor, op_ands)[f.op]
 
 
+@plain
 def add_carry(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADC, ADCS, SBC, SBCS."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
@@ -137,18 +143,21 @@ def _compare(cpu: CpuState, f: Fields, pc: int, operand: Operand) -> Op:
     return op
 
 
+@plain
 def compare_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CCMN, CCMP (register)."""
     r, m, mask = cpu.r, source(f.Rm), mask_of(f.sf)
     return _compare(cpu, f, pc, lambda: r[m] & mask)
 
 
+@plain
 def compare_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CCMN, CCMP (immediate)."""
     value = f.imm
     return _compare(cpu, f, pc, lambda: value)
 
 
+@plain
 def conditional_select(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CSEL, CSINC, CSINV, CSNEG, so also CSET and similar."""
     r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)

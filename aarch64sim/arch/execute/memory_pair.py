@@ -6,7 +6,7 @@ UNPREDICTABLE) the first value stays; a base that is also loaded keeps its writt
 
 from __future__ import annotations
 
-from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
+from aarch64sim.arch.execute.common import following, plain, with_fp_check, with_sp_check
 from aarch64sim.arch.execute.transfer import reader, writer
 from aarch64sim.arch.pattern import POST, PRE, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
@@ -14,6 +14,7 @@ from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import sign_extend
 
 
+@plain
 def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDP, STP, LDPSW, LDNP, STNP, with general or SIMD&FP registers; an abort has no valid syndrome."""
     r, n, size, next_pc = cpu.r, f.Rn, 1 << f.size, following(pc)

@@ -8,7 +8,7 @@ new address in it and a store stores the old one.
 from __future__ import annotations
 
 from aarch64sim.arch import syndrome
-from aarch64sim.arch.execute.common import following, with_fp_check, with_sp_check
+from aarch64sim.arch.execute.common import following, plain, with_fp_check, with_sp_check
 from aarch64sim.arch.execute.transfer import Reader, Writer, reader, writer
 from aarch64sim.arch.pattern import POST, PRE, UNPRIVILEGED, Fields
 from aarch64sim.arch.registers import MASK64, destination, source
@@ -24,11 +24,13 @@ def _iss(f: Fields) -> int:
     return syndrome.access(1 << f.size, f.Rt, sign_extend=bool(f.sign), sixty_four=bool(wide))
 
 
+@plain
 def load_store_scaled(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, STR and similar with an unsigned offset in units of the access size."""
     return _at_offset(cpu, f, pc, f.imm << f.size)
 
 
+@plain
 def load_store(cpu: CpuState, f: Fields, pc: int) -> Op:
     """The same with a signed 9-bit byte offset: LDUR, post- and pre-index, LDTR."""
     return _at_offset(cpu, f, pc, sign_extend(f.imm, 9))
@@ -74,6 +76,7 @@ def _checked(cpu: CpuState, f: Fields, op: Op) -> Op:
     return with_fp_check(cpu, op) if f.simd else op
 
 
+@plain
 def load_store_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, STR and similar at base + index register, extended and scaled."""
     r, n, m, option, next_pc = cpu.r, f.Rn, source(f.Rm), f.option, following(pc)
@@ -91,6 +94,7 @@ def load_store_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     return _checked(cpu, f, op_load if f.L else op_store)
 
 
+@plain
 def load_literal(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDR, LDRSW (literal)."""
     a, next_pc = (pc + 4 * sign_extend(f.imm, 19)) & MASK64, following(pc)
@@ -115,6 +119,7 @@ def _ordered(f: Fields) -> int:
     return syndrome.access(1 << f.size, f.Rt, sixty_four=wide, acquire_release=True)
 
 
+@plain
 def load_acquire(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDAR, LDLAR, LDAPR: the address must be naturally aligned."""
     r, n, t, next_pc = cpu.r, f.Rn, destination(f.Rt), following(pc)
@@ -127,6 +132,7 @@ def load_acquire(cpu: CpuState, f: Fields, pc: int) -> Op:
     return with_sp_check(cpu, n, op)
 
 
+@plain
 def store_release(cpu: CpuState, f: Fields, pc: int) -> Op:
     """STLR, STLLR: the address must be naturally aligned."""
     r, n, t, next_pc = cpu.r, f.Rn, source(f.Rt), following(pc)

@@ -68,8 +68,6 @@ def warming(cpu: CpuState, pc: int, op: Op) -> Op:
 def keep(cpu: CpuState, pc: int) -> None:
     """Make the block that begins at `pc`, if there is one, and keep it until its code changes."""
     block = cpu.blocks[pc] = build(cpu, pc)
-    if block is not None:
-        for page in block.pages:
-            cpu.blocks_of_page.setdefault(page, set()).add(pc)
-        for inside in block.covers:
-            cpu.heat[inside] = 0  # it was executed as part of what is a block now
+    for inside in block.covers if block else (pc,):
+        cpu.blocks_at.setdefault(inside, set()).add(pc)
+        cpu.heat[inside] = 0  # it was executed as part of what is a block now

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
@@ -24,7 +23,6 @@ from aarch64sim.arch.hot.item import (
     Item,
     Recipe,
     flag,
-    item_at,
     targets,
     trace,
 )
@@ -32,13 +30,13 @@ from aarch64sim.arch.hot.nodes import (
     Statements,
     assign,
     constant,
+    each,
     is_register,
     name,
     names_in,
     rewritten,
 )
 from aarch64sim.arch.hot.source import FLAGS, SHARED, Unsupported, objects_of
-from aarch64sim.arch.memory import PAGE_BITS
 from aarch64sim.arch.state import CpuState, Op
 
 _SINCE_HEAD: Recipe = {}
@@ -62,11 +60,6 @@ class Block:
     ]  # the flags that are not in PSTATE yet when an instruction begins
     at_head: Recipe | None  # and when the loop begins again
 
-    @property
-    def pages(self) -> frozenset[int]:
-        """The numbers of the pages that its code is in."""
-        return frozenset(pc >> PAGE_BITS for pc in self.covers)
-
     def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]:
         """Put everything where it belongs after an exception: PC of its instruction, and what is left of the count."""
         at = line - _FIRST_LINE
@@ -88,8 +81,17 @@ def build(cpu: CpuState, head: int) -> Block | None:
     items, after = trace(cpu, head)
     if not items or (len(items) == 1 and after is not None):
         return None
-    made = _made(tuple((item.pc, item.word) for item in items), after, cpu.features)
+    key = tuple((item.pc, item.word) for item in items), after, cpu.features
+    made = _MADE.get(key)
+    if made is None:
+        if len(_MADE) > MOST_KEPT:
+            _MADE.clear()
+        made = _MADE[key] = _Writer(items, after).block()
     return replace(made, run=FunctionType(made.code, _names(cpu)))
+
+
+# Blocks without the objects of any CPU, by their addresses and words, where they go on, and the CPU's features.
+_MADE: dict[tuple[tuple[tuple[int, int], ...], int | None, frozenset[str]], Block] = {}
 
 
 def single(cpu: CpuState, pc: int) -> Op:
@@ -98,7 +100,7 @@ def single(cpu: CpuState, pc: int) -> Op:
     if key not in _SINGLES:
         inliner = Inliner(cpu, in_locals=False)
         try:
-            code = _compiled("op", [], inliner.statements(cpu.manual[pc]))
+            code = _compiled("op", [], _on_line(1, inliner.statements(cpu.manual[pc])))
         except Unsupported:
             code = None
         if len(_SINGLES) >= MOST_KEPT:
@@ -117,18 +119,11 @@ def _names(cpu: CpuState) -> dict[str, object]:
     if not names:
         names.update(objects_of(cpu))
     if len(names) != len(SHARED) + len(objects_of(cpu)):
-        names.update({text: value for value, text in SHARED.items()})
+        names.update({text: value for value, text in list(SHARED.items())})
     return names
 
 
 _FIRST_LINE = 2
-
-
-@lru_cache(maxsize=1 << 12)
-def _made(words: tuple[tuple[int, int], ...], after: int | None, features: frozenset[str]) -> Block:
-    """The block of these instructions, without the objects of any CPU."""
-    items = [item_at(pc, word, features) for pc, word in words]
-    return _Writer([item for item in items if item], after).block()
 
 
 def _guard(recipe: Recipe) -> str:
@@ -174,7 +169,7 @@ class _Writer:
             done = len(self.items)
             leave = self._leave(self.ends[-1], constant(self.after), done)
             body += _on_line(done + _FIRST_LINE, leave)
-        nodes = [n for s in body for n in ast.walk(s) if is_register(n)]
+        nodes = [n for s in body for n in each(s) if is_register(n)]
         used = sorted({int(n.id[1:]) for n in nodes if isinstance(n, ast.Name)})
         stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         written = tuple(n for n in used if f"x{n}" in stored)
@@ -185,8 +180,10 @@ class _Writer:
             *(assign(_element(n, store=True), name(f"x{n}")) for n in written),
             ast.Return(ast.Tuple([name("pc"), name("left")], ast.Load())),
         ]
-        loop = ast.While(constant(True), body, [], lineno=1, col_offset=0)
-        code = _compiled("block", ["left"], [*begin, loop, *finish])
+        _on_line(1, begin)
+        _on_line(1, finish)
+        loop = ast.While(_placed(constant(True)), body, [])
+        code = _compiled("block", ["left"], [*begin, _placed(loop), *finish])
         covers = tuple(item.pc for item in self.items)
         run = FunctionType(code, {})
         return Block(run, len(covers), code, covers, written, tuple(self.pending), self.at_head)
@@ -268,16 +265,22 @@ def _element(n: int, *, store: bool = False) -> ast.Subscript:
 def _on_line(line: int, statements: Statements) -> Statements:
     """The statements, all of them on one line, so that an exception tells where it came from."""
     for statement in statements:
-        for node in ast.walk(statement):
-            node.lineno = node.end_lineno = line  # type: ignore[attr-defined]
-            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
+        for node in each(statement):
+            _placed(node, line)
     return statements
+
+
+def _placed(node: Any, line: int = 1) -> Any:
+    node.lineno = node.end_lineno = line
+    node.col_offset = node.end_col_offset = 0
+    return node
 
 
 def _compiled(title: str, parameters: list[str], body: Statements) -> CodeType:
     """The code of a function of these statements; what it does not define are objects that get known later."""
-    arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
-    definition = ast.FunctionDef(title, arguments, body, [], lineno=1, col_offset=0)
-    module = ast.fix_missing_locations(ast.Module([definition], []))
-    code = compile(module, f"<{title}>", "exec")
+    arguments = [_placed(ast.arg(p)) for p in parameters]
+    taken = ast.arguments([], arguments, None, [], [], None, [])
+    definition = _placed(ast.FunctionDef(title, taken, body, []))
+    definition.type_params = []  # from Python 3.12
+    code = compile(ast.Module([definition], []), f"<{title}>", "exec")
     return next(c for c in code.co_consts if isinstance(c, CodeType))

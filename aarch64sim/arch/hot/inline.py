@@ -27,6 +27,7 @@ from aarch64sim.arch.hot.nodes import (
 )
 from aarch64sim.arch.hot.source import (
     FLAGS,
+    NUMBERS,
     SHARED,
     Known,
     Scope,
@@ -101,7 +102,7 @@ class Inliner:
             self._names[id(value.value)] = found
             self.objects[found] = value.value
         if found is None:
-            found = SHARED.setdefault(value.value, f"o{len(SHARED)}")
+            found = SHARED.setdefault(value.value, f"o{next(NUMBERS)}")
         return name(found)
 
     # --- statements ---

@@ -13,6 +13,7 @@ from aarch64sim.arch.hot.inline import Inliner
 from aarch64sim.arch.hot.nodes import (
     Statements,
     assign,
+    each,
     is_register,
     name,
     names_in,
@@ -45,6 +46,8 @@ _KEPT: dict[tuple[int, int, frozenset[str]], Item | None] = {}
 
 def trace(cpu: CpuState, head: int) -> tuple[list[Item], int | None]:
     """The instructions from `head` on, as far as they ran before, and where it goes on (None: the last one says)."""
+    if len(_KEPT) > MOST_KEPT:
+        _KEPT.clear()
     items: list[Item] = []
     seen: set[int] = set()
     pc = head
@@ -72,11 +75,6 @@ def _item_of(cpu: CpuState, pc: int) -> Item | None:
             item = None
         _KEPT[key] = None if inliner.private else item
     return _KEPT[key]
-
-
-def item_at(pc: int, word: int, features: frozenset[str]) -> Item | None:
-    """The item that a trace has met."""
-    return _KEPT[pc, word, features]
 
 
 def _following(cpu: CpuState, end: ast.expr, head: int, seen: set[int]) -> int | None:
@@ -112,10 +110,10 @@ def _item(pc: int, word: int, statements: Statements) -> Item:
     *body, last = statements
     if not isinstance(last, ast.Return) or last.value is None:
         raise Unsupported("no return at the end")
-    if any(isinstance(n, ast.Return) for s in body for n in ast.walk(s)):
+    if any(isinstance(n, ast.Return) for s in body for n in each(s)):
         raise Unsupported("a return in the middle")
     item = Item(pc, word, body, last.value)
-    nodes = [n for s in [*body, ast.Expr(last.value)] for n in ast.walk(s)]
+    nodes = [n for s in [*body, ast.Expr(last.value)] for n in each(s)]
     item.reads = any(
         _is_flag(n) and isinstance(n.ctx, ast.Load) for n in nodes if isinstance(n, ast.Name)
     )
@@ -148,7 +146,7 @@ def _take_out_flags(item: Item, count: int) -> None:
     if (
         len(recipe) != len(FLAGS)
         or count != len(FLAGS)
-        or any(_is_flag(n) for v in recipe.values() for n in ast.walk(v))
+        or any(_is_flag(n) for v in recipe.values() for n in each(v))
     ):
         item.eager = True
         return
@@ -173,7 +171,7 @@ def _sink(body: Statements, recipe: Recipe, end: ast.expr, tag: str) -> tuple[St
                     recipe = {f: _substitute(e, {target: value}) for f, e in recipe.items()}
                     continue
         kept.insert(0, statement)
-    registers = sorted({n.id for e in recipe.values() for n in ast.walk(e) if is_register(n)})  # type: ignore[attr-defined]
+    registers = sorted({n.id for e in recipe.values() for n in each(e) if is_register(n)})  # type: ignore[attr-defined]
     copies: Statements = []
     for register in registers:
         captured[register] = name(f"{tag}_{register}")
@@ -187,7 +185,7 @@ def _is_pure(node: ast.expr) -> bool:
     return all(
         isinstance(n, ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.IfExp | ast.Compare | ast.BoolOp
                    | ast.operator | ast.unaryop | ast.cmpop | ast.boolop | ast.expr_context)
-        for n in ast.walk(node)
+        for n in each(node)
     )  # fmt: skip
 
 

@@ -49,9 +49,23 @@ def is_register(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id[0] == "x" and node.id[1:].isdigit()
 
 
+def each(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all that is in it, as `ast.walk`, but faster."""
+    rest = [node]
+    while rest:
+        current = rest.pop()
+        yield current
+        for key in current._fields:
+            value = getattr(current, key, None)
+            if isinstance(value, ast.AST):
+                rest.append(value)
+            elif isinstance(value, list):
+                rest += [v for v in value if isinstance(v, ast.AST)]
+
+
 def names_in(node: ast.AST) -> Iterator[str]:
     """The variables that a node reads or writes."""
-    return (n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    return (n.id for n in each(node) if isinstance(n, ast.Name))
 
 
 def rewritten(node: Any, change: Callable[[ast.Name], ast.expr | None]) -> Any:

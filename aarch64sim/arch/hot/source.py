@@ -6,6 +6,7 @@ Invariant: a function is found by its place alone, so what is put in line is wha
 from __future__ import annotations
 
 import ast
+import itertools
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -39,9 +40,18 @@ def objects_of(cpu: CpuState) -> dict[str, Any]:
     }  # fmt: skip
 
 
+Definition = ast.FunctionDef | ast.Lambda
+
+
 @cache
-def _module(filename: str) -> ast.Module:
-    return ast.parse(Path(filename).read_text(encoding="utf-8"))
+def _definitions(filename: str) -> dict[tuple[str, int], list[Definition]]:
+    """All functions of a file by name and line."""
+    found: dict[tuple[str, int], list[Definition]] = {}
+    for node in ast.walk(ast.parse(Path(filename).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            title = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
+            found.setdefault((title, node.lineno), []).append(node)
+    return found
 
 
 @cache
@@ -59,35 +69,38 @@ def _codes(filename: str) -> frozenset[CodeType]:
 
 
 @cache
-def source_of(code: CodeType) -> ast.FunctionDef | ast.Lambda:
+def source_of(code: CodeType) -> Definition:
     """The definition of a function, found by its place in its file; Unsupported if that has changed or is gone."""
     try:
         if code not in _codes(code.co_filename):
             raise Unsupported(code.co_name)
     except OSError as error:
         raise Unsupported(code.co_name) from error
-    places = [(p[0], p[2]) for p in code.co_positions() if p[0] is not None and p[2] is not None]
-    found = [n for n in ast.walk(_module(code.co_filename)) if _is_of(n, code, max(places))]
+    found = _definitions(code.co_filename).get((code.co_name, code.co_firstlineno), [])
+    if len(found) > 1:  # lambdas on one line: the one in whose body the last instruction stands
+        last = max(
+            (p[0], p[2]) for p in code.co_positions() if p[0] is not None and p[2] is not None
+        )
+        found = [n for n in found if isinstance(n, ast.Lambda) and _holds(n.body, last)]
     if len(found) != 1:
         raise Unsupported(code.co_name)
-    node = found[0]
-    assert isinstance(node, ast.FunctionDef | ast.Lambda)
-    return node
+    return found[0]
 
 
-def _is_of(node: ast.AST, code: CodeType, last: tuple[int, int]) -> bool:
-    """Whether the definition is that of the code, whose last instruction stands at line and column `last`."""
-    match node:
-        case ast.FunctionDef():
-            return (node.name, node.lineno) == (code.co_name, code.co_firstlineno)
-        case ast.Lambda(body=body):
-            place = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
-            begin, end = (
-                (body.lineno, body.col_offset),
-                (body.end_lineno or 0, body.end_col_offset or 0),
-            )
-            return place and begin <= last <= end
-    return False
+def _holds(node: ast.expr, place: tuple[int, int]) -> bool:
+    """Whether a line and column are in a node."""
+    end = node.end_lineno or 0, node.end_col_offset or 0
+    return (node.lineno, node.col_offset) <= place <= end
+
+
+@cache
+def _stored_once(code: CodeType) -> frozenset[str]:
+    """The locals that are assigned in one place only, so that they may stand for a constant."""
+    node = source_of(code)
+    body = node.body if isinstance(node, ast.FunctionDef) else []
+    names = (n for s in body for n in ast.walk(s) if isinstance(n, ast.Name))
+    stored = [n.id for n in names if isinstance(n.ctx, ast.Store)]
+    return frozenset(n for n in stored if stored.count(n) == 1)
 
 
 class Scope:
@@ -102,14 +115,7 @@ class Scope:
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
             self.values[variable] = known(cell.cell_contents)
-        body = self.node.body if isinstance(self.node, ast.FunctionDef) else []
-        stored = [
-            n.id
-            for s in body
-            for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        ]
-        self.once = {n for n in stored if stored.count(n) == 1}
+        self.once = _stored_once(function.__code__)
 
     def look_up(self, variable: str) -> Value:
         if variable in self.values:
@@ -128,3 +134,4 @@ def known(value: Any) -> Value:
 
 SHARED: dict[Any, str] = {}
 """Objects that are the same for every CPU (functions of modules, their constants), and the names they have."""
+NUMBERS = itertools.count()  # no two threads get the same

@@ -5,6 +5,7 @@ Invariant: the numbers come from running the instruction; nothing here knows wha
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from aarch64sim import assemble, kernels
@@ -47,6 +48,6 @@ def trap(line: str) -> Trap:
     except InterruptedError:
         came_back = "no exit"
     except OSError as error:
-        came_back = "ENOSYS" if error.errno == 38 else str(error.errno)
+        came_back = "ENOSYS" if error.errno == errno.ENOSYS else str(error.errno)
     sys = vcpu.cpu.sys
     return Trap(" ".join(line.split()), sys.esr_el2, sys.far_el2, sys.hpfar_el2, came_back)

@@ -58,7 +58,7 @@ class Live {
   }
 }
 
-let panels = 0;
+const all = [];
 
 class Panel {
   constructor(root, data) {
@@ -66,7 +66,8 @@ class Panel {
     this.data = data;
     this.name = root.dataset.panel;
     this.source = new Recorded(data);
-    this.prefix = `web${++panels}-`;
+    this.prefix = `web${all.push(this)}-`;
+    this.together = root.dataset.together;
     this.slots = {};
     for (const slot of root.querySelectorAll("[data-slot]")) this.slots[slot.dataset.slot] = slot;
     this.slots.machine.innerHTML = this.own(data.machine);
@@ -80,7 +81,7 @@ class Panel {
 
   async open() {
     await this.act("kernel", this.data.start.kernel);
-    await this.act("goto", this.data.start.step);
+    await this.act("goto", this.data.start.step, false);
     await this.follow(location.hash);
     addEventListener("hashchange", () => this.follow(location.hash));
     this.root.dataset.ready = "";
@@ -113,7 +114,12 @@ class Panel {
 
   get isFirst() { return document.querySelector("[data-panel]") === this.root; }
 
-  async act(verb, value) {
+  async act(verb, value, leads = true) {
+    if (leads && ["start", "back", "step", "run", "goto"].includes(verb)) {
+      for (const other of all) {
+        if (other !== this && this.together && other.together === this.together) other.act(verb, value, false);
+      }
+    }
     try {
       this.show(await this.source.do(verb, value));
     } catch (error) {

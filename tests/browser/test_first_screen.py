@@ -1,0 +1,85 @@
+"""What is on the screen after a click on Step, in the windows that learners have, with the sidebar open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.harness import Server, lab_page, write_notebook
+
+CODE = (
+    "from widgets import CompareLab, StepLab\nfrom widgets.course import program\n"
+    "lab = StepLab(program('store'), kernel='v4.3')\nlab"
+)
+BOTH = CODE.replace(
+    "lab = StepLab(program('store'), kernel='v4.3')", "lab = CompareLab(program('store'))"
+)
+ALL = (
+    ".sl-bar",
+    ".sl-status",
+    ".sl-diagram svg",
+    ".sl-timeline tbody",
+    ".sl-livebit",
+    ".sl-changes",
+)
+BOXES = """parts => {
+    const page = document.querySelector('.jp-WindowedPanel-outer');
+    const panel = document.querySelector('.sl-panel');
+    page.scrollTop += panel.getBoundingClientRect().top - page.getBoundingClientRect().top;
+    const view = page.getBoundingClientRect();
+    const hidden = [];
+    for (const part of parts) for (const e of document.querySelectorAll(`.sl-panel ${part}`)) {
+        const box = e.getBoundingClientRect();
+        if (box.height < 5 || box.top < view.top - 1 || box.bottom > view.bottom + 1
+            || box.left < view.left - 1 || box.right > view.right + 1) hidden.push([part, box.top, box.bottom]);
+    }
+    const texts = [...document.querySelectorAll('.sl-diagram text')].filter(t => t.textContent.trim());
+    return {
+        hidden, view: [view.top, view.bottom],
+        width: document.querySelector('.sl-diagram svg').getBoundingClientRect().width,
+        smallest: Math.min(...texts.map(t => t.getBoundingClientRect().height)),
+    };
+}"""
+
+
+def seen(browser: Browser, server: Server, code: str, width: int, height: int, *parts: str) -> Any:
+    """The boxes after two clicks on Step, and a screenshot."""
+    with lab_page(browser, server, width, height) as lab:
+        write_notebook(server.folder / "labs" / "screen.ipynb", code)
+        lab.open_notebook("labs/screen.ipynb")
+        if width < 700:
+            lab.command("application:toggle-left-area")
+        lab.run_all()
+        step = lab.page.locator(".sl-do-step")
+        for number in (1, 2):
+            step.click()
+            label = lab.page.locator(".sl-history .widget-label")
+            expect(label).to_contain_text(f"step {number}")
+        boxes = lab.page.evaluate(BOXES, list(parts))
+        lab.screenshot(f"screen-{'both' if code == BOTH else 'lab'}-{width}")
+        return boxes
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (1920, 1080)])
+def test_after_a_click_all_of_the_step_is_on_the_screen(
+    browser: Browser, server: Server, width: int, height: int
+) -> None:
+    parts = (*ALL, ".sl-registers") if width >= 1600 else ALL
+    boxes = seen(browser, server, CODE, width, height, *parts, ".sl-listing .sl-now")
+    assert boxes["hidden"] == [], boxes
+    assert boxes["width"] >= 450
+    assert boxes["smallest"] >= 8  # the names of bits; all else is larger
+
+
+def test_on_a_phone_there_is_one_column(browser: Browser, server: Server) -> None:
+    boxes = seen(
+        browser, server, CODE, 390, 844, ".sl-do-step", ".sl-status", ".sl-listing .sl-now"
+    )
+    assert boxes["hidden"] == [], boxes
+
+
+def test_both_kernels_are_on_one_screen(browser: Browser, server: Server) -> None:
+    parts = (".sl-bar", ".sl-status", ".sl-diagram svg", ".sl-timeline tbody", ".sl-parted")
+    assert seen(browser, server, BOTH, 1366, 768, *parts)["hidden"] == []

@@ -1,0 +1,65 @@
+"""Nothing is dead without saying so: a kernel that was restarted, a page that is slow."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.harness import NOTEBOOK, Server, lab_page
+from tests.browser.workbench import STEP_LAB, Workbench
+
+QUESTION = "from widgets import Question\nasked = Question('Where?', {'here': 'Yes.', 'there': 'No.'}, 'here')\nasked"
+
+
+@pytest.mark.parametrize(
+    ("code", "control"), [(STEP_LAB, ".sl-do-step"), (QUESTION, "input[type=radio]")]
+)
+def test_after_a_restart_it_says_what_to_do_and_comes_back(
+    browser: Browser, server: Server, code: str, control: str
+) -> None:
+    with lab_page(browser, server) as lab:
+        from tests.browser.workbench import open_workbench
+
+        bench = open_workbench(lab)
+        bench.show(code)
+        lab.page.wait_for_timeout(1200)
+        lab.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.restart()")
+        lab.wait_for_idle()
+        note = lab.page.locator(".sl-silence")
+        lab.page.locator(f".sl-guard {control}").first.click(force=True)
+        expect(note.first).to_contain_text("run this cell again", timeout=6_000)
+        lab.screenshot("silence")
+        lab.take_problems()  # what JupyterLab itself says of a message that cannot be sent
+        bench.show(code)
+        expect(note).to_have_count(0)
+        lab.page.locator(f".sl-guard {control}").first.click()
+        lab.page.wait_for_timeout(1500)
+        expect(note).to_have_count(0)
+
+
+@pytest.mark.parametrize("slower", [6])
+def test_on_a_slow_machine_every_widget_answers(
+    browser: Browser, server: Server, slower: int
+) -> None:
+    with lab_page(browser, server) as lab:
+        session = lab.page.context.new_cdp_session(lab.page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        lab.open_notebook("labs/00-start-here.ipynb")
+        lab.run_all(240)
+        lab.page.wait_for_timeout(3000)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+        step = lab.scroll_to(lab.page.locator(".sl-do-step").first)
+        step.click()
+        expect(lab.page.locator(".sl-panel .sl-status").first).to_contain_text("Stopped at")
+        question = lab.scroll_to(lab.page.locator(".sl-question").first)
+        question.locator("label").first.click()
+        expect(question.get_by_role("status")).to_contain_text("Not quite.")
+        expect(lab.page.locator(".sl-silence")).to_have_count(0)
+        lab.take_problems()
+
+
+def test_a_click_that_is_answered_says_nothing(bench: Workbench) -> None:
+    bench.show()
+    bench.button("Step").click()
+    bench.page.wait_for_timeout(3500)
+    expect(bench.page.locator(".sl-silence")).to_have_count(0)

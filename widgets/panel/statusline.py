@@ -1,0 +1,68 @@
+"""The status line of a panel: what it says, its keys, the ticks of its slider; the messages of all parts come with it.
+
+Invariant: it stands where the controls stand, so that whoever clicks reads what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import ipywidgets
+
+from widgets.page import historyline
+from widgets.page.board import Board
+from widgets.page.together import Together
+from widgets.panel import controls
+
+# What stock controls without a label of their own are called.
+LABELS = {
+    ".sl-history [role=slider]": "position in the history",
+    ".sl-choose-kernel select": "kernel",
+    ".sl-choose-left select": "kernel at the left",
+    ".sl-choose-right select": "kernel at the right",
+    ".sl-choose-verb select": "what to do",
+    ".sl-source textarea": "program, A64 assembly",
+}
+
+
+class Speaker(Protocol):
+    """The panel that says something."""
+
+    _together: Together
+
+    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None: ...
+
+
+class StatusLine(Board):
+    """The status in words, the keys of the panel, the ticks of its slider; it carries the messages of all parts."""
+
+    def __init__(self, panel: Speaker, keys: tuple[str, ...], prefix: str) -> None:
+        self._panel = panel
+        labels = json.dumps(LABELS).replace("'", "&#39;")
+        skeleton = (
+            f"<div data-keys='{controls.keys_attribute(*keys)}' data-labels='{labels}'>"
+            '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
+            '<span class="sl-keyhint">keys go here; ? for all</span>'
+            f'<div data-slot="keytable" hidden="">{controls.keys_html(*keys)}</div>'
+            f"{historyline.ticks(prefix + 'marks')}</div>"
+        )
+        super().__init__(
+            skeleton,
+            {},
+            {},
+            panel._together,
+            layout=ipywidgets.Layout(width="100%"),
+            _dom_classes=("sl-part-status",),
+        )
+
+    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
+        if content.get("do") in self._actions:
+            super()._receive(widget, content, buffers)
+        else:
+            self.unanswered = 0
+            self._panel._receive(widget, content, buffers)
+
+    def __repr__(self) -> str:
+        return f"status of {self._panel!r}"

@@ -1,0 +1,173 @@
+// One for a page. Keys that are pressed after a click in a widget of ours stay there: JupyterLab's one-letter shortcuts
+// edit cells. A click that the kernel does not answer is answered here, with a sentence.
+
+const ROOT = ".sl-guard";
+const SILENT_AFTER = 3000, ASK_AFTER = 900; // milliseconds after a click
+const RESTARTED = "The kernel was restarted or has ended: run this cell again, and the cells above it.";
+const SILENT = "The kernel does not answer. If it is busy, wait; if it was restarted, run this cell again, and the cells above it.";
+const NOT_STARTED = "This panel is from before: run this cell (Shift+Enter) to bring it to life.";
+
+const page = (globalThis.aarch64StepLabs ??= { kernels: new Map(), pointedAt: null });
+
+const tokenOf = (root) => [...root.classList].find((name) => name.startsWith("sl-of-"))?.slice(6) ?? "";
+const rootsOf = (token) => document.querySelectorAll(`${ROOT}.sl-of-${CSS.escape(token)}`);
+
+// ---- a kernel that does not answer
+
+function complain(root, words) {
+  root.classList.add("sl-silent");
+  let note = root.querySelector(":scope > .sl-silence");
+  if (!note) {
+    note = document.createElement("p");
+    note.className = "sl-silence";
+    note.setAttribute("role", "alert");
+    root.prepend(note);
+  }
+  if (note.textContent !== words) note.textContent = words;
+}
+
+function forgive(token) {
+  for (const root of rootsOf(token)) {
+    root.classList.remove("sl-silent");
+    root.querySelector(":scope > .sl-silence")?.remove();
+  }
+}
+
+function ask(kernel) {
+  try {
+    kernel.model.send({ do: "ask" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+page.heard = (token) => {
+  const kernel = page.kernels.get(token);
+  if (!kernel) return;
+  kernel.heard = performance.now();
+  if (kernel.silent) {
+    kernel.silent = false;
+    forgive(token);
+  }
+};
+
+function expectAnswer(root) {
+  const token = tokenOf(root), kernel = page.kernels.get(token);
+  if (!kernel || kernel.gone) {
+    complain(root, kernel ? RESTARTED : NOT_STARTED);
+    return;
+  }
+  const clicked = performance.now();
+  const unheard = () => kernel.heard < clicked;
+  setTimeout(() => { if (unheard() && !ask(kernel)) complain(root, RESTARTED); }, ASK_AFTER);
+  setTimeout(() => {
+    if (!unheard() || kernel.gone) return;
+    kernel.silent = true;
+    complain(root, SILENT);
+    const again = setInterval(() => {
+      if (!kernel.silent || kernel.gone || !ask(kernel)) clearInterval(again);
+    }, 2000);
+  }, SILENT_AFTER);
+}
+
+function ended(token) {
+  const kernel = page.kernels.get(token);
+  kernel.gone = true;
+  for (const root of rootsOf(token)) complain(root, RESTARTED);
+}
+
+// ---- keys
+
+const TYPED_INTO = "textarea, select, input:not([type=range], [type=radio], [type=checkbox], [type=button])";
+
+function fromPage(target) { // the focus has fallen from a control of ours, that was taken away or disabled
+  return page.pointedAt?.isConnected && !target.closest(ROOT)
+    && (target === document.body || target.contains(page.pointedAt));
+}
+
+function press(root, event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches(TYPED_INTO)) return;
+  const keys = root.querySelector("[data-keys]");
+  const action = keys && JSON.parse(keys.dataset.keys)[event.key];
+  const isHandle = event.target.matches("[role=slider]");
+  if (!action || (isHandle && event.key === "Home")) return;
+  event.preventDefault();
+  if (isHandle && event.key === "End") event.stopPropagation(); // noUiSlider knows only the end that it began with
+  keys.dispatchEvent(new CustomEvent("sl-key", { detail: action, bubbles: true }));
+  expectAnswer(root);
+}
+
+function onKey(event) {
+  let root = event.target.closest?.(ROOT);
+  if (!root && fromPage(event.target)) {
+    root = page.pointedAt;
+    focusRoot(root);
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }
+  if (!root) return;
+  page.pointedAt = root;
+  // Lumino looks at the element that has the key, and at no other. Save and the like are the notebook's.
+  const ours = !(event.ctrlKey || event.metaKey || event.altKey) || event.key === "Enter";
+  if (ours) event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  else event.target.removeAttribute("data-lm-suppress-shortcuts");
+  press(root, event);
+  if (["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)
+      && event.target.matches?.("button, input, [role=slider]") && !event.target.matches("summary")) {
+    expectAnswer(root);
+  }
+}
+
+function focusRoot(root) {
+  if (!root.hasAttribute("tabindex")) root.tabIndex = -1;
+  root.focus({ preventScroll: true });
+}
+
+function keepFocus(root) {
+  if (root.isConnected && !root.contains(document.activeElement)) focusRoot(root);
+}
+
+function onPointer(event) {
+  const root = event.target.closest?.(ROOT) ?? null;
+  page.pointedAt = root;
+  if (root && !root.hasAttribute("tabindex")) root.tabIndex = -1;
+}
+
+function onClick(event) {
+  const root = event.target.closest?.(ROOT);
+  if (!root) return;
+  keepFocus(root);
+  setTimeout(() => keepFocus(root)); // JupyterLab gives the focus to the cell
+  if (event.target.closest("button, input[type=radio], [data-do], .noUi-target")) expectAnswer(root);
+}
+
+function onFocus(event) {
+  const now = event.target;
+  if (page.pointedAt && !page.pointedAt.contains(now) && !now.contains?.(page.pointedAt)) page.pointedAt = null;
+}
+
+if (!page.guarded) {
+  page.guarded = true;
+  window.addEventListener("keydown", onKey, true);
+  window.addEventListener("pointerdown", onPointer, true);
+  window.addEventListener("click", onClick);
+  window.addEventListener("focusin", onFocus, true);
+  window.addEventListener("change", (event) => {
+    const root = event.target.closest?.(ROOT);
+    if (root && event.target.matches("select, input, [data-set]")) expectAnswer(root);
+  });
+}
+
+export default {
+  async initialize({ model }) {
+    const token = model.get("me");
+    page.kernels.set(token, { model, heard: 0, gone: false, silent: false });
+    model.on("msg:custom", () => page.heard(token));
+    const real = await model.widget_manager?.get_model?.(token);
+    const stock = real && Object.getPrototypeOf(Object.getPrototypeOf(real))._handle_comm_msg;
+    if (real?.comm && stock) real.comm.on_msg(stock.bind(real)); // as in board.js
+    real?.on("comm_live_update", () => { if (!real.comm_live) ended(token); });
+    forgive(token);
+  },
+};
