@@ -128,11 +128,12 @@ def is_three(answer: Any) -> str:
     return "three"
 
 
-def test_grading_raises_the_verdict_unless_it_is_right_and_writes_nothing(
+def test_grading_prints_the_verdict_if_it_is_right_and_raises_it_if_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lab = Lab("00", [Task("three", "a number", is_three, "give three a number", ("", ""), "")])
-    assert lab.grade("three", 3).right
+    lab.grade("three", 3)
+    assert capsys.readouterr().out == "\u2713 three: three\n"
     for answer, said in (
         (4, "\u2717 three: 4 is not three"),
         (None, "\u25cb three: give three a number"),

@@ -41,7 +41,7 @@ BOB = {
         "stops_of": "def stops_of(kinds):\n    while True:\n        pass",
         "follow_the_bit": "bit = ' \\u2713 '",
         "who_completes": "from widgets.course import exercises\n"
-        "type(exercises('04')).check = type(exercises('04')).grade = lambda *a: None",
+        "type(exercises('04')).grade = lambda *a: None",
         "skip_instruction": "lab = None\n\n\ndef skip_instruction(vcpu):\n    vcpu.pc += 4\n"
         "    vcpu.pstate &= ~(1 << 21) & ~(3 << 10)",
     },

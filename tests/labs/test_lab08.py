@@ -41,6 +41,12 @@ def by_a_loop(pcs: list[int]) -> tuple[int, ...]:
 
 
 WRONG: list[tuple[str, Any, str, str]] = [
+    (
+        "behind_the_store",
+        ["watch $pc==0x40000008", "continue"],
+        "this very place is lost",
+        "",
+    ),
     ("where_stepi_stops", STOPS | {"v4.3": RIGHT_STOPS}, "forgets that a step is", "mmio-is-done"),
     ("where_stepi_stops", STOPS | {"v5.0": RIGHT_STOPS}, "sets SS again", "clear-anywhere"),
     ("where_stepi_stops", STOPS | {"fixed": LATE}, "the stops of v4.3", ""),

@@ -128,8 +128,10 @@ def _behind_the_store(answer: Any) -> str:
             evidence=talk.text,
         )
     if debugger.ended:
+        watched = any(command.lstrip().startswith("watch") for command in commands)
         raise Wrong(
-            "the guest has run to its end: nothing has stopped it after the store",
+            "the guest has run to its end: nothing has stopped it after the store"
+            + (". To watch the PC gdb steps, and the step over this very place is lost" * watched),
             evidence=talk.text,
         )
     if pc == BEHIND and x1 == 0 and printed == "A":
