@@ -106,8 +106,8 @@ def _tell(word: bytes) -> None:
 
 def in_bounds(task: str, work: Callable[[], Verdict]) -> Verdict:
     """Do the work in a child of this process; a Verdict in any case."""
-    if not hasattr(os, "fork"):
-        return work()
+    if not hasattr(os, "fork") or sys.platform == "emscripten":
+        return work()  # Python in a browser has the name, and no processes
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a kernel has threads; the child uses none of theirs
