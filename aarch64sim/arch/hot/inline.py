@@ -3,6 +3,7 @@
 Invariant: nothing here describes an instruction. What comes out is the body of the very function in `execute`, with the
 numbers that its binder has chosen put in, branches on them decided, and the small functions that it calls written out.
 A function that stays a call must read neither registers nor flags, and change none: they may be elsewhere by then.
+Longer than other files: putting statements in line and evaluating expressions need each other.
 """
 
 from __future__ import annotations
