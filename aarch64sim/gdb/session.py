@@ -204,7 +204,7 @@ class Session:
         debugger = self.debugger
         if debugger.ended:
             return self._end_of_history()
-        debugger.run_slice(1, finish=False)
+        debugger.run_slice(1, finish=False, by_steps=True)
         self.changed = True
         return self.stop_reply(debugger.last)
 

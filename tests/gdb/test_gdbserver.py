@@ -281,7 +281,7 @@ def test_whoever_watches_is_told_once_after_each_move() -> None:
         wait_for(lambda: seen == [1, 1])
         client.ask(b"g")
         client.ask(b"c")
-        wait_for(lambda: seen[-1] == debugger.position == 6)
+        wait_for(lambda: seen[-1] == debugger.position == 7)
 
 
 def test_a_watcher_that_fails_does_not_hurt_the_session() -> None:

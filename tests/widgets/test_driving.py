@@ -50,7 +50,7 @@ def status(lab: StepLab) -> str:
         ("line 4", "Arrived at 0x4000000c"),
         (
             "exit MMIO",
-            "At the exit. Step 4, event 4 of 12, kernel: KVM_RUN returns: KVM_EXIT_MMIO. Step finishes",
+            "At the exit. Step 4, event 2 of 10, kernel: KVM_RUN returns: KVM_EXIT_MMIO. Step finishes",
         ),
         ("x0 == 5", "Stopped at 0x40000008 (str x0, [x21]): x0 == 5."),
     ],

@@ -31,6 +31,16 @@ class Pair:
         return self.sides[0].program
 
     @property
+    def by_steps(self) -> bool:
+        """A click is a step on both sides, whatever a run of one of them is."""
+        return True
+
+    @property
+    def exclusives(self) -> int:
+        """How many load-exclusives were stepped."""
+        return sum(side.exclusives for side in self.sides)
+
+    @property
     def ended(self) -> bool:
         """Neither can go on."""
         return all(side.ended for side in self.sides)
