@@ -9,9 +9,11 @@ Memory use is bounded: checkpoints as `History` says, and the events of the last
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from weakref import WeakSet
 
 from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.syndrome import EC
@@ -32,6 +34,14 @@ from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState
 
 RUN_LIMIT = 100_000  # instructions after which a run comes back
+
+_live: WeakSet[Debugger] = WeakSet()
+
+
+def _shared(devices: Sequence[Device]) -> Device | None:
+    """One of them that a debugger has already."""
+    taken = [device for debugger in _live for device in debugger._own_devices]
+    return next((device for device in devices if any(device is other for other in taken)), None)
 
 
 class Debugger(View):
@@ -62,12 +72,24 @@ class Debugger(View):
         patch: Patch | None = None,
         by_steps: bool = False,
     ) -> None:
+        self._claim([device for _, device in devices])
         options = {"uart_input": uart_input, "start": start, "host": host, "choices": choices}
         at_start = tuple((base, device, device.save()) for base, device in devices)
         program, kernel = as_program(program), as_kernel(kernel)
         self._begin(Setup(program, kernel, at_start, options, patch, patch is not None))
         self.points = NOTHING  # what is to be set for steps to come
         self.by_steps = by_steps
+        _live.add(self)
+
+    def _claim(self, devices: Sequence[Device]) -> None:
+        """Refuse a device that another debugger drives: what one guest does to it, the other would find."""
+        self._own_devices = devices
+        if _shared(devices) is not None:
+            gc.collect()  # it may be that of a debugger that nobody has any more
+        if (device := _shared(devices)) is not None:
+            raise ValueError(
+                f"the device {device.name} belongs to another Debugger: give each of them one of its own"
+            )
 
     def _begin(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -351,7 +373,7 @@ class Debugger(View):
         """Give the UART more input; the steps after this one are forgotten."""
 
         def give(machine: Machine) -> None:
-            machine.uart.input += data
+            machine.uart.receive(data)
 
         self.track.input(give)
 

@@ -50,7 +50,9 @@ class Session:
         self.debugger = debugger
         self.no_ack = False
         self.work: Work | None = None  # what was asked for and goes on; its stop reply is owed
-        self._told_at: int | None = None  # where gdb was notified of a write that is about to be undone
+        self._told_at: int | None = (
+            None  # where gdb was notified of a write that is about to be undone
+        )
         self.over = False  # gdb has said goodbye
         self.changed = False  # the guest was moved or written to since somebody looked
         self.messages: list[bytes] = []  # O packets to be sent before the reply

@@ -18,7 +18,7 @@ from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vm import VM
 from aarch64sim.kvm.vm_state import Host
-from aarch64sim.vmm.devices import Bus, Counter, Device, ExitDevice, Uart
+from aarch64sim.vmm.devices import Attached, Bus, Counter, Device, ExitDevice, Uart
 from aarch64sim.vmm.start import StartState, default_start
 
 EXITS_LIMIT = (
@@ -57,7 +57,7 @@ class Machine:
         self.log = EventLog()
         self.vm = VM(kernel, host=host, choices=choices, log=self.log)
         self.vcpu = (start or default_start()).create(self.vm)
-        self.uart = Uart(uart_input, lambda: self.vm.irq_line(0))
+        self.uart = Uart(uart_input)
         self.exit_device = ExitDevice()
         self.bus = Bus()
         self.bus.add(UART_BASE, self.uart)
@@ -65,6 +65,9 @@ class Machine:
         self.bus.add(COUNTER_BASE, Counter())
         for base, device in devices:
             self.bus.add(base, device)
+        for _, device in self.bus:
+            if isinstance(device, Attached):
+                device.attach(self.vm)
         self.ended = ""
         self.load(program)
 
