@@ -69,7 +69,12 @@ class Driving(Looking):
 
         With the option `by_steps` of the panel it is a row of single steps.
         """
-        return self._moved(partial(self.debugger.run, limit))
+        stops: list[Stop] = []
+        stop = self._moved(lambda: stops.append(self.debugger.run(limit)))
+        if stops and stops[0].reason == "limit":
+            self._say(stops[0].text)
+            return stops[0]
+        return stop
 
     def run_to(self, where: str, limit: int = RUN_LIMIT) -> Stop:
         """Run to what `where` says: "loop", "line 7", "exit MMIO", "x2 == 5"; the cell waits for it.
