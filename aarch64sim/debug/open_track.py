@@ -16,7 +16,7 @@ from aarch64sim.debug.points import NOTHING, Points
 from aarch64sim.debug.track import TICKS_OF_WORK, Track
 from aarch64sim.vmm.machine import ExitRecord
 
-SLICE = 10_000  # ticks of a run between two places from which it can be replayed
+SLICE = 2_500  # ticks of a run between two places from which it can be replayed
 
 
 class OpenTrack(Track):
