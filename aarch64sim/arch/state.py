@@ -74,7 +74,10 @@ class CpuState:
         self.log = log or EventLog()
         self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
         self.event_register = False
-        self.retired = 0  # instructions completed since reset
+        # Since reset: instructions completed, exceptions taken below the host's level, instructions the host emulated.
+        self.retired = self.exceptions = self.emulated = 0
+        # The last such exception was raised at its own vector; of the last other one, its syndrome, and where it was.
+        self.at_own_vector, self.raised = False, (0, 0)
         self.ops: dict[int, Op] = {}  # instructions bound so far, by address
         self.plain: dict[int, Op] = {}  # those of them that are plain (`decode.is_plain`)
         self.manual: dict[int, Op] = {}  # the plain ones as `execute` has made them
@@ -92,6 +95,11 @@ class CpuState:
         self.returned = self.counted = False
         # For the syndrome of the next step exception only (ISV, EX): was an instruction stepped, a load-exclusive?
         self.stepped = self.stepped_exclusive = False
+
+    @property
+    def ticks(self) -> int:
+        """How far the guest has come since reset, one instruction or exception after another."""
+        return self.retired + self.exceptions + self.emulated
 
     def implemented(self, spsr: int) -> int:
         """An SPSR image without the bits of PSTATE that the ID registers do not promise: DIT, BTYPE, SSBS."""
@@ -140,6 +148,13 @@ class CpuState:
         self.pc = next_pc
         return LEAVE
 
+    def count_exception(self, syndrome: int, elr: int) -> None:
+        """An exception was taken below the host's level, and the guest stands at its vector."""
+        self.exceptions += 1
+        self.at_own_vector = elr == self.pc
+        if not self.at_own_vector:
+            self.raised = syndrome, elr
+
     def watch(self, watching: bool) -> None:
         """Write events from now on, or stop."""
         self.log.watching = watching
@@ -158,13 +173,15 @@ class CpuState:
             self.event_register,
             self.retired,
             (self.stepped, self.stepped_exclusive, self.at_host),
+            (self.exceptions, self.emulated, self.at_own_vector, self.raised),
         )
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Put back what `save` gave."""
         self.r[:], self.v[:], self.pc, spsr, values, self.sp_el[:], *rest = saved
-        self.monitor, self.event_register, self.retired, stepped = rest
+        self.monitor, self.event_register, self.retired, stepped, taken = rest
         self.stepped, self.stepped_exclusive, self.at_host = stepped
+        self.exceptions, self.emulated, self.at_own_vector, self.raised = taken
         self.pstate.set_all_but_stack(spsr)
         self.pstate.el, self.pstate.sp = level_of(spsr), sp_of(spsr)
         self.sys.restore_values(values)

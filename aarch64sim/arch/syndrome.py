@@ -180,6 +180,12 @@ def software_step(*, stepped: bool, exclusive: bool) -> int:
     return stepped << 24 | (stepped and exclusive) << 6 | FSC.DEBUG
 
 
+def stepped_exclusive(syndrome: int) -> bool:
+    """Whether this is a Software Step exception after a load-exclusive (ISV and EX)."""
+    lower = exception_class(syndrome) in (EC.SOFTWARE_STEP, EC.SOFTWARE_STEP_SAME)
+    return lower and bool(syndrome >> 24 & syndrome >> 6 & 1)
+
+
 def system_access(key: int, register: int, *, read: bool) -> int:
     """ISS of a trapped MSR, MRS or system instruction; `key` is op0 op1 CRn CRm op2 as in the instruction."""
     op0, op1, crn, crm, op2 = system_fields(key)

@@ -3,13 +3,17 @@
 It has three parts and does what they do not: a `Track` moves the machine and remembers how, `Points` are what is set,
 a `Cursor` looks into the last step.
 
-Invariant: whatever moves the guest is made of single steps, so that every position can be reached again exactly.
+Invariant: every position can be reached again exactly: the end of a single step, or any instruction of a run.
 Memory use is bounded: checkpoints as `History` says, and the events of the last 5000 steps looked at (about 12 MiB).
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from weakref import WeakSet
 
 from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.syndrome import EC
@@ -17,10 +21,10 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import destinations, guest, pauses, places, reverse
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.phase import Cursor, Phase
-from aarch64sim.debug.points import NOTHING, Kind, Watchpoint
+from aarch64sim.debug.points import NOTHING, Kind, Points, Watchpoint
 from aarch64sim.debug.reverse import Write
 from aarch64sim.debug.setup import Patch, Setup, as_kernel, as_program
-from aarch64sim.debug.stops import Stop
+from aarch64sim.debug.stops import EXCLUSIVE, Stop
 from aarch64sim.debug.view import View
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason
@@ -29,7 +33,15 @@ from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState
 
-RUN_LIMIT = 100_000  # steps after which a run comes back
+RUN_LIMIT = 100_000  # instructions after which a run comes back
+
+_live: WeakSet[Debugger] = WeakSet()
+
+
+def _shared(devices: Sequence[Device]) -> Device | None:
+    """One of them that a debugger has already."""
+    taken = [device for debugger in _live for device in debugger._own_devices]
+    return next((device for device in devices if any(device is other for other in taken)), None)
 
 
 class Debugger(View):
@@ -38,6 +50,9 @@ class Debugger(View):
     `program` is a Program or source text; `kernel` a Kernel or the name of a preset (UnknownKernelError lists them);
     `devices` more devices as (base address, device); `uart_input` what the guest finds in the UART; `patch` is called
     with every machine that is made, to change its hypervisor.
+
+    A run enters the guest freely, as a debugger's `continue` does. With `by_steps` it is a row of single steps instead:
+    each is looked at, and goes wrong as the kernel's do.
 
     >>> dbg = Debugger("mov x0, #0x41\\nstr w0, [x19]\\nadd x1, x1, #1\\nstr w20, [x20]", "v4.3")
     >>> hex(dbg.step().pc), hex(dbg.step().pc)
@@ -55,12 +70,26 @@ class Debugger(View):
         host: Host | None = None,
         choices: Choices | None = None,
         patch: Patch | None = None,
+        by_steps: bool = False,
     ) -> None:
+        self._claim([device for _, device in devices])
         options = {"uart_input": uart_input, "start": start, "host": host, "choices": choices}
         at_start = tuple((base, device, device.save()) for base, device in devices)
         program, kernel = as_program(program), as_kernel(kernel)
         self._begin(Setup(program, kernel, at_start, options, patch, patch is not None))
         self.points = NOTHING  # what is to be set for steps to come
+        self.by_steps = by_steps
+        _live.add(self)
+
+    def _claim(self, devices: Sequence[Device]) -> None:
+        """Refuse a device that another debugger drives: what one guest does to it, the other would find."""
+        self._own_devices = devices
+        if _shared(devices) is not None:
+            gc.collect()  # it may be that of a debugger that nobody has any more
+        if (device := _shared(devices)) is not None:
+            raise ValueError(
+                f"the device {device.name} belongs to another Debugger: give each of them one of its own"
+            )
 
     def _begin(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -95,12 +124,11 @@ class Debugger(View):
         return self.last
 
     def continue_(self, limit: int = RUN_LIMIT) -> Stop:
-        """Step until a breakpoint, a watchpoint or a BRK of the guest's own is met, or the guest ends.
+        """Run until a breakpoint, a watchpoint or a BRK of the guest's own is met, or the guest ends.
 
-        At most `limit` times.
+        At most `limit` instructions; the stop's reason is "limit" then.
         """
-        self.run_slice(limit)
-        return self.last
+        return self._run(limit)
 
     run = continue_
 
@@ -115,7 +143,7 @@ class Debugger(View):
         return self._run(limit, Destination(f"{address:#x}", address))
 
     def run_until(self, condition: Callable[[Debugger], bool], limit: int = RUN_LIMIT) -> Stop:
-        """Continue until `condition(debugger)` holds after a step."""
+        """Continue until `condition(debugger)` holds after an instruction."""
         return self._run(limit, Destination("the condition", holds=lambda _: condition(self)))
 
     def run_to_exit(self, kind: str, limit: int = RUN_LIMIT) -> Stop:
@@ -126,30 +154,58 @@ class Debugger(View):
         kind = destinations.exit_kind(kind)
         return self._run(limit, Destination(kind, exit=kind))
 
-    def _run(self, limit: int, to: Destination) -> Stop:
-        self.run_slice(limit, to=to)
-        return self.last
+    def _run(self, limit: int, to: Destination | None = None) -> Stop:
+        exclusives = self.exclusives
+        if (stop := self.run_slice(limit, to=to)) is not None:
+            return stop
+        unit = "steps" if self.by_steps else "instructions"
+        text = f"The run has come to its limit of {limit} {unit}; PC is {self.pc:#x}."
+        if self.exclusives > exclusives:
+            text += f" {EXCLUSIVE}"
+        return replace(self.last, reason="limit", text=text)
 
     def run_slice(
-        self, count: int, *, to: Destination | None = None, finish: bool = True
+        self,
+        count: int,
+        *,
+        to: Destination | None = None,
+        finish: bool = True,
+        by_steps: bool | None = None,
     ) -> Stop | None:
-        """Up to `count` steps; the stop if there was a reason to stop, else None. For a run on an event loop.
+        """Run for up to `count` instructions; the stop if there was a reason to stop, else None. For an event loop.
 
         `to` is one more reason. Without `finish` it may be the stop in front of a watched access, which is where gdb
-        wants it.
+        wants it. `by_steps` as the debugger's own, unless it is given.
         """
         self.look_at_end()
-        track, points, until = self.track, self.points, None
-        if to is not None and to.holds is not None:
-            # After each step nothing may be in the machine: a condition looks at memory as the guest has it.
-            stopped = any(track.go(1, points) or to.reached(self) for _ in range(count))
-            return self.last if stopped else None
+        points = self.points
         if to is not None and to.address is not None:
             points = points.with_breakpoint(to.address)
-        elif to is not None:
-            reached = to.reached
-            until = lambda: to.exit == "DEBUG" or reached(self)  # noqa: E731
-        return self.last if track.go(count, points, until, finish=finish) else None
+        by_steps = self.by_steps if by_steps is None else by_steps
+        if to is not None and to.exit == "DEBUG":
+            by_steps = True  # which is what makes such exits
+        run = self._row if by_steps else self._free
+        return self.last if run(count, points, to, finish=finish) else None
+
+    def _free(self, count: int, points: Points, to: Destination | None, *, finish: bool) -> bool:
+        """The guest is entered without single steps, and left where there is something to look at."""
+        until, leave = None, None
+        if to is not None and to.holds is not None:
+            until = partial(to.reached, self)
+        elif to is not None and to.exit:
+            leave = to.is_exit
+        return self.track.run(count, points, until=until, leave=leave, finish=finish)
+
+    def _row(self, count: int, points: Points, to: Destination | None, *, finish: bool) -> bool:
+        """One single step after another."""
+        track = self.track
+        if to is not None and to.holds is not None:
+            # After each step nothing may be in the machine: a condition looks at memory as the guest has it.
+            return any(track.go(1, points) or to.reached(self) for _ in range(count))
+        until = None
+        if to is not None and to.exit:
+            until = (lambda: True) if to.exit == "DEBUG" else partial(to.reached, self)
+        return track.go(count, points, until, finish=finish)
 
     def destination(self, text: str) -> Destination:
         """What a text says about where to run, for `run_slice`; ValueError says what can be written."""
@@ -317,7 +373,7 @@ class Debugger(View):
         """Give the UART more input; the steps after this one are forgotten."""
 
         def give(machine: Machine) -> None:
-            machine.uart.input += data
+            machine.uart.receive(data)
 
         self.track.input(give)
 

@@ -53,6 +53,10 @@ class Destination:
     exit: str = ""
     holds: Callable[[Seen], bool] | None = None
 
+    def is_exit(self, record: ExitRecord) -> bool:
+        """Whether this is the return of KVM_RUN that the run is to."""
+        return record.reason == self.exit
+
     def reached(self, seen: Seen) -> bool:
         """Whether the guest stands there, after a run to it."""
         if self.holds is not None:

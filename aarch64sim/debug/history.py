@@ -24,8 +24,8 @@ class History:
     """Checkpoints of one machine by step number, the contents of pages at them, and the inputs in between.
 
     `distance` is the work between two checkpoints: a step that is nothing but an instruction counts 1, one that took a
-    look around `SLOW`, so that replaying the way from one to the next takes about the same time everywhere; where many
-    pages are written it is longer, so that keeping them costs no more than a part of the run.
+    look around `SLOW`, four instructions of a run 1, so that replaying from one to the next takes about the same time
+    everywhere; where many pages are written it is longer, so that keeping them costs no more than a part of the run.
     """
 
     SLOW = 60
@@ -74,10 +74,10 @@ class History:
                 room = min(room, following[index] - step)
         return max(1, room)
 
-    def walked(self, step: int, count: int, slow: int) -> bool:
-        """`count` steps were made to `step`, `slow` of them no plain ones; whether `arrived` has something to do."""
+    def walked(self, step: int, count: int, work: int) -> bool:
+        """The guest went on by `count` to `step`, which took so much `work`; whether `arrived` has something to do."""
         if step - count >= self._steps[-1]:
-            self._left -= count + slow * self.SLOW
+            self._left -= work
             if self._left <= 0:
                 return True
         return step in self.inputs

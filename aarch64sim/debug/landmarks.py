@@ -28,10 +28,14 @@ class Landmarks:
     def note(self, step: int, exits: Sequence[ExitRecord], *, stopped: bool) -> None:
         """Step `step` was made, with these returns of KVM_RUN; `stopped` if it is a reason to stop a run."""
         if any(record.reason == "MMIO" for record in exits):
-            self._add("MMIO", step)
+            self.note_access(step)
         last = exits[-1] if exits else None
         if stopped or (last is not None and not _is_step(last)):
             self._add(STOP, step)
+
+    def note_access(self, step: int) -> None:
+        """In step `step` KVM_RUN returned with KVM_EXIT_MMIO."""
+        self._add("MMIO", step)
 
     def steps(self, kind: str) -> Sequence[int]:
         """The marks of a kind."""

@@ -27,12 +27,14 @@ class Planted:
         self.addresses: frozenset[int] = frozenset()
         self.mmio: tuple[Watchpoint, ...] = ()
         self._words: dict[int, bytes] = {}  # what stood where a BRK is now
+        self._running = False  # nothing steps the guest
         self._registers = False  # debug registers are in use
 
-    def arm(self, points: Points) -> None:
-        """Put `points` into the machine; what is there already stays."""
-        if self.points is NOTHING and points == NOTHING:
+    def arm(self, points: Points, *, run: bool = False) -> None:
+        """Put `points` into the machine, for single steps or for a run; what is there already stays."""
+        if self.points is NOTHING and points == NOTHING and run == self._running:
             return
+        self._running = run
         self.points, self.addresses = points, points.addresses
         self.mmio = tuple(w for w in points.watchpoints if w.mmio)
         for address in points.breakpoints - self._words.keys():
@@ -41,8 +43,9 @@ class Planted:
 
     def lift(self) -> None:
         """Take everything out; the guest's memory is as the guest left it."""
-        if self.points is NOTHING:
+        if self.points is NOTHING and not self._running:
             return
+        self._running = False
         for address in list(self._words):
             self._take_out(address)
         self._set_registers([], [])
@@ -69,10 +72,21 @@ class Planted:
         if vm.read_memory(address, 4) == BRK:  # else the guest has written there: its word stays
             vm.write_memory(address, word)
 
+    def original(self, address: int, data: bytes) -> bytes:
+        """`data`, read from guest memory at `address`, as it is without what is planted there."""
+        for planted, word in self._words.items():
+            if planted < address + len(data) and address < planted + 4:
+                low = max(planted, address)
+                part = word[low - planted : address + len(data) - planted]
+                data = data[: low - address] + part + data[low - address + len(part) :]
+        return data
+
     def _set_registers(self, hwbp: list[int], hwwp: list[tuple[int, int]]) -> None:
-        wanted = bool(hwbp or hwwp)
-        if wanted or self._registers:
-            control = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
-            control |= GuestDebug.USE_HW if wanted else GuestDebug(0)
-            self._machine.vcpu.set_guest_debug(control, hwbp=hwbp, hwwp=hwwp)
-            self._registers = wanted
+        """KVM_SET_GUEST_DEBUG, if it may be another."""
+        vcpu, wanted = self._machine.vcpu, bool(hwbp or hwwp)
+        control = GuestDebug.ENABLE
+        control |= GuestDebug.USE_SW_BP if self._running else GuestDebug.SINGLESTEP
+        control |= GuestDebug.USE_HW if wanted else GuestDebug(0)
+        if wanted or control != vcpu.guest_debug:
+            vcpu.set_guest_debug(control, hwbp=hwbp, hwwp=hwwp)
+        self._registers = wanted

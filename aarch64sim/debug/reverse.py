@@ -70,9 +70,7 @@ def _last_step(
                 if worth(first, end):
                     track.travel(first)
                     begin()
-                    for step in track.passing(first, end):
-                        if met(step):
-                            found = step
+                    found = _last_met(track, first, end, met)
                 end = first
                 if end == 0 or found or monotonic() >= until:
                     break
@@ -80,6 +78,18 @@ def _last_step(
             track.travel(here)
         if end > 0 and not found:
             yield end
+    return found
+
+
+def _last_met(track: Track, first: int, end: int, met: Callable[[int], bool]) -> int:
+    found = 0
+
+    def look(step: int) -> None:
+        nonlocal found
+        if met(step):
+            found = step
+
+    track.each(first, end, look)
     return found
 
 

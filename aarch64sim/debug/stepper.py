@@ -5,8 +5,9 @@ Invariant: what the next step must know of the last one follows from the machine
 
 from __future__ import annotations
 
-from aarch64sim.arch.syndrome import EC, exception_class
+from aarch64sim.arch.syndrome import EC, exception_class, stepped_exclusive
 from aarch64sim.debug import pauses
+from aarch64sim.debug.free_run import FreeRun, Look, OnExit
 from aarch64sim.debug.plain import plain_steps
 from aarch64sim.debug.planted import Planted, is_brk
 from aarch64sim.debug.stops import STEP_LIMIT
@@ -26,6 +27,8 @@ class Stepper:
         self.exits: list[ExitRecord] | None = None
         self.note: pauses.Note | None = None
         self.paused = 0
+        self.last_run: FreeRun | None = None
+        self.exclusives = 0  # load-exclusives that were stepped
 
     def plain(self, count: int) -> tuple[int, int]:
         """Up to `count` steps, to the first that is not plain; how many were made, and how many of them slow."""
@@ -49,6 +52,32 @@ class Stepper:
             if watched is not None and self.paused != EC.WATCHPOINT:
                 self.note = watched()
         return slow
+
+    def run(
+        self,
+        most: int,
+        *,
+        exits: int = 0,
+        leave: OnExit | None = None,
+        look: Look | None = None,
+        first_look: int = 0,
+    ) -> FreeRun:
+        """A free run of up to `most` ticks, left after so many `exits` (0: no matter), or where `leave` says True."""
+        run, count = FreeRun(self._machine, most, look, first_look=first_look), 0
+        self.note, self.last_run = None, run
+
+        def on_exit(exit_: ExitRecord) -> bool:
+            nonlocal count
+            count += 1
+            self._look_at_exit(exit_)
+            return count == exits or self.note is not None or (leave is not None and leave(exit_))
+
+        if run.go(on_exit):
+            # Userspace has answered an access: a single step completes it.
+            self._planted.arm(self._planted.points)
+            run.exits += self._finish()
+        self._ended(run.exits)
+        return run
 
     def _through(self, pc: int) -> int:
         """Make the step, with nothing in front of it any more."""
@@ -76,6 +105,7 @@ class Stepper:
 
     def _ended(self, exits: list[ExitRecord] | None) -> None:
         self.exits = exits
+        self.exclusives += stepped_exclusive(self._machine.vcpu.kvm_run.debug.hsr)
         if exits is None:
             self.paused = 0
         else:

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aarch64sim.arch.syndrome import EC, exception_class
+from aarch64sim.arch.syndrome import EC, exception_class, stepped_exclusive
 from aarch64sim.events import Event
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
 
+EXCLUSIVE = (
+    "A load-exclusive was stepped: the ERET back into the guest clears the exclusive monitor, so its"
+    " store-exclusive will fail. A run goes through both."
+)
 STEP_LIMIT = 100_000  # guest instructions after which a step that does not end is given up
 
 
@@ -21,7 +25,8 @@ STEP_LIMIT = 100_000  # guest instructions after which a step that does not end 
 class Stop:
     """Where and why the guest stopped.
 
-    `reason` is start, step, breakpoint, watchpoint, exit (the guest has ended), error or limit; `hsr` the syndrome that
+    `reason` is start, step, run (an instruction that a run went by, or where it was left), breakpoint, watchpoint, exit
+    (the guest has ended), error or limit; `hsr` the syndrome that
     KVM_EXIT_DEBUG gave (32 bits); `exits` every return of KVM_RUN on the way.
     """
 
@@ -31,6 +36,11 @@ class Stop:
     text: str
     hsr: int | None = None
     exits: tuple[ExitRecord, ...] = ()
+
+    @property
+    def after_exclusive(self) -> bool:
+        """A load-exclusive was stepped, so its store-exclusive will fail (`EXCLUSIVE`)."""
+        return self.hsr is not None and stepped_exclusive(self.hsr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,11 @@ def start_stop(pc: int) -> Stop:
     return Stop(0, pc, "start", f"The guest has not run yet; PC is {pc:#x}.")
 
 
+def in_a_run(pc: int) -> str:
+    """The sentence for an instruction that a run went by."""
+    return f"At {pc:#x}, within a run."
+
+
 def make_stop(
     number: int,
     machine: Machine,
@@ -58,8 +73,12 @@ def make_stop(
     *,
     at_breakpoint: bool = False,
     note: tuple[str, str] | None = None,
+    run: bool = False,
 ) -> Stop:
-    """The stop of step `number`, at whose end the machine stands; `note` is a reason and a sentence to prefer."""
+    """The stop of step `number`, at whose end the machine stands; `note` is a reason and a sentence to prefer.
+
+    With `run` it was no step, but a run that led there.
+    """
     pc = machine.vcpu.pc
     last = exits[-1] if exits else None
     hsr = last.hsr if last else None
@@ -69,7 +88,11 @@ def make_stop(
         text = f"The guest has ended at {pc:#x}: {machine.ended}."
     elif note:
         reason, text = note
-    elif last and last.reason != "DEBUG":
+    elif run and last and last.reason != "DEBUG" and not at_breakpoint:
+        reason, text = "run", in_a_run(pc)
+        if last.reason != "EINTR":
+            text = f"Stopped at {pc:#x}, after KVM_EXIT_{last.reason}."
+    elif last and last.reason not in ("DEBUG", "EINTR" if run else "DEBUG"):
         reason = "limit"
         text = f"The step has not ended after {STEP_LIMIT} instructions or {EXITS_LIMIT} exits; PC is {pc:#x}."
     elif at_breakpoint:

@@ -13,9 +13,9 @@ from aarch64sim.arch.step import StepState
 from aarch64sim.asm import Program
 from aarch64sim.debug import guest
 from aarch64sim.debug.landmarks import Landmarks
+from aarch64sim.debug.open_track import OpenTrack
 from aarch64sim.debug.setup import Setup
 from aarch64sim.debug.stops import StepRecord, Stop
-from aarch64sim.debug.track import Track
 from aarch64sim.events import Event
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -25,7 +25,7 @@ class View:
     """What a debugger shows of its `track`, and of the setup that the machine was made of."""
 
     def __init__(self, setup: Setup) -> None:
-        self.track = Track(setup.make())
+        self.track = OpenTrack(setup.make())
         self._setup = setup
 
     # --- what the guest is made of, and where it stands --------------------------------------------------------------
@@ -66,6 +66,11 @@ class View:
         return self.track.marks
 
     @property
+    def exclusives(self) -> int:
+        """How many load-exclusives were stepped, so that their store-exclusives failed (`stops.EXCLUSIVE`)."""
+        return self.track.exclusives
+
+    @property
     def pc(self) -> int:
         """The guest's PC."""
         return self.machine.vcpu.pc
@@ -81,7 +86,7 @@ class View:
 
     def read_memory(self, address: int, size: int) -> bytes:
         """`size` bytes of guest memory, without anything of the debugger's in it; OSError (EFAULT) outside."""
-        return self.machine.vm.read_memory(address, size)
+        return self.track.read_memory(address, size)
 
     @property
     def ended(self) -> str:
@@ -127,9 +132,18 @@ class View:
 
     @property
     def stops(self) -> list[Stop]:
-        """All stops up to `position`, the start included."""
-        passing = self.track.passing(0, self.position)
-        return [self.record(0).stop, *(self.track.stop() for _ in passing)]
+        """All stops up to `position`, the start included; a run stops only at its end."""
+        track, here = self.track, self.position
+        stops = [self.record(0).stop]
+
+        def look(number: int) -> None:
+            if number == here or not track.inside_run(number):
+                stop = track.stop()
+                if number == here or track.was_told(stop):
+                    stops.append(stop)
+
+        track.each(0, here, look)
+        return stops
 
     @property
     def events(self) -> list[Event]:

@@ -76,11 +76,11 @@ class Lockstep:
 
     def step(self) -> Divergence | None:
         """One step on both sides; where they part, if they do here."""
-        self.left.run_slice(1)
+        self.left.run_slice(1, by_steps=True)
         if isinstance(self.right, Recorded):
             self.right.forward()
         else:
-            self.right.run_slice(1)
+            self.right.run_slice(1, by_steps=True)
         return self.here()
 
     def run(self, limit: int = LIMIT) -> Divergence | None:

@@ -17,7 +17,6 @@ from aarch64sim.gdb.rsp import Reader, Signal, frame
 from aarch64sim.gdb.session import Session
 
 HOST = "127.0.0.1"
-SLICE = 1000  # steps of a run between two looks at the connection: 1 to 20 ms
 LOOK = 0.2  # seconds between two calls of `on_change` while the guest runs
 SIGINT = 2
 
@@ -168,7 +167,7 @@ class Connection(asyncio.Protocol):
         self._reply(session, session.answer(payload))
         if session.over:
             self.close()
-        elif session.running and not self._run:
+        elif session.work is not None and not self._run:
             self._run = asyncio.get_running_loop().create_task(self._running(session))
 
     def _reply(self, session: Session, reply: bytes | None) -> None:
@@ -193,24 +192,22 @@ class Connection(asyncio.Protocol):
     # --- runs --------------------------------------------------------------------------------------------------------
 
     async def _running(self, session: Session) -> None:
-        """A continue, in slices, so that Ctrl-C and everything else on the loop is heard."""
+        """A run or a search, slice by slice, so that Ctrl-C and everything else on the loop is heard."""
         loop = asyncio.get_running_loop()
-        looked = loop.time()
-        while True:
-            session.debugger = debugger = self._server.debugger
-            stop = debugger.run_slice(SLICE, finish=False)
-            if stop is not None:
-                break
+        looked, reply = loop.time(), None
+        while session.work is not None and reply is None:
+            session.debugger = self._server.debugger
+            reply = next(session.work)
             if loop.time() - looked > LOOK:
                 looked = loop.time()
                 self._server.tell()
             await asyncio.sleep(0)
-        self._run, session.running, session.changed = None, False, True
-        self._reply(session, session.stop_reply(stop))
+        self._run, session.work = None, None
+        self._reply(session, reply)
 
     def _stop_run(self, session: Session) -> None:
         self._cancel()
-        session.running, session.changed = False, True
+        session.work, session.changed = None, True
         self._reply(session, session.stop_reply(signal=SIGINT))
 
     def _cancel(self) -> None:

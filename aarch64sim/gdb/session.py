@@ -1,29 +1,33 @@
 """What one gdb asks and what it is told: the packets of the remote protocol, on a debugger.
 
 Invariant: every packet has an answer, and none raises; a packet that is not known is answered with nothing, as the
-protocol wants it. Runs are only begun here (`Session.running`): whoever owns the session makes them, slice by slice.
+protocol wants it. Runs and searches are only begun here (`Session.work`): whoever owns the session takes their next
+slice, over and over.
 """
 
 from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct
 
 from aarch64sim.arch.registers import SP
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.points import Kind, Watchpoint
-from aarch64sim.debug.stops import Stop
+from aarch64sim.debug.stops import EXCLUSIVE, Stop
 from aarch64sim.gdb.monitor import monitor
 from aarch64sim.gdb.rsp import MAX_PACKET, escape, unescape
-from aarch64sim.gdb.target_xml import FRAME, IN_G, PC, REGISTERS, STACK, target_xml
+from aarch64sim.gdb.target_xml import IN_G, PC, REGISTERS, target_xml
 
 SUPPORTED = (
     f"PacketSize={MAX_PACKET:x};QStartNoAckMode+;qXfer:features:read+;swbreak+;hwbreak+;"
     "vContSupported+;ReverseStep+;ReverseContinue+"
 ).encode()
+
+Work = Iterator[bytes | None]  # None after a slice, at the end the reply
+SLICE = 5000  # instructions of a run between two looks at the connection: some milliseconds
 
 OK, NOTHING_KNOWN, BAD_MEMORY, BAD_PACKET = b"OK", b"", b"E14", b"E16"
 _WATCH: dict[bytes, tuple[Kind, bytes]] = {
@@ -33,7 +37,9 @@ _WATCH: dict[bytes, tuple[Kind, bytes]] = {
 }
 _STOP_NAMES = dict(_WATCH.values())
 _G = Struct("<33QI")
-_FIRST = Struct("<3Q")
+_EXPEDITED = tuple(
+    (16 * n, (b";" if n else b"") + b"%x:" % n) for n in range(IN_G)
+)  # where it stands in the reply to g, and its number
 _MOST_MEMORY = MAX_PACKET // 2 - 16  # bytes in one m reply or M packet
 
 
@@ -43,7 +49,10 @@ class Session:
     def __init__(self, debugger: Debugger) -> None:
         self.debugger = debugger
         self.no_ack = False
-        self.running = False  # a c was asked for, and its stop reply is owed
+        self.work: Work | None = None  # what was asked for and goes on; its stop reply is owed
+        self._told_at: int | None = (
+            None  # where gdb was notified of a write that is about to be undone
+        )
         self.over = False  # gdb has said goodbye
         self.changed = False  # the guest was moved or written to since somebody looked
         self.messages: list[bytes] = []  # O packets to be sent before the reply
@@ -80,7 +89,7 @@ class Session:
         vcpu, source = self.debugger.machine.vcpu, register.source
         if source == "sp":
             source = "sp_el1" if vcpu.pstate & 1 else "sp_el0"
-        return vcpu.get_one_reg(source).to_bytes(8, "little")[: register.size]
+        return vcpu.get_one_reg(source).to_bytes(16, "little")[: register.size]
 
     def _put(self, number: int, data: bytes) -> None:
         register = REGISTERS[number]
@@ -183,7 +192,7 @@ class Session:
 
     def leave(self) -> None:
         """gdb is gone: so are its points."""
-        self.running = False
+        self.work = None
         for point in list(self._inserted):
             self._remove(point)
 
@@ -191,10 +200,21 @@ class Session:
 
     def _continue(self, rest: bytes) -> bytes | None:
         self._resume_at(rest)
-        if self.debugger.ended:
+        debugger = self.debugger
+        if debugger.ended:
             return self._end_of_history()
-        self.running = True
+        if debugger.pc in self._inserted and debugger.pc in debugger.breakpoints:
+            # gdb steps over a breakpoint by itself when it wants to: this one is to be met.
+            kind = b"hwbreak" if debugger.pc in debugger.points.hardware else b"swbreak"
+            return self.stop_reply(extra=kind + b":;")
+        self.work = self._run()
         return None
+
+    def _run(self) -> Work:
+        while (stop := self.debugger.run_slice(SLICE, finish=False)) is None:
+            yield None
+        self.changed = True
+        yield self.stop_reply(stop)
 
     def _continue_signal(self, rest: bytes) -> bytes | None:
         return self._continue(rest.partition(b";")[2])
@@ -204,7 +224,7 @@ class Session:
         debugger = self.debugger
         if debugger.ended:
             return self._end_of_history()
-        debugger.run_slice(1, finish=False)
+        debugger.run_slice(1, finish=False, by_steps=True)
         self.changed = True
         return self.stop_reply(debugger.last)
 
@@ -215,28 +235,54 @@ class Session:
         if address:
             self._put(PC, _hex(address).to_bytes(8, "little"))
 
-    def _backwards(self, rest: bytes) -> bytes:
+    def _backwards(self, rest: bytes) -> bytes | None:
         debugger = self.debugger
         if rest not in (b"s", b"c"):
             return NOTHING_KNOWN
         if debugger.position == 0:
             return self.stop_reply(extra=b"replaylog:begin;")
+        if self._told_at != debugger.position and (changed := self._changed_watchpoint()):
+            return self._undoing(changed)
+        self._told_at = None
         self.changed = True
         if rest == b"s":
             debugger.back()
             return self.stop_reply()
-        stop = debugger.reverse_continue()
-        if debugger.position == 0:
-            return self.stop_reply(extra=b"replaylog:begin;")
-        if stop.pc not in debugger.breakpoints and (changed := self._changed_watchpoint()):
-            # gdb steps back once more by itself, and then sees the value change.
-            return self.stop_reply(extra=b"%b:%x;" % (_STOP_NAMES[changed.kind], changed.address))
-        return self.stop_reply(extra=self._reason(stop))
+        self.work = self._run_back()
+        return None
+
+    def _run_back(self) -> Work:
+        debugger, search = self.debugger, self.debugger.search_stop()
+        here = debugger.position
+        while True:
+            try:
+                next(search)
+            except StopIteration as found:
+                stop = debugger.goto(found.value)
+                break
+            yield None
+            if self.debugger is not debugger or debugger.position != here:
+                stop = self.debugger.last  # somebody else has moved it
+                break
+        self.changed = True
+        if self.debugger.position == 0:
+            yield self.stop_reply(extra=b"replaylog:begin;")
+        elif stop.pc not in debugger.breakpoints and (changed := self._changed_watchpoint()):
+            yield self._undoing(changed)
+        else:
+            yield self.stop_reply(extra=self._reason(stop))
+
+    def _undoing(self, watchpoint: Watchpoint) -> bytes:
+        """The next step back undoes a watched write: gdb makes it by itself, and then sees the value change."""
+        self._told_at = self.debugger.position
+        return self.stop_reply(extra=b"%b:%x;" % (_STOP_NAMES[watchpoint.kind], watchpoint.address))
 
     def _changed_watchpoint(self) -> Watchpoint | None:
         """The watchpoint whose bytes the last step has changed."""
         debugger, here = self.debugger, self.debugger.position
         watched = [w for w in debugger.points.watchpoints if not w.mmio]
+        if not watched:
+            return None
         now = [debugger.read_memory(w.address, w.size) for w in watched]
         debugger.travel(here - 1)
         before = [debugger.read_memory(w.address, w.size) for w in watched]
@@ -249,18 +295,23 @@ class Session:
         return self.stop_reply(extra=b"replaylog:end;")
 
     def stop_reply(self, stop: Stop | None = None, *, signal: int = 5, extra: bytes = b"") -> bytes:
-        """T: the signal, why, and the registers that gdb asks for first. `stop` is one that was just made."""
+        """T: the signal, why, and the core registers. `stop` is one that was just made."""
         why = extra
         if stop is not None:
             why += self._reason(stop)
-            if stop.reason in ("exit", "error", "limit") or (
-                stop.reason == "watchpoint" and not why
+            text = EXCLUSIVE if stop.after_exclusive else stop.text
+            if (
+                stop.after_exclusive
+                or stop.reason in ("exit", "error", "limit")
+                or (stop.reason == "watchpoint" and not why)
             ):
-                self.messages.append(b"O" + (stop.text + "\n").encode().hex().encode())
-        vcpu = self.debugger.machine.vcpu
-        first = _FIRST.pack(vcpu.cpu.r[FRAME], vcpu.cpu.r[SP], vcpu.pc).hex().encode()
-        numbers = FRAME, first[:16], STACK, first[16:32], PC, first[32:]
-        return b"T%02x%bthread:1;%x:%b;%x:%b;%x:%b;" % (signal, why, *numbers)
+                self.messages.append(b"O" + (text + "\n").encode().hex().encode())
+        return b"T%02x%bthread:1;%b" % (signal, why, self._core_registers())
+
+    def _core_registers(self) -> bytes:
+        """All that `g` would give, as a stop reply has it: gdb needs no other packet after a step."""
+        values = self._read_registers(b"")
+        return b"".join([name + values[at : at + 16] for at, name in _EXPEDITED]) + b";"
 
     def _reason(self, stop: Stop) -> bytes:
         debugger = self.debugger

@@ -10,8 +10,8 @@ from functools import cache
 
 from aarch64sim.arch import sysregs
 
-# Views of PSTATE, not registers of their own; and a register that cannot be read.
-_LEFT_OUT = {"spsel", "currentel", "pan", "uao", "nzcv", "daif", "dit", "oslar_el1"}
+# Views of PSTATE, not registers of their own; a register that cannot be read; what stands with the V registers.
+_LEFT_OUT = {"spsel", "currentel", "pan", "uao", "nzcv", "daif", "dit", "oslar_el1", "fpsr", "fpcr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ _CORE = (
     Register("pc", "pc", 8, "code_ptr"),
     Register("cpsr", "pstate", 4, "pstate_flags"),
 )
+_FPU = (
+    *(Register(f"v{n}", f"v{n}", 16, "aarch64v") for n in range(32)),
+    *(Register(name, name, 4, "int") for name in ("fpsr", "fpcr")),
+)
 _TYPES = {
     "mdscr_el1": "mdscr_flags",
     "spsr_el1": "spsr_flags",
@@ -43,9 +47,9 @@ _SYSTEM = tuple(
     for name in (*(r.name for r in sysregs.REGISTERS if r.read_el < 2 and not r.reserved), "sp_el1")
     if name not in _LEFT_OUT
 )
-REGISTERS = _CORE + _SYSTEM
+REGISTERS = _CORE + _FPU + _SYSTEM
 IN_G = len(_CORE)  # so many are in the g packet; gdb asks for the others one by one
-FRAME, STACK, PC = 29, 31, 32
+PC = 32
 
 _PSTATE = (
     ("SP", 0, 0), ("EL", 2, 3), ("nRW", 4, 4), ("F", 6, 6), ("I", 7, 7), ("A", 8, 8), ("D", 9, 9), ("BTYPE", 10, 11),
@@ -64,6 +68,35 @@ def _flags(name: str, size: int, fields: tuple[tuple[str, int, int], ...]) -> st
 
 
 _TYPE = ' type="bool"'
+# What a V register can be looked at as: (letter, width of an element, gdb's types for one).
+_ELEMENTS = (
+    ("d", 64, ("ieee_double", "uint64", "int64")),
+    ("s", 32, ("ieee_single", "uint32", "int32")),
+    ("h", 16, ("uint16", "int16")),
+    ("b", 8, ("uint8", "int8")),
+)
+
+
+def _vectors() -> str:
+    """gdb's type of a V register, as its own description has it: a union of vectors of every width."""
+    kinds = {"ieee_double": "f", "ieee_single": "f"}
+    rows, unions = "", ""
+    for letter, bits, types in _ELEMENTS:
+        fields = ""
+        for type_ in types:
+            name = f"v{128 // bits}{letter}{type_[0]}"
+            rows += f'<vector id="{name}" type="{type_}" count="{128 // bits}"/>'
+            fields += f'<field name="{kinds.get(type_, type_[0])}" type="{name}"/>'
+        rows += f'<union id="v{letter}n">{fields}</union>'
+        unions += f'<field name="{letter}" type="v{letter}n"/>'
+    rows += (
+        '<vector id="v1u" type="uint128" count="1"/><vector id="v1i" type="int128" count="1"/>'
+        '<union id="vqn"><field name="u" type="v1u"/><field name="s" type="v1i"/></union>'
+    )
+    return f'{rows}<union id="aarch64v">{unions}<field name="q" type="vqn"/></union>'
+
+
+_VECTORS = _vectors()
 
 
 def _group(name: str) -> str:
@@ -81,12 +114,13 @@ def _rows(registers: tuple[Register, ...], *, groups: bool) -> str:
 
 @cache
 def target_xml() -> bytes:
-    """target.xml: gdb's core feature, and the system registers as a feature of their own."""
+    """target.xml: gdb's features core and fpu, and the system registers as a feature of their own."""
     return (
         '<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0">'
         "<architecture>aarch64</architecture>"
         '<feature name="org.gnu.gdb.aarch64.core">'
         f"{_flags('pstate_flags', 4, _PSTATE)}{_rows(_CORE, groups=False)}</feature>"
+        f'<feature name="org.gnu.gdb.aarch64.fpu">{_VECTORS}{_rows(_FPU, groups=False)}</feature>'
         '<feature name="aarch64-step-labs.system">'
         f"{_flags('spsr_flags', 8, _PSTATE)}{_flags('mdscr_flags', 8, _MDSCR)}"
         f"{_rows(_SYSTEM, groups=True)}</feature></target>"

@@ -45,6 +45,7 @@ def _advance_pc(vcpu: VcpuState) -> None:
     state, old_pc = vcpu.cpu.pstate, vcpu.pc
     old_ss = state.ss
     vcpu.pc = old_pc + 4 & MASK64
+    vcpu.cpu.emulated += 1
     # The CPU would have cleared BTYPE and SS when the instruction retired. We retired it, so we must: PSTATE.SS is the
     # permission for one more instruction, and this was the one (SSAdvance, Arm ARM D2.11.11). A kernel that only moves
     # the PC leaves the permission behind: the guest runs the next instruction, too, before the debugger sees it.
@@ -109,5 +110,6 @@ def _enter_exception(vcpu: VcpuState) -> None:
         span, dssbs = sys.sctlr_el1 & sysregs.SCTLR_SPAN, sys.sctlr_el1 & sysregs.SCTLR_DSSBS
         vcpu.pstate |= pstate.kept_at_a_vector(old, span=span, dssbs=dssbs)
     vcpu.pc = (sys.vbar_el1 & ~0x7FF) + pstate.vector_offset(old) & MASK64
+    vcpu.cpu.count_exception(sys.esr_el1, pc)
     changes = (Change("pc", pc, vcpu.pc), *ss_change(pstate.ss_of(old), 0))
     vcpu.note(What.INJECT, "the guest is put at its exception vector", changes)

@@ -13,14 +13,17 @@ from aarch64sim.arch.syndrome import system_fields
 from aarch64sim.kvm.vcpu_state import VcpuState
 
 _IMPLEMENTATION = ("midr_el1", "revidr_el1", "aidr_el1")
+_NUMBERED = frozenset([*(f"x{n}" for n in range(31)), *(f"v{n}" for n in range(32))])
 _OSLSR_OSLM = 1 << 3  # the OS Lock is implemented (OSLM 0b10)
 
 
 def get_one_reg(vcpu: VcpuState, name: str) -> int:
-    """KVM_GET_ONE_REG: x0-x30, pc, pstate, sp_el0, sp_el1 or a system register; ENOENT for an unknown name."""
+    """KVM_GET_ONE_REG: x0-x30, v0-v31, pc, pstate, sp_el0, sp_el1 or a system register; ENOENT for an unknown name."""
     kind, number = _register(name)
     if kind == "x":
         return vcpu.cpu.r[number]
+    if kind == "v":
+        return vcpu.cpu.v[number]
     if kind == "sp":
         return vcpu.cpu.get_sp(number)
     if kind in ("pc", "pstate"):
@@ -31,13 +34,16 @@ def get_one_reg(vcpu: VcpuState, name: str) -> int:
 
 
 def set_one_reg(vcpu: VcpuState, name: str, value: int) -> None:
-    """KVM_SET_ONE_REG: 64 bits; ENOENT for an unknown name, EINVAL for a value that the register cannot hold."""
+    """KVM_SET_ONE_REG: 64 bits, 128 of a V register; ENOENT for an unknown name, EINVAL if it does not fit."""
     kind, number = _register(name)
-    if not isinstance(value, int) or not 0 <= value < 1 << 64:
-        raise OSError(errno.EINVAL, f"{name} takes an unsigned 64-bit number, not {value!r}")
+    bits = 128 if kind == "v" else 64
+    if not isinstance(value, int) or not 0 <= value < 1 << bits:
+        raise OSError(errno.EINVAL, f"{name} takes an unsigned {bits}-bit number, not {value!r}")
     vcpu.quick.drop()
     if kind == "x":
         vcpu.cpu.r[number] = value
+    elif kind == "v":
+        vcpu.cpu.v[number] = value
     elif kind == "sp":
         vcpu.cpu.set_sp(number, value)
     elif kind == "pc":
@@ -73,15 +79,11 @@ def _register(name: str) -> tuple[str, int]:
         return name, 0
     if name in ("sp_el0", "sp_el1"):
         return "sp", int(name[-1])
-    if (
-        name[:1] == "x"
-        and name[1:].isdigit()
-        and str(int(name[1:])) == name[1:]
-        and int(name[1:]) < 31
-    ):
-        return "x", int(name[1:])
+    if name in _NUMBERED:
+        return name[0], int(name[1:])
     if name in sysregs.KEYS and not name.endswith("_el2"):
         return name, 0
     raise OSError(
-        errno.ENOENT, f"there is no register {name!r}: x0-x30, pc, pstate, sp_el0, mdscr_el1 ..."
+        errno.ENOENT,
+        f"there is no register {name!r}: x0-x30, v0-v31, pc, pstate, sp_el0, mdscr_el1 ...",
     )

@@ -73,6 +73,7 @@ class Vcpu(VcpuState):
         self.arm_step = partial(guest_debug.arm_step, self)
         self.adjust_pc = partial(adjust_pc.adjust_pc, self)
         self.enter_guest = partial(_enter_guest, self)
+        self.run_cpu = self.cpu.run
         self.disarm_step = partial(guest_debug.disarm_step, self)
         self.skip_instruction = partial(adjust_pc.skip_instruction, self)
         self.return_to_userspace = partial(_return_to_userspace, self)
@@ -256,10 +257,10 @@ def _enter_guest(vcpu: VcpuState, limit: int) -> tuple[Taken | None, int]:
     cpu.exception_return()
     if vcpu.vm.log.watching:
         vcpu.note(What.ENTER, f"ERET into the guest: {cpu.step_state()}", before=before)
-    taken = cpu.run(limit)
+    taken = vcpu.run_cpu(limit)
     while smccc.answered_at_el2(vcpu, taken):
         cpu.exception_return()
-        taken = cpu.run(limit - (cpu.retired - retired))
+        taken = vcpu.run_cpu(limit - (cpu.retired - retired))
     if taken is None:
         # The signal's interrupt is taken to EL2 with nothing executed.
         cpu.enter_exception(2, 0x80, None, what=What.INTERRUPT)

@@ -33,12 +33,14 @@ STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP  # and nothing else
 class Hooks:
     """The verbs that every KVM_RUN calls through the vCPU, so that one vCPU may be given others.
 
-    Labs 04 and 09 do: a learner's `adjust_pc`, or one with a mistake in it. `Vcpu` puts the real ones here.
+    Labs 04 and 09 do: a learner's `adjust_pc`, or one with a mistake in it. A debugger counts instructions in
+    `run_cpu`. `Vcpu` puts the real ones here.
     """
 
     arm_step: Callable[[], None]
     adjust_pc: Callable[[], None]
     enter_guest: Callable[[int], tuple[Taken | None, int]]
+    run_cpu: Callable[[int], Taken | None]
     disarm_step: Callable[[], None]
     skip_instruction: Callable[[], None]
     return_to_userspace: Callable[[int], KvmRun]

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+from aarch64sim.kvm.vm import VM
 
 
 class Device(Protocol):
@@ -27,6 +30,14 @@ class Device(Protocol):
 
     def restore(self, state: Any) -> None:
         """Put back what `save` gave."""
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """A device that may raise the guest's interrupt: with this method, too, it is given the VM, and its `irq_line`."""
+
+    def attach(self, vm: VM) -> None:
+        """Called once for each machine that the device is part of, before the guest runs."""
 
 
 class BusError(ValueError):
@@ -69,36 +80,59 @@ class Bus:
 
 
 class Uart:
-    """A serial port with the data and flag registers of an Arm PL011, a scripted input, and an interrupt clear.
+    """A serial port with registers of an Arm PL011, and a scripted input.
 
     DR (0x00): a store sends its low byte, a load takes the next byte of the input (0 if there is none). FR (0x18):
-    bit 4 RXFE: no input waits; bit 5 TXFF is never set; bit 7 TXFE is always set. A store to 0x40 lowers the
-    interrupt line.
+    bit 4 RXFE: no input waits; bit 5 TXFF is never set; bit 7 TXFE is always set. IMSC (0x38): with bit 4 RXIM set,
+    the interrupt line is high while input waits. A store to 0x40 lowers the line.
     """
 
     name = "uart"
     size = 0x1000
-    DR, FR, INTERRUPT_CLEAR = 0x00, 0x18, 0x40
-    RXFE, TXFE = 1 << 4, 1 << 7
+    DR, FR, IMSC, INTERRUPT_CLEAR = 0x00, 0x18, 0x38, 0x40
+    RXFE, TXFE, RXIM = 1 << 4, 1 << 7, 1 << 4
 
     def __init__(self, data: bytes = b"", lower_irq: Callable[[], None] | None = None) -> None:
         self.input = data
         self.output = b""
+        self.mask = 0
         self._lower_irq = lower_irq
+        self._irq_line: Callable[[int], None] | None = None
+
+    def attach(self, vm: VM) -> None:
+        """Its interrupt line is the VM's."""
+        self._irq_line = vm.irq_line
+        self._lower_irq = partial(vm.irq_line, 0)
+
+    def receive(self, data: bytes) -> None:
+        """More input has come."""
+        self.input += data
+        self._drive_line()
+
+    def _drive_line(self) -> None:
+        """The line follows the input, if the guest has asked for that."""
+        if self.mask & self.RXIM and self._irq_line is not None:
+            self._irq_line(int(bool(self.input)))
 
     def read(self, offset: int, length: int) -> int:
-        """DR takes a byte of input, FR shows the flags, the rest reads as zero."""
+        """DR takes a byte of input, FR shows the flags, IMSC the mask; the rest reads as zero."""
         if offset == self.DR and self.input:
             value, self.input = self.input[0], self.input[1:]
+            self._drive_line()
             return value
+        if offset == self.IMSC:
+            return self.mask
         if offset == self.FR:
             return self.TXFE | (0 if self.input else self.RXFE)
         return 0
 
     def write(self, offset: int, length: int, value: int) -> None:
-        """DR sends a byte; the rest is ignored."""
+        """DR sends a byte, IMSC masks the interrupt; the rest is ignored."""
         if offset == self.DR:
             self.output += bytes([value & 0xFF])
+        elif offset == self.IMSC:
+            self.mask = value & 0xFFFF
+            self._drive_line()
         elif offset == self.INTERRUPT_CLEAR and self._lower_irq:
             self._lower_irq()
 
@@ -108,10 +142,10 @@ class Uart:
         return "".join(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in self.output)
 
     def save(self) -> Any:
-        return self.input, self.output
+        return self.input, self.output, self.mask
 
     def restore(self, state: Any) -> None:
-        self.input, self.output = state
+        self.input, self.output, self.mask = state
 
 
 class ExitDevice:

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from aarch64sim.arch.cpu import Choices
+from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.asm import Program
 from aarch64sim.events import Event, EventLog, Lane, What
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vm import VM
 from aarch64sim.kvm.vm_state import Host
-from aarch64sim.vmm.devices import Bus, Counter, Device, ExitDevice, Uart
+from aarch64sim.vmm.devices import Attached, Bus, Counter, Device, ExitDevice, Uart
 from aarch64sim.vmm.start import StartState, default_start
 
 EXITS_LIMIT = (
     10_000  # returns of KVM_RUN in one go: a kernel that never skips an access makes no other end
 )
 UART_BASE, EXIT_BASE, COUNTER_BASE = 0x0900_0000, 0x0901_0000, 0x0902_0000
+
+
+EC_NAMES = {int(ec): ec.name for ec in EC} | {int(EC.UNKNOWN): "UNDEFINED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Machine:
         self.log = EventLog()
         self.vm = VM(kernel, host=host, choices=choices, log=self.log)
         self.vcpu = (start or default_start()).create(self.vm)
-        self.uart = Uart(uart_input, lambda: self.vm.irq_line(0))
+        self.uart = Uart(uart_input)
         self.exit_device = ExitDevice()
         self.bus = Bus()
         self.bus.add(UART_BASE, self.uart)
@@ -61,6 +65,9 @@ class Machine:
         self.bus.add(COUNTER_BASE, Counter())
         for base, device in devices:
             self.bus.add(base, device)
+        for _, device in self.bus:
+            if isinstance(device, Attached):
+                device.attach(self.vm)
         self.ended = ""
         self.load(program)
 
@@ -99,15 +106,20 @@ class Machine:
             run = self.vcpu.run(limit=limit)
         except OSError as error:
             return self.failed(error, before)
-        return self.answer(run)
+        return self.answer(run, before)
 
-    def answer(self, run: KvmRun) -> ExitRecord:
-        """Switch on the exit reason: serve the device, or see that nothing here can answer."""
+    def answer(self, run: KvmRun, before: int) -> ExitRecord:
+        """Switch on the exit reason: serve the device, or see that nothing here can answer.
+
+        `before` is how many instructions had retired when KVM_RUN was called.
+        """
         pc = self.vcpu.pc
         match run.exit_reason:
             case ExitReason.MMIO:
                 return ExitRecord("MMIO", pc, self._mmio(run))
             case ExitReason.DEBUG:
+                if self.vcpu.cpu.at_own_vector and self.vcpu.cpu.retired == before:
+                    self.ended = self._why_stuck()
                 return ExitRecord("DEBUG", pc, f"hsr {run.debug.hsr:#x}", run.debug.hsr)
             case ExitReason.SYSTEM_EVENT:
                 kind = {1: "shut down", 2: "reset"}.get(run.system_event.type, "?")
@@ -117,7 +129,7 @@ class Machine:
         return ExitRecord(run.exit_reason.name, pc, self.ended)
 
     def failed(self, error: OSError, before: int) -> ExitRecord:
-        """KVM_RUN came back with an errno; `before` is how many instructions had retired when it was called."""
+        """KVM_RUN came back with an errno; `before` as in `answer`."""
         vcpu = self.vcpu
         name = errno.errorcode.get(error.errno or 0, "?")
         if error.errno != errno.EINTR:
@@ -125,10 +137,20 @@ class Machine:
         elif vcpu.waiting:
             self.ended = f"the guest waits at {vcpu.pc:#x} for an interrupt that never comes"
         elif vcpu.cpu.retired == before:
-            self.ended = (
-                f"the guest is caught in exceptions at its vector {vcpu.pc:#x}: no handler there"
-            )
+            self.ended = self._why_stuck()
         return ExitRecord(name, vcpu.pc, error.strerror or name)
+
+    def _why_stuck(self) -> str:
+        """No instruction completes any more."""
+        cpu, pc = self.vcpu.cpu, self.vcpu.pc
+        if not cpu.at_own_vector:
+            return f"the guest does not get past {pc:#x}: the hypervisor enters it again and again"
+        syndrome, at = cpu.raised
+        raised = EC_NAMES.get(exception_class(syndrome), "an exception")
+        return (
+            f"the guest is caught in exceptions at its vector {pc:#x}: no handler there"
+            f" ({raised} was raised at {at:#x})"
+        )
 
     def _mmio(self, run: KvmRun) -> str:
         """Emulate the access: find the device, let it act, answer a load."""

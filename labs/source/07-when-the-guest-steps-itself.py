@@ -147,7 +147,7 @@ panel
 # *panel* now loses stops: among them the one after the store, which the guest itself did not lose.
 
 # %%
-watched = StepLab(step_user, kernel="v5.3")
+watched = StepLab(step_user, kernel="v5.3", by_steps=True)
 watched.run()
 steps = [stop for stop in watched.debugger.stops if stop.reason == "step"]
 stops = [stop.pc for stop in steps if stop.pc >= 0x4000_0100]

@@ -24,18 +24,28 @@ PC = 32
 QEMU_BASE = 0x4010_0000
 
 
+class NotStarted(Exception):
+    """A server did not come up; the text is what it said."""
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    process.kill()
+    said = process.communicate(timeout=10)[1] or b""
+    return said.decode(errors="replace").strip() or "it said nothing"
+
+
 class Client:
     """One gdb, as lean as can be."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + 20
         while True:
             try:
                 self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
                 break
             except OSError:
-                if time.monotonic() > end:
-                    raise
+                if process.poll() is not None or time.monotonic() > end:
+                    raise NotStarted(_last_words(process)) from None
                 time.sleep(0.05)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
@@ -87,23 +97,14 @@ def qemu_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
     assert QEMU
     image = folder / "loop.bin"
     image.write_bytes(assemble(LOOP).segments[0].data)
-    command = [
-        QEMU,
-        "-M",
-        "virt",
-        "-cpu",
-        "cortex-a57",
-        "-m",
-        "64",
-        "-display",
-        "none",
-        "-S",
-        "-monitor",
-        "none",
+    command = [QEMU, *["-M", "virt", "-cpu", "cortex-a57", "-m", "64", "-display", "none", "-S"]]
+    command += [
+        *["-monitor", "none", "-serial", "none", "-nic", "none"],
+        "-gdb",
+        f"tcp:127.0.0.1:{port}",
     ]
-    command += ["-serial", "none", "-gdb", f"tcp:127.0.0.1:{port}"]
     command += ["-device", f"loader,file={image},addr={QEMU_BASE:#x},cpu-num=0,force-raw=on"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def main(steps: int = 3000, rounds: int = 3) -> int:
@@ -116,8 +117,9 @@ def main(steps: int = 3000, rounds: int = 3) -> int:
         try:
             for server, start in servers.items():
                 port = free_port()
-                processes.append(start(Path(name), port))
-                clients[server] = client = Client(port)
+                process = start(Path(name), port)
+                processes.append(process)
+                clients[server] = client = Client(port, process)
                 client.ask(b"P15=" + (0x4000_4000).to_bytes(8, "little").hex().encode())
                 stops[server] = []
                 for _ in range(12):
@@ -128,6 +130,9 @@ def main(steps: int = 3000, rounds: int = 3) -> int:
                     for registers in (False, True):
                         found = steps_per_second(client, steps, registers=registers)
                         speed.setdefault((server, registers), []).append(found)
+        except NotStarted as error:
+            print(f"{server} server could not be started: {error}", file=sys.stderr)
+            return 2
         finally:
             for process in processes:
                 process.terminate()

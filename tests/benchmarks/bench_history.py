@@ -60,7 +60,7 @@ def plain(source: str, steps: int) -> tuple[float, list[int]]:
 
 def with_history(source: str, steps: int) -> tuple[float, list[int], Debugger]:
     """CPU seconds and registers of a run that can be travelled, and the debugger."""
-    debugger = Debugger(source)
+    debugger = Debugger(source, by_steps=True)
     start = time.process_time()
     debugger.run(steps)
     return time.process_time() - start, debugger.machine.vcpu.cpu.r[:32], debugger

@@ -95,7 +95,7 @@ def test_a_loop_meets_its_breakpoint_each_time() -> None:
 
 
 def test_stepping_on_with_other_breakpoints_forgets_the_future() -> None:
-    debugger = Debugger(STORE, "v4.3")
+    debugger = Debugger(STORE, "v4.3", by_steps=True)
     debugger.run()
     debugger.goto(1)
     assert debugger.step().pc == 0x4000_000C

@@ -42,7 +42,12 @@ def small(debugger: Debugger, distance: int = 7, most: int = 9) -> Debugger:
 @pytest.mark.parametrize("kernel", ERAS)
 def test_every_step_is_reached_again_exactly(kernel: str) -> None:
     debugger = small(
-        Debugger(MIXTURE.replace("cmp     x9, x22", "cmp x9, #24"), kernel, uart_input=b"hello")
+        Debugger(
+            MIXTURE.replace("cmp     x9, x22", "cmp x9, #24"),
+            kernel,
+            uart_input=b"hello",
+            by_steps=True,
+        )
     )
     seen = [fingerprint(debugger)]
     while not debugger.ended and debugger.position < 450:
@@ -58,7 +63,7 @@ def test_every_step_is_reached_again_exactly(kernel: str) -> None:
 
 
 def test_a_watched_step_and_an_unwatched_one_end_the_same() -> None:
-    watched, silent = (Debugger(MIXTURE, "v5.0") for _ in range(2))
+    watched, silent = (Debugger(MIXTURE, "v5.0", by_steps=True) for _ in range(2))
     for _ in range(150):
         stop = watched.step()
         silent.run(1)
@@ -66,10 +71,11 @@ def test_a_watched_step_and_an_unwatched_one_end_the_same() -> None:
         assert stop == silent.last
 
 
+@pytest.mark.parametrize("by_steps", [False, True])
 @pytest.mark.parametrize("seed", range(12))
-def test_any_mixture_of_moves_and_inputs_replays_exactly(seed: int) -> None:
+def test_any_mixture_of_moves_and_inputs_replays_exactly(seed: int, by_steps: bool) -> None:
     way = random.Random(seed)
-    debugger = small(Debugger(MIXTURE, way.choice(ERAS), uart_input=b"abc"))
+    debugger = small(Debugger(MIXTURE, way.choice(ERAS), uart_input=b"abc", by_steps=by_steps))
     places = [0x4000_0008, 0x4000_0014, 0x4000_0020, 0x4000_002C, 0x4000_0040, 0x4000_1204]
     known: dict[int, tuple[object, ...]] = {0: fingerprint(debugger)}
     forget = debugger.track._forget_future

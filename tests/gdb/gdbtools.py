@@ -60,6 +60,7 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
+        self.console: list[bytes] = []  # O packets
         self.no_ack = False
         if no_ack:
             assert self.ask(b"QStartNoAckMode") == b"OK"
@@ -80,6 +81,7 @@ class Client:
                     self.socket.sendall(b"+")
                 if payload[:1] != b"O" or payload == b"OK":
                     return payload
+                self.console.append(payload[1:])
                 continue
             try:
                 data = self.socket.recv(65536)

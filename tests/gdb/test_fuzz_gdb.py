@@ -77,9 +77,9 @@ def run_sessions(count: int, seed: int) -> None:
                 continue
             reply = session.answer(item)
             assert reply is None or isinstance(reply, bytes)
-            if session.running:
+            if session.work is not None:
                 stop = debugger.run_slice(20, finish=False)
-                session.running = False
+                session.work = None
                 assert session.stop_reply(stop).startswith(b"T")
             assert reply is None or len(reply) <= 0x4000
         assert len(reader._buffer) <= 0x4000 + 20_000

@@ -154,12 +154,70 @@ def test_breakpoints_stop_a_continue_forwards_and_backwards(kind: bytes) -> None
         assert client.ask(b"vCont;c").startswith(b"T05" + name)
         assert client.pc() == 0x4000_0008
         assert client.ask(b"m40000008,4") == b"21040091"
+        assert client.ask(b"c").startswith(b"T05" + name)  # gdb steps over it first, if it wants to
+        assert client.pc() == 0x4000_0008
+        assert client.ask(b"s").startswith(b"T05thread")
         assert client.ask(b"c").startswith(b"T05thread")
         assert client.ask(b"c").startswith(b"T05replaylog:end;")
         assert client.ask(b"bc").startswith(b"T05" + name)
         assert client.pc() == 0x4000_0008
         assert client.ask(b"z%b,40000008,4" % kind) == b"OK"
         assert client.ask(b"bc").startswith(b"T05replaylog:begin;")
+
+
+@pytest.mark.parametrize("kind", [b"0", b"1"])
+def test_a_breakpoint_where_the_guest_stands_is_met_at_once(kind: bytes) -> None:
+    with served(Debugger(STORE, "fixed")) as server, Client(server.port) as client:
+        name = b"swbreak" if kind == b"0" else b"hwbreak"
+        client.ask(b"s")
+        client.ask(b"Z%b,40000004,4" % kind)
+        client.ask(b"P20=" + little(0x4000_0004))
+        assert client.ask(b"vCont;c").startswith(b"T05" + name)
+        client.ask(b"s")
+        client.ask(b"z%b,40000004,4" % kind)
+        client.ask(b"P20=" + little(0x4000_0004))
+        assert client.ask(b"vCont;c").startswith(b"T05thread")
+
+
+WRITES = "mov x0, #-1\nstr x0, [x21]\nnop\nstr w20, [x20]"
+
+
+@pytest.mark.parametrize("back", [b"bc", b"bs"])
+def test_the_write_that_was_just_made_is_met_on_the_way_back(back: bytes) -> None:
+    with served(Debugger(WRITES)) as server, Client(server.port) as client:
+        client.ask(b"s")
+        client.ask(b"s")
+        client.ask(b"Z2,40004004,4")
+        assert client.ask(back).startswith(b"T05watch:40004004;")
+        assert client.pc() == 0x4000_0008  # gdb undoes it itself, and looks at the value then
+        assert client.ask(b"bs").startswith(b"T05thread")
+        assert client.pc() == 0x4000_0004
+        assert client.ask(back).startswith(
+            b"T05replaylog:begin;" if back == b"bc" else b"T05thread"
+        )
+
+
+def test_a_search_back_is_ended_by_ctrl_c_and_others_have_their_turn() -> None:
+    debugger = Debugger("1: add x0, x0, #1\nb 1b")
+    debugger.run(400_000)
+    with served(debugger) as server, Client(server.port) as client:
+        client.send(b"bc")
+        time.sleep(0.2)
+        client.socket.sendall(b"\x03")
+        assert client.reply().startswith(b"T02thread")
+        assert debugger.position == 400_000
+
+
+def test_a_load_and_a_store_exclusive_go_through_a_continue_and_a_step_says_what_it_does() -> None:
+    loop = "1: ldxr w0, [x21]\nadd w0, w0, #1\nstxr w3, w0, [x21]\ncbnz w3, 1b\nnop\nstr w20, [x20]"
+    with served(Debugger(loop, "v4.3")) as server, Client(server.port) as client:
+        client.ask(b"Z0,40000010,4")
+        assert client.ask(b"c").startswith(b"T05swbreak")
+        assert number(client.ask(b"p3")) == 0
+        client.ask(b"P20=" + little(0x4000_0000))
+        client.send(b"s")
+        assert client.reply().startswith(b"T05thread")
+        assert b"clears the exclusive monitor" in bytes.fromhex(client.console[-1].decode())
 
 
 def test_a_watchpoint_stops_in_front_of_the_access() -> None:
@@ -281,7 +339,7 @@ def test_whoever_watches_is_told_once_after_each_move() -> None:
         wait_for(lambda: seen == [1, 1])
         client.ask(b"g")
         client.ask(b"c")
-        wait_for(lambda: seen[-1] == debugger.position == 6)
+        wait_for(lambda: seen[-1] == debugger.position == 7)
 
 
 def test_a_watcher_that_fails_does_not_hurt_the_session() -> None:

@@ -139,3 +139,30 @@ def test_saved_state_is_restored(device: Uart | Counter | ExitDevice) -> None:
     changed = device.save()
     device.restore(saved)
     assert device.save() == saved != changed
+
+
+class Line:
+    """A VM with nothing but an interrupt line."""
+
+    def __init__(self) -> None:
+        self.levels: list[int] = []
+
+    def irq_line(self, level: int) -> None:
+        self.levels.append(level)
+
+
+def test_the_uart_raises_its_interrupt_while_input_waits_and_the_guest_wants_it() -> None:
+    uart, line = Uart(b"a"), Line()
+    uart.attach(line)  # type: ignore[arg-type]
+    uart.receive(b"b")
+    assert line.levels == []
+    uart.write(Uart.IMSC, 4, Uart.RXIM)
+    assert (line.levels, uart.read(Uart.IMSC, 4)) == ([1], Uart.RXIM)
+    assert [uart.read(Uart.DR, 1) for _ in range(2)] == [0x61, 0x62]
+    assert line.levels == [1, 1, 0]
+    saved = uart.save()
+    uart.write(Uart.IMSC, 4, 0)
+    uart.receive(b"c")
+    assert line.levels == [1, 1, 0]
+    uart.restore(saved)
+    assert uart.mask == Uart.RXIM

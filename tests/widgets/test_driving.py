@@ -50,7 +50,7 @@ def status(lab: StepLab) -> str:
         ("line 4", "Arrived at 0x4000000c"),
         (
             "exit MMIO",
-            "At the exit. Step 4, event 4 of 12, kernel: KVM_RUN returns: KVM_EXIT_MMIO. Step finishes",
+            "At the exit. Step 4, event 2 of 10, kernel: KVM_RUN returns: KVM_EXIT_MMIO. Step finishes",
         ),
         ("x0 == 5", "Stopped at 0x40000008 (str x0, [x21]): x0 == 5."),
     ],
@@ -414,14 +414,14 @@ def test_a_run_to_an_exit_stops_at_it_and_keeps_what_ran_unseen(store: str) -> N
 
 
 def test_the_last_write_names_the_instruction_that_made_it(store: str) -> None:
-    lab = StepLab(store, kernel="v4.3")
+    lab = StepLab(store, kernel="v4.3", by_steps=True)
     lab.run(2)
     press(lab, "travel", "write x1")
     assert "in step 2 by 0x40000008 (add x1, x1, #0x1)" in status(lab)
 
 
 def test_the_last_write_to_ss_is_an_event_of_the_step(store: str) -> None:
-    lab = StepLab(store, kernel="v4.3")
+    lab = StepLab(store, kernel="v4.3", by_steps=True)
     with pytest.raises(HistoryError, match="has changed SS"):
         lab.last_write("ss")
     lab.run(2)

@@ -130,10 +130,23 @@ def test_a_goto_beyond_the_history_says_so_and_moves_nothing(lab: StepLab) -> No
 
 def test_the_end_is_said_and_step_does_nothing_more(lab: StepLab) -> None:
     lab.run()
-    assert repr(lab) == "StepLab(v4.3, step 6 of 6, pc=0x4000001c, ended: exit)"
+    assert repr(lab) == "StepLab(v4.3, step 7 of 7, pc=0x4000001c, ended: exit)"
     assert lab._shown["do-step@aria-disabled"] == "true"
     press(lab, "step")
-    assert lab.snapshot()["step"] == 6
+    assert lab.snapshot()["step"] == 7
+
+
+def test_a_run_by_steps_makes_the_steps_that_the_kernel_makes_and_says_why_it_stays(
+    store: str,
+) -> None:
+    lab = StepLab(store, kernel="v4.3", by_steps=True)
+    assert lab.run().number == 6
+    atomic = StepLab("1: ldxr w0, [x21]\nstxr w3, w0, [x21]\ncbnz w3, 1b\nnop", by_steps=True)
+    assert "clears the exclusive monitor" in atomic.run(limit=30).text
+    atomic.goto(1)
+    assert "clears the exclusive monitor" in atomic._shown["status.text"]
+    free = StepLab("1: ldxr w0, [x21]\nstxr w3, w0, [x21]\ncbnz w3, 1b\nstr w20, [x20]")
+    assert free.run().reason == "exit"
 
 
 def test_another_kernel_keeps_the_place_and_says_so(lab: StepLab) -> None:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from aarch64sim.debug import Debugger, HistoryError
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
+from aarch64sim.debug.stops import EXCLUSIVE
 
 SLICE_SECONDS = 0.05  # how long the page may have to wait for its turn
 FIRST_SLICE = 50  # steps
@@ -141,17 +142,22 @@ class Runner:
 
     async def _run(self, debugger: Debugger, to: Destination | None) -> str:
         first, size = debugger.position, FIRST_SLICE
+        exclusives = debugger.exclusives
         clock = asyncio.get_running_loop().time
         while self._goes_on():
             began = clock()
             if debugger.run_slice(size, to=to) is not None:
                 return ""
             if debugger.position - first >= LIVE_LIMIT:
-                return f"The run was stopped after {LIVE_LIMIT} steps; the guest has not ended."
+                return (
+                    f"The run was stopped after {LIVE_LIMIT} instructions; the guest has not ended."
+                )
             size = max(1, int(size * min(4.0, SLICE_SECONDS / max(clock() - began, 1e-6))))
             self._tell()
             await asyncio.sleep(0.005)
-        return f"Stopped{self._stopped} after {debugger.position - first} steps."
+        why = f" {EXCLUSIVE}" if debugger.exclusives > exclusives else ""
+        unit = "steps" if debugger.by_steps else "instructions"
+        return f"Stopped{self._stopped} after {debugger.position - first} {unit}.{why}"
 
     async def _play(self, debugger: Debugger, pause: float) -> str:
         while self._goes_on() and not debugger.ended:

@@ -11,6 +11,7 @@ from html import escape
 from aarch64sim.debug import Debugger, Phase, Stop
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.points import Points
+from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.events import Change, Event, Lane
 from aarch64sim.vmm.machine import ExitRecord
 from widgets.models.timeline import LANE_TITLES, Timeline
@@ -38,6 +39,8 @@ def status(stop: Stop, listing: Listing, timeline: Timeline) -> str:
         return f"Not started. The next instruction is at {listing.where(stop.pc)}."
     text = f"Stopped at {listing.where(stop.pc)}." if stop.reason == "step" else stop.text
     text += ran_unseen(listing, timeline)
+    if stop.after_exclusive:
+        text += f" {EXCLUSIVE}"
     if stop.reason == "step" and not listing.text_at(stop.pc):
         text += " There is no instruction of the program here."
     return text

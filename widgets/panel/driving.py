@@ -65,8 +65,16 @@ class Driving(Looking):
         return self._moved(partial(self.debugger.goto, number))
 
     def run(self, limit: int = RUN_LIMIT) -> Stop:
-        """Step until a breakpoint or the guest's end, at most `limit` times; the cell waits for it."""
-        return self._moved(partial(self.debugger.run, limit))
+        """Run to a breakpoint or the guest's end, `limit` instructions at most; the cell waits for it.
+
+        With the option `by_steps` of the panel it is a row of single steps.
+        """
+        stops: list[Stop] = []
+        stop = self._moved(lambda: stops.append(self.debugger.run(limit)))
+        if stops and stops[0].reason == "limit":
+            self._say(stops[0].text)
+            return stops[0]
+        return stop
 
     def run_to(self, where: str, limit: int = RUN_LIMIT) -> Stop:
         """Run to what `where` says: "loop", "line 7", "exit MMIO", "x2 == 5"; the cell waits for it.
@@ -192,7 +200,8 @@ class Driving(Looking):
             self._show()
             return
         at, pc = self._runner.looking_at, debugger.registers["pc"]
-        words = f"Running: {debugger.position} steps, PC {pc:#x}."
+        how = "Running step by step" if debugger.by_steps else "Running"
+        words = f"{how}: {debugger.position} instructions, PC {pc:#x}."
         self._show_progress(words if at is None else f"Looking back: at step {at}.")
 
     def run_ended(self, message: str, to: Destination | None) -> None:

@@ -5,6 +5,7 @@ Invariant: both have made the same number of clicks, unless one of them has ende
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from aarch64sim.asm import Program
@@ -13,14 +14,21 @@ from aarch64sim.evidence.lockstep import Divergence, Lockstep
 from aarch64sim.kvm import Kernel
 
 
+def _of_its_own(options: dict[str, Any]) -> dict[str, Any]:
+    """The options for one guest: its devices are copies, so that no other guest finds what it has done to them."""
+    if "devices" not in options:
+        return options
+    return options | {"devices": [(base, deepcopy(device)) for base, device in options["devices"]]}
+
+
 class Pair:
     """The left and the right side. `parted` is the first click that they differ after, None while unknown."""
 
     def __init__(
         self, program: Program | str, left: str | Kernel, right: str | Kernel, **options: Any
     ) -> None:
-        first = Debugger(program, left, **options)
-        self.sides = (first, Debugger(first.program, right, **options))
+        first = Debugger(program, left, **_of_its_own(options))
+        self.sides = (first, Debugger(first.program, right, **_of_its_own(options)))
         self.options = options
         self.position = 0  # clicks
         self.parted: int | None = None
@@ -29,6 +37,16 @@ class Pair:
     def program(self) -> Program:
         """What both run."""
         return self.sides[0].program
+
+    @property
+    def by_steps(self) -> bool:
+        """A click is a step on both sides, whatever a run of one of them is."""
+        return True
+
+    @property
+    def exclusives(self) -> int:
+        """How many load-exclusives were stepped."""
+        return sum(side.exclusives for side in self.sides)
 
     @property
     def ended(self) -> bool:

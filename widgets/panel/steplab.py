@@ -121,7 +121,7 @@ class StepLab(Driving, Panel):
             ) from None
         debugger, step = lab.debugger, min(wanted.step, SESSION_LIMIT)
         while debugger.position < step and not debugger.ended:
-            debugger.run_slice(step - debugger.position)
+            debugger.run_slice(step - debugger.position, by_steps=True)
         at = debugger.position
         lab._say(f"Taken up at step {at}, not {wanted.step}." if at != wanted.step else "")
         return lab

@@ -81,7 +81,7 @@ def _three_in_one(source: Any) -> str:
         )
     if most > 3:
         raise Wrong(f"one click takes {most} instructions, and the task asks for three")
-    debugger = Debugger(source, "v4.3")
+    debugger = Debugger(source, "v4.3", by_steps=True)
     debugger.run(MOST_CLICKS)
     if not any(e.lane is Lane.KVM and e.what is What.SKIP for e in debugger.events):
         raise Wrong(
@@ -99,7 +99,7 @@ def _three_in_one(source: Any) -> str:
 
 def _nothing_stepped(pc: Any) -> str:
     expect_type(pc, int, "an address, such as 0x40000004")
-    debugger = Debugger(STORE.read_text(encoding="utf-8"), "fixed")
+    debugger = Debugger(STORE.read_text(encoding="utf-8"), "fixed", by_steps=True)
     debugger.run(MOST_CLICKS)
     stops = {stop.pc: stop.hsr for stop in debugger.stops if stop.reason == "step" and stop.hsr}
     if pc in stops.values():
