@@ -86,6 +86,7 @@ def by_mouse(panel: Locator, control: Control, at: Locator) -> None:
         at.click(force=True)
     elif control.tag == "SELECT":
         chosen = at.evaluate("e => e.selectedIndex")
+        at.focus()  # as a click does
         at.select_option(
             index=chosen + 1
         )  # the list itself is drawn by the system, not by the page

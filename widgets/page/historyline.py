@@ -52,6 +52,4 @@ def _described(kind: str, steps: Sequence[int]) -> str:
     if not steps:
         return f"No {_WORDS[kind]}."
     named = ", ".join(str(step) for step in steps[:MOST_NAMED])
-    return (
-        f"{_WORDS[kind].capitalize()} at {named}{' and more' if len(steps) > MOST_NAMED else ''}."
-    )
+    return f"{_WORDS[kind][0].upper() + _WORDS[kind][1:]} at {named}{' and more' if len(steps) > MOST_NAMED else ''}."
