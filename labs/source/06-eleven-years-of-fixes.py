@@ -383,6 +383,25 @@ lab.check("era", era)
 print(lab.explain("era"))
 
 # %% [markdown]
+# ## A kernel that nobody had seen
+#
+# The sixteen kernels were recorded once, long before this lab was written. You can record another one yourself:
+# `python -m aarch64sim record` runs the same guests on the kernel of an arm64 computer, or boots one of Debian's under
+# QEMU, and writes down what it did. Linux 7.3.4 was recorded that way. Does it do what its era says?
+
+# %%
+from aarch64sim.evidence import recording, replay
+from aarch64sim.vmm import recordings_folder
+
+fresh = recording.load(recordings_folder() / "debian")  # or recording.load("my-recordings")
+results = [replay.replay(one) for one in fresh.recordings("linux-7.3.4")]
+agree = sum(result.agrees for result in results)
+print(f"{agree} of {len(results)} recordings of Linux 7.3.4 agree with {results[0].kernel.title}.")
+
+# %% [markdown]
+# A recording that differs is worth an issue: print its `difference`, which names the first event where the two part.
+
+# %% [markdown]
 # ## Check yourself
 
 # %% name="check-accident" jupyter={"source_hidden": true}
