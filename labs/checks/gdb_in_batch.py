@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,11 @@ from aarch64sim.gdb.server import GdbServer, serve
 from aarch64sim.kvm import Kernel
 from widgets.course import program
 
-NO_GDB = "There is no gdb-multiarch on this computer. Install it (apt install gdb-multiarch), and run the cell again."
+NO_GDB = (
+    "Python in a browser can start no gdb. The transcript, 08-attach-gdb.md, shows what it prints."
+    if sys.platform == "emscripten"
+    else "There is no gdb-multiarch on this computer. Install it (apt install gdb-multiarch), and run the cell again."
+)
 SECONDS = 20
 _QUIET = ("set confirm off", "set pagination off", "set style enabled off", "set width 0")
 _NOISE = re.compile(
@@ -127,13 +132,15 @@ class Talk:
 def attach(*commands: str, kernel: str | Kernel = "v4.3", source: str | None = None) -> Talk:
     """Attach gdb to a new guest, store.s if no other is given, and give it the commands."""
     debugger = Debugger(program("store") if source is None else source, kernel)
+    if not gdb_there():
+        return Talk(NO_GDB, debugger)
     with served(debugger) as server:
         return Talk(talk(server.port, *commands), debugger)
 
 
 async def beside(port: int, *commands: str) -> str:
     """`talk` to a server that this notebook runs: the notebook must not stand still meanwhile."""
-    return await asyncio.to_thread(talk, port, *commands)
+    return await asyncio.to_thread(talk, port, *commands) if gdb_there() else NO_GDB
 
 
 # --- the transcript ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -179,3 +180,20 @@ def test_a_cell_that_opens_a_door_may_be_run_again(store: str) -> None:
 def test_without_an_event_loop_it_says_what_to_do_instead(store: str) -> None:
     with pytest.raises(RuntimeError, match="python -m aarch64sim gdb"):
         StepLab(store).serve_gdb()
+
+
+def test_a_door_where_there_are_no_sockets_stays_shut_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Not supported")
+
+    monkeypatch.setattr(socket, "create_server", refused)
+
+    async def open_one() -> str:
+        door = StepLab("nop").serve_gdb()
+        assert not door.attached
+        door.close()
+        return repr(door)
+
+    assert "no sockets" in asyncio.run(open_one())

@@ -6,6 +6,7 @@ Invariant: panel and gdb drive the same debugger, also after the panel has start
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 from aarch64sim.debug import Debugger
@@ -23,6 +24,8 @@ class GdbDoor:
     OSError with a sentence if the port is in use; RuntimeError where no event loop runs, outside of a notebook.
     """
 
+    _server: GdbServer | None
+
     def __init__(self, lab: Driving, port: int = 0) -> None:
         try:
             asyncio.get_running_loop()
@@ -34,7 +37,14 @@ class GdbDoor:
         if port in _open:
             _open[port].close()
         self._lab = lab
-        self._server: GdbServer = serve(lab.debugger, port, self._changed)
+        self.port, self._why, self._server = 0, "", None
+        try:
+            self._server = serve(lab.debugger, port, self._changed)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.ENOSYS):
+                raise
+            self._why = str(error.strerror)  # a door that says why it stays shut
+            return
         self.port = self._server.port
         _open[self.port] = self
 
@@ -46,13 +56,14 @@ class GdbDoor:
     @property
     def attached(self) -> bool:
         """A gdb is there."""
-        return self._server.client is not None
+        return self._server is not None and self._server.client is not None
 
     def close(self) -> None:
         """Send gdb away and stop listening."""
         if _open.get(self.port) is self:
             del _open[self.port]
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     def __repr__(self) -> str:
-        return f"gdb may attach: target remote :{self.port}"
+        return self._why or f"gdb may attach: target remote :{self.port}"
