@@ -150,6 +150,7 @@ def settled(bench: Workbench, panel: Locator) -> str:
 def outcome(bench: Workbench, code: str, number: int, act: Any) -> tuple[str, str]:
     """A fresh panel before and after one control was worked."""
     panel = bench.show(code)
+    bench.lab.ask_kernel()  # the open page of the Tab comes after the panel
     control = find(panel)[number]
     before = settled(bench, panel)
     act(panel, control, panel.locator(f"[data-probe='{number}']"))
