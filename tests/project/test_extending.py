@@ -25,7 +25,7 @@ def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(
         r"`((?:aarch64sim|labs|tests|tools|binder)/[\w./-]*)`", page.read_text("utf-8")
     )
-    assert named
+    assert named or page.stem == "panel"  # a page for a notebook: it names no file
     for name in named:
         assert "lab10" in name or "10-my-lab" in name or (ROOT / name).exists(), name
 
