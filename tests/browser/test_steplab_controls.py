@@ -39,6 +39,7 @@ def go(bench: Workbench, verb: str, where: str) -> None:
 
 
 def test_one_field_runs_to_places_exits_and_conditions(panel: Workbench) -> None:
+    panel.button("Step").click()  # a run enters the guest freely: only a step sets SS
     go(panel, "Run to", "line 6")
     expect(panel.status()).to_contain_text("Arrived at 0x4000000c")
     expect(panel.page.locator(".sl-where input")).to_be_focused()
@@ -57,6 +58,8 @@ def test_one_field_runs_to_places_exits_and_conditions(panel: Workbench) -> None
     expect(panel.text("points")).to_contain_text("watching accesses to 0x9000000")
     panel.page.get_by_role("button", name="remove accesses to").click()
     expect(panel.text("points")).not_to_contain_text("watching")
+    panel.button("Run").click()
+    expect(panel.status()).to_contain_text("Stopped at 0x40000008 by a breakpoint")
     panel.button("Run").click()
     expect(panel.status()).to_contain_text("The guest has ended")
     panel.button("Run back").click()
