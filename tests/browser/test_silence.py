@@ -52,7 +52,7 @@ def test_on_a_slow_machine_every_widget_answers(
         step.click()
         expect(lab.page.locator(".sl-panel .sl-status").first).to_contain_text("Stopped at")
         question = lab.scroll_to(lab.page.locator(".sl-question").first)
-        question.locator("label").first.click()
+        question.locator(".widget-radio-box label").first.click()
         expect(question.get_by_role("status")).to_contain_text("Not quite.")
         expect(lab.page.locator(".sl-silence")).to_have_count(0)
         lab.take_problems()
