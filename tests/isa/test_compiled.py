@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aarch64sim import Debugger, kernels
 from aarch64sim.arch.cpu import FEATURES
 from aarch64sim.asm import Program
 from tests.isa import machine
@@ -66,3 +67,30 @@ def test_compiled_program_gives_the_hosts_results(
     assert expected[1] == 0xCBF43926  # the check value of CRC-32
     assert expected[3] == 1
     assert expected[4] == 1597
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """A C program with `__atomic_fetch_add`, compiled to LDAXR and STLXR."""
+    if shutil.which(CROSS) is None:
+        pytest.skip(f"no {CROSS} here (Debian: gcc-aarch64-linux-gnu)")
+    output = tmp_path_factory.mktemp("counter") / "counter.elf"
+    source = SOURCE.with_name("counter.c")
+    options = ["-O1", "-mno-outline-atomics", "-ffixed-x20"]
+    subprocess.run([CROSS, *options, *GUEST, "-o", output, source], check=True, capture_output=True)
+    return Program.from_elf(output.read_bytes())
+
+
+@pytest.mark.parametrize("kernel", list(kernels))
+def test_a_run_goes_through_the_atomics_of_a_compiler_in_every_era(
+    kernel: str, counter: Program
+) -> None:
+    debugger = Debugger(counter, kernel)
+    assert debugger.run().reason == "exit"
+    assert debugger.registers["x9"] == 30
+
+
+def test_a_row_of_steps_does_not_and_says_why(counter: Program) -> None:
+    stop = Debugger(counter, "fixed", by_steps=True).run(200)
+    assert stop.reason == "limit"
+    assert "clears the exclusive monitor" in stop.text
