@@ -52,13 +52,13 @@ check.where_does_it_stop()
 # | key | while the focus is in the panel |
 # |---|---|
 # | `n`, `p` | Step, Back |
-# | `r`, `s` | Run, Stop; `R`: Run back |
+# | `r`, `s` | Run, Stop; `R`: Run back. Here, Run is a row of single steps (`by_steps=True`) |
 # | `,` `.` | one event back, one event forward |
 # | `Home` | back to the start |
 # | arrow keys | on the slider: through the history; in the timeline: from event to event |
 
 # %% name="panel"
-panel = StepLab(store, kernel="v4.3")
+panel = StepLab(store, kernel="v4.3", by_steps=True)
 panel
 
 # %% [markdown]

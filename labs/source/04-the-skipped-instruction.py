@@ -71,7 +71,7 @@ Question(
 # which line of the kernel model did it.
 
 # %% name="panel"
-panel = StepLab(store, kernel="v4.3")
+panel = StepLab(store, kernel="v4.3", by_steps=True)
 panel
 
 # %% [markdown]
