@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.harness import NOTEBOOK, Server, lab_page
-from tests.browser.workbench import STEP_LAB, Workbench
+from tests.browser.workbench import STEP_LAB, Workbench, open_workbench
 
 QUESTION = "from widgets import Question\nasked = Question('Where?', {'here': 'Yes.', 'there': 'No.'}, 'here')\nasked"
 
@@ -18,9 +18,7 @@ def test_after_a_restart_it_says_what_to_do_and_comes_back(
     browser: Browser, server: Server, code: str, control: str
 ) -> None:
     with lab_page(browser, server) as lab:
-        from tests.browser.workbench import open_workbench
-
-        bench = open_workbench(lab)
+        bench = open_workbench(lab, "silence")
         bench.show(code)
         lab.page.wait_for_timeout(1200)
         lab.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.restart()")

@@ -81,10 +81,14 @@ class Workbench:
         return self.page.locator(f".sl-panel [data-slot='{slot}']")
 
 
-def open_workbench(lab: LabPage) -> Workbench:
-    """Write the notebook, open it, and have what the panels need imported."""
-    write_notebook(lab.server.folder / "labs" / "workbench.ipynb", *CELLS)
-    lab.open_notebook("labs/workbench.ipynb")
+def open_workbench(lab: LabPage, name: str = "workbench") -> Workbench:
+    """Write the notebook, open it, and have what the panels need imported.
+
+    Two that are open at once need two names: JupyterLab asks what to do about a file that somebody else has written.
+    """
+    path = f"labs/{name}.ipynb"
+    write_notebook(lab.server.folder / path, *CELLS)
+    lab.open_notebook(path)
     lab.page.keyboard.press("Escape")
     lab.run_cell(0, "import widgets")
     return Workbench(lab)
