@@ -73,7 +73,7 @@ def test_registers_are_shown_old_and_new(lab: StepLab) -> None:
 
 def test_every_slot_that_is_filled_is_in_the_page(lab: StepLab) -> None:
     lab.step()
-    for board in (lab._status_line, *lab._parts.values()):
+    for board in (lab._status_line, lab._stage, *lab._parts.values()):
         made = board.skeleton + "".join(str(v) for k, v in board.shown.items() if "@" not in k)
         slots = set(re.findall(r'data-slot="([^"]+)"', made))
         for key in board.shown:
@@ -103,7 +103,7 @@ def test_a_step_is_one_message_with_only_the_differences(
 
 def test_before_the_page_is_ready_everything_is_in_the_states(lab: StepLab) -> None:
     lab.step()
-    assert lab._slider.get_state("description")["description"] == "step 1"
+    assert lab._status_line.get_state("shown")["shown"]["position.text"] == "step 1"
     assert "row-40000004@class" in lab.part("program").get_state("shown")["shown"]
 
 
@@ -169,8 +169,8 @@ def test_the_marks_of_the_old_kernel_go_when_another_is_chosen(
     lab.step()
     sent.clear()
     press(lab, "kernel", "fixed")
-    rows = sent[0]["shows"][lab.part("program").model_id]
-    assert rows["row-4000000c@class"] is None
+    rows = sent[0]["shows"][lab._stage.model_id]
+    assert rows["row-4000000c@class"] is False
     assert rows["row-40000008@class"] == "sl-now"
 
 

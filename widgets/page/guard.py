@@ -20,7 +20,7 @@ THEME = (STATIC / "theme.css").read_text("utf-8")
 class Guard(anywidget.AnyWidget):
     """Has no view; the page loads it with the first widget of ours, and asks it whether the kernel is there."""
 
-    _esm = STATIC / "guard.js"
+    _esm = "".join((STATIC / name).read_text("utf-8") for name in ("board.js", "guard.js"))
     _css = THEME + (STATIC / "board.css").read_text("utf-8")  # for all of them: one copy on a page
     me = traitlets.Unicode().tag(sync=True)
 

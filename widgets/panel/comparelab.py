@@ -34,7 +34,7 @@ from widgets.panel.driving import MOST_KEPT, read_program
 from widgets.panel.face import one_of
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part
+from widgets.panel.parts import Part, Shown
 
 TITLES = {
     "stops": "Stops",
@@ -91,10 +91,11 @@ class CompareLab(PairDriving, Panel):
         maker = self._maker
         self._choosers = {}
         for side, debugger in zip(SIDES, self.debuggers, strict=True):
-            options, value, _ = controls.chosen_kernel(debugger.kernel, own=OwnKernel.of(debugger))
-            self._choosers[side] = maker.dropdown(side, f"kernel at the {side}", options, value)
-        names = ("start", "back", "step", "run", "part", "stop", "keys")
-        self._buttons = {name: maker.button(name) for name in names}
+            own = OwnKernel.of(debugger)
+            options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
+            self._choosers[side] = maker.dropdown(side, summary, options, value)
+        names, off = ("start", "back", "step", "run", "part", "stop", "keys"), self._disabled(False)
+        self._buttons = {name: maker.button(name, off=off.get(name, False)) for name in names}
         self._slider = maker.slider()
         buttons = [self._buttons[name] for name in names]
         return *self._choosers.values(), *buttons[:-1], self._slider, buttons[-1]
@@ -255,7 +256,7 @@ class CompareLab(PairDriving, Panel):
         with self._together():
             self._tell_traits()
             self._show_controls(running=self.running)
-            self._status_line.show({"status.text": self.status})
+            self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
             if not self._message:
@@ -274,19 +275,30 @@ class CompareLab(PairDriving, Panel):
             self.set_trait("ended", pair.ended)
             self.set_trait("status", self._status(self.stops()))
 
-    def _show_controls(self, *, running: bool) -> None:
+    def _disabled(self, running: bool) -> dict[str, bool]:
         pair = self.pair
-        off = controls.disabled(pair.position, ended=pair.ended, running=running)
         nothing_more = pair.ended and pair.parted is None
         here = pair.parted is not None and pair.position == pair.parted
-        off = {**off, "part": running or nothing_more or here}
+        off = controls.disabled(pair.position, ended=pair.ended, running=running)
+        return {**off, "part": running or nothing_more or here}
+
+    def _status_values(self) -> Shown:
+        return {"status.text": self.status, "position.text": self._progress}
+
+    @property
+    def _progress(self) -> str:
+        pair = self.pair
+        return controls.progress(pair.position, pair.length, pair.ended)
+
+    def _show_controls(self, *, running: bool) -> None:
+        pair, off = self.pair, self._disabled(running)
         with self._maker.quiet():
             for side, debugger in zip(SIDES, self.debuggers, strict=True):
                 own = OwnKernel.of(debugger)
                 options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
                 controls.choose(self._choosers[side], options, value)
                 self._choosers[side].tooltip = summary
-            controls.place(self._slider, pair.position, pair.length, ended=pair.ended)
+            controls.place(self._slider, pair.position, pair.length)
             for name, button in self._buttons.items():
                 button.disabled = off.get(name, False)
 
@@ -294,7 +306,7 @@ class CompareLab(PairDriving, Panel):
         """While a run goes on: the status and the controls, and nothing else."""
         with self._together():
             self.set_trait("status", words)
-            self._status_line.show({"status.text": words})
+            self._status_line.show({"status.text": words, "position.text": self._progress})
             self._show_controls(running=True)
 
     def __repr__(self) -> str:

@@ -103,29 +103,33 @@ class Maker:
         return widget
 
     def button(
-        self, action: str, words: str = "", value: Callable[[], object] | None = None
+        self,
+        action: str,
+        words: str = "",
+        value: Callable[[], object] | None = None,
+        *,
+        off: bool = False,
     ) -> Button:
-        """A button for an action of `BUTTONS`, or with words of its own."""
+        """A button for an action of `BUTTONS`, or with words of its own; `off` if there is nothing to do now."""
         found = next((each for each in BUTTONS if each[0] == action), (action, words, "", ""))
         made = Button(
             description=words or found[1],
             tooltip=f"{found[3]} (key {found[2]})" if found[2] else words,
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.Button),
+            button_style="primary" if action == "step" else "",
+            disabled=off,
             _dom_classes=(f"sl-do-{action}",),
         )
-        if action == "step":
-            made.button_style = "primary"
         made.on_click(lambda _: self._act(action, None if value is None else value()))
         return self._finish(made)
 
     def slider(self) -> IntSlider:
-        """The position in the history."""
+        """The position in the history. What it says is in the status line: a description would start MathJax."""
         made = IntSlider(
             min=0,
             max=0,
             readout=False,
-            description="step 0",
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.IntSlider),
             _dom_classes=("sl-history",),
@@ -216,12 +220,11 @@ def choose(dropdown: Dropdown, options: Sequence[tuple[str, str]], value: str) -
         dropdown.value = value
 
 
-def place(slider: IntSlider, position: int, length: int, *, ended: bool) -> None:
+def place(slider: IntSlider, position: int, length: int) -> None:
     """Set the slider to where one stands."""
     with slider.hold_sync():
         slider.max = max(length, position)
         slider.value = position
-        slider.description = progress(position, length, ended)
 
 
 def disabled(position: int, *, ended: bool, running: bool) -> Mapping[str, bool]:

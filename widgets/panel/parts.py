@@ -1,4 +1,4 @@
-"""The parts of a panel: each a widget that can stand anywhere, several times, and stays in step with the panel.
+"""The parts of a panel: the stage with its views, and each view alone, a widget that can stand anywhere, in step.
 
 Invariant: a part shows what the panel's debugger says; it keeps nothing of its own.
 """
@@ -40,26 +40,25 @@ class Owner(Protocol):
 
 
 class Part(Board):
-    """One view of a panel."""
+    """Some views of a panel."""
 
-    def __init__(self, owner: Owner, name: str) -> None:
+    def __init__(self, owner: Owner, *names: str, **options: Any) -> None:
         self._owner = owner
-        self._name = name
-        self._view = view = owner._views[name]
-        title = f"<h3>{view.title}</h3>" if view.title else ""
-        html = f'<section class="sl-view sl-view-{name}">{title}{view.html(owner)}</section>'
-        super().__init__(
-            html,
-            {},
-            {},
-            owner._together,
-            layout=ipywidgets.Layout(width="100%"),
-            _dom_classes=(f"sl-part-{name}",),
-        )
+        self._names = names
+        options.setdefault("layout", ipywidgets.Layout(width="100%"))
+        super().__init__(self._html(), {}, self._values(), owner._together, **options)
+
+    def _html(self) -> str:
+        """The sections of its views."""
+        return "".join(_section(self._owner, name) for name in self._names)
+
+    def _values(self) -> Shown:
+        views, owner = self._owner._views, self._owner
+        return {k: v for name in self._names for k, v in views[name].values(owner).items()}
 
     def refresh(self) -> None:
         """Show what is so now."""
-        self.show(self._view.values(self._owner))
+        self.show(self._values())
 
     def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
         if content.get("do") in self._actions:
@@ -69,7 +68,26 @@ class Part(Board):
             self._owner._receive(widget, content, buffers)
 
     def __repr__(self) -> str:
-        return f"{self._name} of {self._owner!r}"
+        return f"{', '.join(self._names)} of {self._owner!r}"
+
+
+def _section(owner: Owner, name: str) -> str:
+    view = owner._views[name]
+    title = f"<h3>{view.title}</h3>" if view.title else ""
+    section = f'<section class="sl-view sl-view-{name}">{title}{view.html(owner)}</section>'
+    return f'<div class="sl-part sl-part-{name}">{section}</div>'
+
+
+class Stage(Part):
+    """The views that a panel shows unfolded, on one board."""
+
+    def arrange(self, names: tuple[str, ...]) -> None:
+        """Show these views instead."""
+        if names != self._names:
+            self._names = names
+            self.shown.clear()
+            self.skeleton = self._html()
+            self.refresh()
 
 
 class ProgramPart(Part):

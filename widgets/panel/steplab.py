@@ -91,10 +91,8 @@ class StepLab(Driving, Panel):
         self._own = OwnKernel.of(self._debugger)
         self._wrote = None
         self._listing = Listing(self._debugger.program)
-        self._window: tuple[int, int] | None = None
-        self._marked: set[str] = set()
         self._listeners: list[Callable[[Stop], object]] = []
-        self._last_told = -1, ""
+        self._last_told = self.debugger.position, self.debugger.kernel.name
         super().__init__(views)
 
     def close(self) -> None:
@@ -179,10 +177,14 @@ class StepLab(Driving, Panel):
 
     def _make_row(self) -> tuple[ipywidgets.Widget, ...]:
         maker = self._maker
-        options, value, _ = controls.chosen_kernel(self.debugger.kernel, own=self._own)
-        self._chooser = maker.dropdown("kernel", "kernel", options, value)
+        debugger = self.debugger
+        options, value, summary = controls.chosen_kernel(
+            debugger.kernel, patched=debugger.patched, own=self._own
+        )
+        self._chooser = maker.dropdown("kernel", summary, options, value)
+        off = controls.disabled(debugger.position, ended=bool(debugger.ended), running=False)
         names = (*controls.STEPPING, "earlier", "later", "keys")
-        self._buttons = {name: maker.button(name) for name in names}
+        self._buttons = {name: maker.button(name, off=off.get(name, False)) for name in names}
         self._slider = maker.slider()
         first, rest = names[: len(controls.STEPPING)], names[len(controls.STEPPING) :]
         buttons = self._buttons
@@ -325,14 +327,13 @@ class StepLab(Driving, Panel):
             return
         debugger = self.debugger
         if self._listing.program is not debugger.program:
-            self._listing, self._window = Listing(debugger.program), None
+            self._listing = Listing(debugger.program)
             self._drawers.loaded(debugger.program.source)
         self._own = OwnKernel.of(debugger) or self._own
         with self._together():
             self._tell_traits()
             self._show_controls(running=self.running)
-            marks = historyline.values(debugger.marks, debugger.position, debugger.length)
-            self._status_line.show({"status.text": self.status} | marks)
+            self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
             self._drawers.say(self._message)
@@ -349,7 +350,7 @@ class StepLab(Driving, Panel):
         with self._maker.quiet():
             controls.choose(self._chooser, options, value)
             self._chooser.tooltip = summary
-            controls.place(self._slider, position, length, ended=ended)
+            controls.place(self._slider, position, length)
             for name, off in controls.disabled(position, ended=ended, running=running).items():
                 self._buttons[name].disabled = off
 
@@ -357,7 +358,7 @@ class StepLab(Driving, Panel):
         """While a run goes on: the status and the controls, and nothing else."""
         with self._together():
             self.set_trait("status", words)
-            self._status_line.show({"status.text": words})
+            self._status_line.show({"status.text": words, "position.text": self._progress})
             self._show_controls(running=True)
 
     def _status(self) -> str:
@@ -365,34 +366,35 @@ class StepLab(Driving, Panel):
             return wording.phase(now)
         return wording.status(self.debugger.last, self._listing, self.last_timeline)
 
-    def _listing_values(self) -> Shown:
-        """The table when it is new, else only the rows that change."""
-        values: Shown = {}
+    @property
+    def _progress(self) -> str:
         debugger = self.debugger
+        return controls.progress(debugger.position, debugger.length, bool(debugger.ended))
+
+    def _status_values(self) -> Shown:
+        debugger = self.debugger
+        marks = historyline.values(debugger.marks, debugger.position, debugger.length)
+        return {"status.text": self.status, "position.text": self._progress} | marks
+
+    def _listing_values(self) -> Shown:
+        debugger, listing = self.debugger, self._listing
         pc = debugger.phase_registers()["pc"] if debugger.phase else debugger.last.pc
-        window = self._listing.window(pc)
-        if window != self._window:
-            if "program" in self._parts:
-                self._parts["program"].forget("row-")
-                self._parts["program"].forget("bp-")
-            self._window, self._marked = window, set()
-            values["listing"] = self._listing.html(*window)
-        marks = self._listing.marks(self.last_timeline, pc)
-        for slot in {*marks, *self._marked}:
-            values[f"{slot}@class"] = marks.get(slot)
-            values[f"{slot}@aria-current"] = "step" if slot == f"row-{pc:x}" else None
-        self._marked = set(marks)
-        for address in self._listing.shown(*window):
+        window = listing.window(pc)
+        values: Shown = {"listing": listing.html(*window)}
+        marks = listing.marks(self.last_timeline, pc)
+        for address in listing.shown(*window):
+            row = f"row-{address:x}"
+            values[f"{row}@class"] = marks.get(row)
+            values[f"{row}@aria-current"] = "step" if address == pc else None
             is_set = address in debugger.breakpoints
             values[f"bp-{address:x}@aria-pressed"] = "true" if is_set else "false"
         return values
 
     def __repr__(self) -> str:
         debugger = self.debugger
-        where = controls.progress(debugger.position, debugger.length, bool(debugger.ended))
         state = f"ended: {debugger.last.reason}" if debugger.ended else str(debugger.state)
-        name = type(self).__name__
-        return f"{name}({debugger.kernel.name}, {where}, pc={debugger.last.pc:#x}, {state})"
+        name, pc = type(self).__name__, debugger.last.pc
+        return f"{name}({debugger.kernel.name}, {self._progress}, pc={pc:#x}, {state})"
 
     def drawing(self) -> Drawing:
         """The panel as one picture."""
