@@ -24,31 +24,11 @@ from widgets.page.together import InStep, Together
 from widgets.panel import controls
 from widgets.panel.drawers import Drawers
 from widgets.panel.face import Face, one_of
-from widgets.panel.parts import KINDS, Part, Shown, Stage, View
+from widgets.panel.parts import KINDS, Part, ProgramTrait, Shown, Stage, View
 from widgets.panel.statusline import StatusLine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
-
-
-class ProgramTrait(t.TraitType[Any, Any]):
-    """The text of the program. Read, it is the part that shows it, which is equal to the text."""
-
-    info_text = "the text of a program, a Program, or the path of a .s file"
-
-    def validate(self, obj: Any, value: object) -> str:
-        """The text; TraitError for anything else."""
-        if isinstance(value, Program):
-            return value.source
-        if isinstance(value, Path):
-            return value.read_text(encoding="utf-8")
-        if isinstance(value, str | Part):
-            return str(value)
-        return str(self.error(obj, value))
-
-    def get(self, obj: Any, cls: Any = None) -> Any:
-        """The part; for the page the text."""
-        return obj._source if obj._writing_state else obj.part("program")
 
 
 class Panel(Face, InStep, ipywidgets.VBox):

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import ipywidgets
+import traitlets as t
 
+from aarch64sim.asm import Program
 from widgets.page.board import Board
 from widgets.page.together import Together
 
@@ -116,3 +119,23 @@ class FigurePart(Part):
 
 
 KINDS: dict[str, type[Part]] = {"program": ProgramPart, "timeline": FigurePart}
+
+
+class ProgramTrait(t.TraitType[Any, Any]):
+    """The text of the program. Read, it is the part that shows it, which is equal to the text."""
+
+    info_text = "the text of a program, a Program, or the path of a .s file"
+
+    def validate(self, obj: Any, value: object) -> str:
+        """The text; TraitError for anything else."""
+        if isinstance(value, Program):
+            return value.source
+        if isinstance(value, Path):
+            return value.read_text(encoding="utf-8")
+        if isinstance(value, str | Part):
+            return str(value)
+        return str(self.error(obj, value))
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        """The part; for the page the text."""
+        return obj._source if obj._writing_state else obj.part("program")

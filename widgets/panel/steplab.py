@@ -18,20 +18,19 @@ from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger, Stop
 from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster
-from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
-from widgets.page import edits, historyline, ownkernel, session_code, wording
-from widgets.page.board import Action
+from widgets.page import historyline, ownkernel, session_code, wording
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
 from widgets.page.ownkernel import OwnKernel
-from widgets.page.runner import PLAY_SECONDS
 from widgets.panel import controls
 from widgets.panel.drawers import StepDrawers
-from widgets.panel.driving import MOST_KEPT, Driving, read_program
+from widgets.panel.driving import read_program
 from widgets.panel.face import one_of
+from widgets.panel.hands import Hands
+from widgets.panel.named import NamedParts
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part, Shown
+from widgets.panel.parts import Shown
 from widgets.panel.views import FIRST, VIEWS
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
@@ -48,7 +47,7 @@ TITLES = {
 }
 
 
-class StepLab(Driving, Panel):
+class StepLab(Hands, NamedParts, Panel):
     """A panel for one guest: `program` is a Program, source text or the path of a .s file, `kernel` a preset.
 
     It is an ipywidgets container, and its parts (`controls`, `program`, `machine`, `timeline`, `registers` ...) are
@@ -124,57 +123,6 @@ class StepLab(Driving, Panel):
         lab._say(f"Taken up at step {at}, not {wanted.step}." if at != wanted.step else "")
         return lab
 
-    # --- parts ---------------------------------------------------------------------------------------
-
-    @property
-    def machine(self) -> Part:
-        """The software-step machine."""
-        return self.part("machine")
-
-    def _figure(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
-        first = self.debugger.position if first is None else first
-        return TimelineFigure((self._timeline(first, first if last is None else last),))
-
-    @property
-    def timeline(self) -> Part:
-        """The timeline of the last step. Called, it gives a figure: `lab.timeline()`, `lab.timeline(1, 3)`."""
-        return self.part("timeline")
-
-    @property
-    def registers(self) -> Part:
-        """All registers, as GET_ONE_REG shows them."""
-        return self.part("registers")
-
-    @property
-    def bits(self) -> Part:
-        """Registers bit by bit."""
-        return self.part("bits")
-
-    @property
-    def memory(self) -> Part:
-        """Memory, 64 bytes."""
-        return self.part("memory")
-
-    @property
-    def console(self) -> Part:
-        """What the UART has sent."""
-        return self.part("console")
-
-    @property
-    def exits(self) -> Part:
-        """The returns of KVM_RUN in the last step."""
-        return self.part("exits")
-
-    @property
-    def changes(self) -> Part:
-        """The two live SS bits, and the registers that have changed."""
-        return self.part("changes")
-
-    @property
-    def events(self) -> Part:
-        """The event log."""
-        return self.part("log")
-
     def _make_row(self) -> tuple[ipywidgets.Widget, ...]:
         maker = self._maker
         debugger = self.debugger
@@ -249,75 +197,6 @@ class StepLab(Driving, Panel):
             self._last_told = now
             for listener in self._listeners:
                 listener(self.debugger.last)
-
-    # --- by hand -------------------------------------------------------------------------------------
-
-    def _make_actions(self) -> dict[str, Action]:
-        return {
-            "start": lambda _: self.goto(0),
-            "end": lambda _: self.goto(self.debugger.length),
-            "back": lambda _: self.back(),
-            "step": lambda _: self.step(),
-            "run": lambda _: self.start_run(),
-            "play": lambda _: self.play(),
-            "stop": lambda _: self.stop(),
-            "goto": lambda m: self.goto(edits.number(edits.value_of(m))),
-            "kernel": lambda m: self.use_kernel(edits.value_of(m)),
-            "event": lambda m: self.look_at(int(edits.value_of(m))),
-            "log": lambda m: self._go_to_event(edits.value_of(m)),
-            "earlier": lambda _: self.event(-1),
-            "later": lambda _: self.event(1),
-            "reverse": lambda _: self.start_back(),
-            "travel": lambda m: self._travel(*edits.value_of(m).partition(" ")[::2]),
-            "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
-            "speed": lambda m: self._set_speed(edits.value_of(m)),
-            "breakpoint": lambda m: self._say(
-                edits.toggle_breakpoint(self.debugger, int(edits.value_of(m)))
-            ),
-            "register": lambda m: self._try(edits.set_register, edits.value_of(m)),
-            "type": lambda m: self._try(edits.type_into, edits.value_of(m)),
-            "address": lambda m: self._set_address(edits.value_of(m)),
-        }
-
-    def _go_to_event(self, value: str) -> None:
-        step, _, event = value.partition(":")
-        self.goto(int(step))
-        if not self.running:
-            self.look_at(int(event))
-
-    def _go_or_step(self, wanted: int) -> int:
-        debugger = self.debugger
-
-        def move() -> None:
-            debugger.goto(min(wanted, debugger.length))
-            most = min(wanted, debugger.length + MOST_KEPT)
-            while debugger.position < most and not debugger.ended:
-                debugger.step()
-
-        if wanted != debugger.position:
-            self._moved(move)
-        return debugger.position
-
-    def _travel(self, verb: str, where: str) -> None:
-        """What the field beside Go says."""
-        if verb == "run":
-            self.start_run(self.debugger.destination(where))
-        elif verb == "break":
-            self._try(edits.set_breakpoint, where)
-        elif verb == "watch":
-            self._try(edits.watch, where)
-        else:
-            self.start_last_write(where.strip())
-
-    def _try(self, act: Callable[[Debugger, str], str], text: str) -> None:
-        self._say(act(self.debugger, text))
-
-    def _set_address(self, text: str) -> None:
-        self._memory_address = edits.address(self.debugger, text)
-        self._say("")
-
-    def _set_speed(self, value: str) -> None:
-        self._speed = value if value in PLAY_SECONDS else "medium"
 
     # --- showing -------------------------------------------------------------------------------------
 
