@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from widgets.page import offered
+
 from checks.bounds import call, in_bounds, timed
 from checks.outcome import MARKS, MISCONCEPTIONS, NotAnswered, Text, Verdict, Wrong, cut
 from checks.plain import Foreign, describe, expect_type, plain
@@ -62,14 +64,18 @@ class Task:
 
 @dataclass
 class Lab:
-    """The tasks of one lab, by name."""
+    """The tasks of one lab, by name, and what its lists of kernels offer: the lab that was imported last is open."""
 
     number: str
     tasks: Sequence[Task]
+    offer: offered.Offer = offered.EVERYTHING
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     _solved: set[str] = field(default_factory=set)
     _hints_given: dict[str, int] = field(default_factory=dict)
     _explained: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        offered.use(self.offer)
 
     def task(self, name: str) -> Task:
         """The task `name`; ValueError names those there are."""

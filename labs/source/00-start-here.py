@@ -54,7 +54,9 @@ check.where_does_it_stop()
 # | `n`, `p` | Step, Back |
 # | `r`, `s` | Run, Stop; `R`: Run back. Here, Run is a row of single steps (`by_steps=True`) |
 # | `,` `.` | one event back, one event forward |
-# | `Home` | back to the start |
+# | `g` | Play: a step every now and then |
+# | `Home`, `End` | to the start, to the end of the history |
+# | `?` | all keys of the panel |
 # | arrow keys | on the slider: through the history; in the timeline: from event to event |
 
 # %% name="panel"

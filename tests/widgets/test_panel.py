@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 from ipywidgets import Widget
 
 from aarch64sim import AssemblyError
 from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
+from aarch64sim.kvm.vcpu import UNKNOWN
 from tests.widgets.seen import StepLab, press
+from widgets import CompareLab, Question
 from widgets.figures import figure
 from widgets.models import decoded
 from widgets.page import registerfile
@@ -336,7 +340,7 @@ def test_every_register_with_fields_says_all_of_them(lab: StepLab) -> None:
     lab.step()
     for name in registerfile.BITS:
         word = lab.debugger.last.hsr if name == "hsr" else lab.debugger.registers[name]
-        for field in decoded.layout(name, word):
+        for field in decoded.layout(name, word) if word != UNKNOWN else ():
             assert html.escape(decoded.field_words(field, word)) in lab._shown[f"bits-{name}"]
     assert "software step" in lab._shown["bits-hsr"]
     assert "EL 1: Exception level: EL1" in lab._shown["w-pstate@data-tip"]
@@ -348,3 +352,31 @@ def test_the_listing_sets_source_beside_disassembly(lab: StepLab) -> None:
     row = next(row for row in rows if row.address == 0x4000_0004)
     assert row.text.split() == ["str", "w0,", "[x19]"]
     assert "str" in row.source
+
+
+def test_a_register_that_nobody_has_written_says_so_in_place_of_what_kvm_fills_it_with(
+    lab: StepLab,
+) -> None:
+    assert lab.debugger.registers["esr_el1"] == UNKNOWN
+    assert lab._shown["v-esr_el1"] == lab._shown["v-far_el1"] == "not written yet"
+    assert "not written yet" in lab._shown["bits-esr_el1"]
+    assert "not written yet" in lab._shown["w-esr_el1@data-tip"]
+    press(lab, "register", "far_el1 = 7")
+    assert "<strong>7</strong>" in lab._shown["v-far_el1"] or lab._shown["v-far_el1"] == "7"
+
+
+def test_no_stock_control_says_null() -> None:
+    lab, both, asked = StepLab("nop"), CompareLab("nop"), Question("a", {"b": "c"}, "b")
+    for panel in (lab, both):
+        for number in range(len(panel._drawers._names)):
+            panel._drawers.tab.selected_index = number
+
+    def inside(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child)
+
+    controls = [each for panel in (lab, both, asked) for each in inside(panel)]
+    controls = [each for each in controls if each.has_trait("description")]
+    assert len(controls) > 20
+    assert [each for each in controls if each.tooltip is None] == []

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import ipywidgets
 
 from aarch64sim.kvm import Kernel, kernels
-from widgets.page import ownkernel
+from aarch64sim.kvm.kernels import WHAT_IFS
+from widgets.page import offered, ownkernel
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS
 from widgets.page.together import Button, Dropdown, InStep, IntSlider, Text, Textarea, Together
@@ -191,10 +192,16 @@ class Maker:
             self._act(action, value)
 
 
-def kernel_options(own: OwnKernel | None = None) -> list[tuple[str, str]]:
+def kernel_options(chosen: str, own: OwnKernel | None = None) -> list[tuple[str, str]]:
     """What the list of kernels offers: title and name; the learner's own at the end."""
-    offered = [(_title(kernel), kernel.name) for kernel in kernels.values()]
-    return [*offered, (own.title, ownkernel.VALUE)] if own else offered
+    what_ifs = offered.now().what_ifs
+    names = {kernel.name for kernel in WHAT_IFS} - {chosen}
+    listed = [
+        (_title(kernel), kernel.name)
+        for kernel in kernels.values()
+        if what_ifs or kernel.name not in names
+    ]
+    return [*listed, (own.title, ownkernel.VALUE)] if own else listed
 
 
 def _title(kernel: Kernel) -> str:
@@ -204,12 +211,13 @@ def _title(kernel: Kernel) -> str:
 def chosen_kernel(
     kernel: Kernel, *, patched: bool = False, own: OwnKernel | None = None
 ) -> tuple[list[tuple[str, str]], str, str]:
-    """The options of the list, the chosen one, and its summary."""
+    """The options of the list, the chosen one, and its summary where the lab that is open shows it."""
     preset = ownkernel.is_preset(kernel) and not patched
     own = own if preset else OwnKernel(kernel, patched)
     value = kernel.name if preset or own is None else ownkernel.VALUE
     summary = kernel.summary if preset or own is None else own.summary
-    return kernel_options(own), value, summary
+    said = summary if offered.now().summaries else "the kernel that steps the guest"
+    return kernel_options(value, own), value, said
 
 
 def choose(dropdown: Dropdown, options: Sequence[tuple[str, str]], value: str) -> None:

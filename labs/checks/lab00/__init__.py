@@ -13,6 +13,7 @@ from typing import Any
 from aarch64sim import AssemblyError, Debugger, Kernel, kernels
 from aarch64sim.events import Event, Lane, What
 from widgets import Question
+from widgets.page.offered import Offer
 
 from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
 
@@ -159,6 +160,7 @@ LAB = Lab(
             misconceptions=("reports-stepped",),
         ),
     ],
+    Offer(what_ifs=False, summaries=False),
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from aarch64sim.arch import step
 from aarch64sim.arch.step import StepState
+from widgets.page.offered import Offer
 
 from checks.lab01.bench import CODE, Bench, saved_ss, sweep
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
@@ -489,4 +490,5 @@ LAB = Lab(
             ("ss0-is-off", "interrupts-do-not-matter"),
         ),
     ],
+    Offer(what_ifs=False, summaries=False),
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from aarch64sim import AssemblyError, ExitReason, GuestDebug
 from aarch64sim.vmm import Machine
+from widgets.page.offered import Offer
 
 from checks.lab02.probe import ASKS, SETS_AND_ASKS, SETS_KDE, Probe, guest, views
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
@@ -403,4 +404,5 @@ LAB = Lab(
             "stxr  w0, w1, [x21]      // 0: stored. 1: the reservation was lost\nstr   w20, [x20]",
         ),
     ],
+    Offer(what_ifs=False, summaries=False),
 )

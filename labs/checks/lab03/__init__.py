@@ -16,6 +16,7 @@ from aarch64sim.events import Lane, What
 from aarch64sim.kvm import ExitReason
 from aarch64sim.vmm import Machine
 from widgets.course import program
+from widgets.page.offered import Offer
 
 from checks.lab03.trap import Trap, trap
 from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type
@@ -603,4 +604,5 @@ LAB = Lab(
             "    return tuple(self.values)\n\ndef restore(self, state):\n    self.values = list(state)",
         ),
     ],
+    Offer(what_ifs=False, summaries=False),
 )

@@ -14,6 +14,7 @@ from aarch64sim.kvm import Kernel
 from aarch64sim.vmm import ExitDevice
 from widgets.course import program
 from widgets.models.timeline import timeline
+from widgets.page.offered import Offer
 
 from checks.lab04.mistakes import skip_instruction
 from checks.lab04.scenarios import CODE
@@ -389,4 +390,5 @@ LAB = Lab(
             code="vcpu.pc += 4\nvcpu.pstate &= ~(1 << 21)\nvcpu.pstate &= ~(3 << 10)",
         ),
     ],
+    Offer(what_ifs=False, summaries=False),
 )

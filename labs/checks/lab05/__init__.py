@@ -9,6 +9,7 @@ from typing import Any
 
 from aarch64sim import assemble, kernels
 from aarch64sim.vmm import Machine
+from widgets.page.offered import Offer
 
 from checks.lab05.by_kernel import dall, guest_steps_right, host_steps_right, maydell, one_line
 from checks.lab05.experiments import BASE, LATE, abort_at_load, interrupted_step
@@ -338,4 +339,5 @@ LAB = Lab(
             "                   leftover_advance=kernels['v6.3'].leftover_advance)",
         ),
     ],
+    Offer(summaries=False),
 )
