@@ -27,17 +27,14 @@ _MOST_INTERRUPTS = 4  # of the host in one recording
 
 def judged(result: Result, choices: Choices = QEMU) -> Result:
     """The same result, with the key of `LIMITS` that explains its difference in `limit`, if one does."""
-    if result.agrees or result.kernel is None:
+    recording, kernel = result.recording, result.kernel
+    if result.agrees or recording.damage or kernel is None:
         return result
-    return changed(result, limit=_limit_of(result.recording, result.kernel, choices))
-
-
-def _limit_of(recording: Recording, kernel: Kernel, choices: Choices) -> str:
-    if met := _met(recording, kernel, choices):
-        return met
-    if kernel.arming is Arming.EVERY_ENTRY and _interrupted(recording, kernel, choices):
-        return "interrupted host"
-    return ""
+    limit = _met(recording, kernel, choices)
+    forgets = result.difference and kernel.arming is Arming.EVERY_ENTRY
+    if not limit and forgets and _interrupted(recording, kernel, choices):
+        limit = "interrupted host"
+    return changed(result, limit=limit)
 
 
 # --- limits that the guest meets ------------------------------------------------------------------
@@ -60,12 +57,19 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
     vcpu.run_cpu = run_cpu
 
     def look(number: int) -> None:
-        event = recording.events[number]
-        if event.get("register") == "pstate" and int(event["value"], 16) & AARCH32:
+        if _sets_aarch32(recording.events[number]):
             met.append("aarch32")
 
     _first_difference(replay, look)
     return met[0] if met else ""
+
+
+def _sets_aarch32(event: object) -> bool:
+    """Whether the VMM puts the guest into AArch32 state."""
+    try:
+        return event["register"] == "pstate" and bool(int(event["value"], 16) & AARCH32)  # type: ignore[index]
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _first_difference(replay: Replay, look: Callable[[int], None]) -> int | None:
