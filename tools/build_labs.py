@@ -35,7 +35,7 @@ from widgets.course import links_from_below
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-STUB = "pass  # your code here"
+STUB, LINE_STUB = "pass  # your code here", "# your code here"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_TIMEOUT_SECONDS = 120
@@ -122,7 +122,8 @@ def cut_solution(source: str, where: str) -> str:
             if inside:
                 raise LabError(f"{where}: {BEGIN} inside a solution")
             inside = True
-            kept.append(line[: len(line) - len(line.lstrip())] + STUB)
+            indent = line[: len(line) - len(line.lstrip())]
+            kept.append(indent + STUB if indent else LINE_STUB)  # only a body needs a statement
         elif marker == END:
             if not inside:
                 raise LabError(f"{where}: {END} without its {BEGIN}")
