@@ -234,9 +234,9 @@ QUESTIONS = {
         " time that the guest runs",
         "shows-host-ss",
     ),
-    "mdscr_el1.ss, in `monitor mdscr`": (
-        "the host wants steps, and mdscr_el1.ss says so: it is 1, also while the guest does not run;"
-        " spsr_el2.ss is another bit",
+    "mdscr_el1.ss at the next ERET, in `monitor mdscr`": (
+        "the host wants steps, so the kernel sets the bit before it enters the guest; in the column of now it is 0, as"
+        " in `info registers`",
         "ss0-is-off",
     ),
     "x1": (
@@ -258,7 +258,7 @@ def shown() -> dict[str, int]:
         'printf "=%ld\\n", $pc', "reverse-stepi", 'printf "=%ld\\n", $pc',
     ).text  # fmt: skip
     guest, x1, before, after = map(int, re.findall(r"^=(\d+)$", text, re.MULTILINE))
-    host = re.search(r"^mdscr_el1\.ss +(\d)$", text, re.MULTILINE)
+    host = re.search(r"^mdscr_el1\.ss +\d +(\d)$", text, re.MULTILINE)
     assert host
     return dict(zip(QUESTIONS, (guest, int(host[1]), x1, (before - after) // 4), strict=True))
 
