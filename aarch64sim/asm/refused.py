@@ -24,7 +24,8 @@ SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
 INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
-    "f* v*": SIMD,
+    "fabd fabs fac* fadd* fccmp* fcm* fcsel fcvt* fdiv fjcvtzs fmadd fmax* fmin* fmla* fmls* fmov fmsub fmul*": SIMD,
+    "fneg fnmadd fnmsub fnmul frec* frint* frsq* fsqrt fsub vabs vadd* vcmp* vcvt* vdiv vmul* vneg vsqrt vsub*": SIMD,
     "smstart smstop": "SVE and SME are not modelled",
     "addg subg subp subps irg gmi stg stg* st2g stzg stzg* stz2g ldg ldgm cmpp": "memory tagging is not modelled",
     "pacd* pacia pacib paciz* pacga autd* autia autib autiz* xpacd xpaci ldra* bra* blra* reta* ereta*":

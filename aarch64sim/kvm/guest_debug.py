@@ -79,10 +79,7 @@ def arm_step(vcpu: VcpuState) -> None:
         mdscr &= ~(sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
     if vcpu.single_stepping:
         mdscr |= sysregs.MDSCR_SS
-        if vcpu.step_pending and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
-            state.ss = 0
-        else:
-            state.ss = 1
+        state.ss = armed_ss(vcpu)
     if vcpu.guest_debug & GuestDebug.USE_HW:
         mdscr |= sysregs.MDSCR_MDE
         for name in _DEBUG_REGISTERS:
@@ -98,6 +95,11 @@ def arm_step(vcpu: VcpuState) -> None:
             ss_change(old, state.ss),
             commit="370531d1e95b" if spent else "337b99bf7edf",
         )
+
+
+def armed_ss(vcpu: VcpuState) -> int:
+    """SPSR_EL2.SS with which the next entry of a stepped guest is armed: 0 if the kernel remembers a pending step."""
+    return int(not vcpu.step_pending or vcpu.vm.kernel.arming is not Arming.UNLESS_PENDING)
 
 
 def _guest_mdscr(vcpu: VcpuState) -> int:

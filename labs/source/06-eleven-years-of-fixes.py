@@ -172,9 +172,8 @@ Matrix()
 # %% name="stable"
 for patch in (20, 21, 71, 72):
     kernel = kernels[f"linux-4.19.{patch}"]
-    print(
-        f"4.19.{patch}: the PC moves {kernel.pc_advance.value}; an access is completed {kernel.completion.value}"
-    )
+    print(f"4.19.{patch}: the PC moves {kernel.pc_advance.value};")
+    print(f"{'':9}an access is completed {kernel.completion.value}")
 
 # %% [markdown]
 # ### Why 5.11 is an accident

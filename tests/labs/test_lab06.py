@@ -245,7 +245,7 @@ def test_every_era_has_a_recorded_kernel() -> None:
 
 def test_a_case_does_not_say_its_kernel() -> None:
     assert "linux" not in repr(case(2)) + case(2)._repr_html_()
-    assert "told" in repr(case_of("linux-5.4"))
+    assert "stops" in repr(case_of("linux-5.4"))
 
 
 def test_the_strips_find_the_stops_that_are_missing() -> None:
