@@ -6,6 +6,7 @@ AssemblyError that holds every fault found.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -32,8 +33,10 @@ from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruc
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import read_instruction, spellings
+from aarch64sim.asm.syntax import Branch, read_instruction, spellings
 from aarch64sim.asm.text import Problem, Token, UnknownYet
+
+_ENDS_IN_LABEL = re.compile(r"(.*[\s,])([A-Za-z_.$][\w.$]*|[0-9]+[bf])", re.ASCII | re.DOTALL)
 
 
 class _Assembler:
@@ -42,6 +45,7 @@ class _Assembler:
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
         self.words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
+        self.branches: dict[str, Branch] = {}  # by their text up to the label
         self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
         self.ahead: list[
             Callable[[], None]
@@ -146,6 +150,10 @@ class _Assembler:
 
     def _place_instruction(self, s: Statement) -> None:
         place = self._here(s)
+        match = _ENDS_IN_LABEL.fullmatch(s.text)
+        if match and (branch := self.branches.get(match[1])):
+            self._place_branch(place, branch, match)
+            return
         tokens = place.tokens()
         if tokens[0].text.lower() not in spellings():
             if len(tokens) > 2 and tokens[1].text == ".req":
@@ -157,6 +165,10 @@ class _Assembler:
         try:
             word = read_instruction(Reader(tokens)).to_bytes(4, "little")
         except UnknownYet:
+            if match and not place.registers and (branch := Branch.read(tokens)):
+                self.branches[match[1]] = branch
+                self._place_branch(place, branch, match)
+                return
             self._place_word(s, bytes(4))
             self.later.append((place, place.write_instruction))
         except Problem as problem:
@@ -164,6 +176,12 @@ class _Assembler:
         else:
             self.words[s.text] = word
             self._place_word(s, word)
+
+    def _place_branch(self, place: Place, branch: Branch, match: re.Match[str]) -> None:
+        kind = "local" if match[2][0].isdigit() else "name"
+        self._place_word(place.statement, bytes(4))
+        label = Token(kind, match[2], match.start(2))
+        self.later.append((place, partial(place.write_branch, branch, label)))
 
     def _literal(self, place: Place, tokens: list[Token]) -> Literal:
         """Where the value will be: shared with values that are written alike and mean the same here."""
@@ -174,6 +192,7 @@ class _Assembler:
     def _rename_register(self, name: str, register: str) -> None:
         self.symbols.rename_register(name, register)
         self.words.clear()
+        self.branches.clear()
 
     # --- directives ------------------------------------------------------------------------------------------------
     def _place_directive(self, s: Statement) -> None:

@@ -14,7 +14,7 @@ from aarch64sim.asm.refused import explained
 from aarch64sim.asm.sections import Section
 from aarch64sim.asm.source import Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import read_instruction
+from aarch64sim.asm.syntax import Branch, read_instruction
 from aarch64sim.asm.text import Problem, Token, UnknownYet, tokenize
 
 MOVED = "this depends on where the sections are put, which is settled only after it"
@@ -89,6 +89,11 @@ class Place:
             word = read_instruction(Reader(tokens, self))
         except Problem as problem:
             raise explained(problem, tokens) from problem
+        self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
+
+    def write_branch(self, branch: Branch, label: Token) -> None:
+        """The word of such an instruction with this label."""
+        word = branch.word(self.symbol(label), self.address(), label)
         self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
 
     def write_bytes(self, size: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator as op
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NoReturn, Protocol
 
 from aarch64sim.asm.text import ESCAPES, Problem, Token, UnknownYet, did_you_mean
@@ -73,6 +74,19 @@ class Nowhere:
 NOWHERE = Nowhere()
 
 
+class Anywhere(Nowhere):
+    """The context of an instruction that gets its label later: every name stands for address 0, as it does itself."""
+
+    def symbol(self, token: Token) -> int:
+        return 0
+
+    def address(self) -> int:
+        return 0
+
+
+ANYWHERE = Anywhere()
+
+
 class Reader:
     """Reads the tokens of one statement from left to right."""
 
@@ -111,8 +125,8 @@ class Reader:
         """The one of `names` that comes next, in lower case; `hint`: else say which is near."""
         token, name = self.token, self.token.text.lower()
         if name not in names:
-            near = did_you_mean(name, names) if hint and token.kind == "name" else ""
-            self.fail(f"expected {expected}, found {token}{near}", weight)
+            near = partial(did_you_mean, name, names) if hint and token.kind == "name" else str
+            self.fail(f"expected {expected}, found {token}", weight, hint=near)
         self.advance()
         return name
 
@@ -131,8 +145,14 @@ class Reader:
             self.fail(f"{what} {value} is not a multiple of {step}", 3, token)
         return value
 
-    def fail(self, message: str, weight: int = 0, token: Token | None = None) -> NoReturn:
-        raise Problem((token or self.token).column, message, weight)
+    def fail(
+        self,
+        message: str,
+        weight: int = 0,
+        token: Token | None = None,
+        hint: Callable[[], str] = str,
+    ) -> NoReturn:
+        raise Problem((token or self.token).column, message, weight, hint)
 
     def expression(self) -> int:
         """The value of the expression that starts here, between -2**63 and 2**64 - 1."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.sections import Section
@@ -82,9 +83,13 @@ class Symbols:
             return self._near(token, order)
         value = self.known(token.text)
         if value is None:
-            hint = did_you_mean(token.text, [*self.labels, *self.values])
-            raise UnknownYet(token.column, f"unknown symbol {token}{hint}", 2)
+            raise UnknownYet(
+                token.column, f"unknown symbol {token}", 2, partial(self._near_to, token.text)
+            )
         return value
+
+    def _near_to(self, name: str) -> str:
+        return did_you_mean(name, [*self.labels, *self.values])
 
     def meaning(self, token: Token, order: int) -> tuple[object, ...]:
         """Equal for tokens that say the same from where they stand."""

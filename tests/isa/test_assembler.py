@@ -503,11 +503,21 @@ def test_the_line_of_an_instruction_is_that_of_the_macros_call_or_the_repetition
     assert [*program.lines.values()] == [6, 6, 8, 8]
 
 
+def test_a_name_that_is_defined_later_is_not_compared_with_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aarch64sim.asm.symbols.did_you_mean", None)
+    assemble("".join(f".quad n{n}\n b n{n}\n adr x{n}, n{n}\nn{n}: nop\n" for n in range(9)))
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "1: b 1b\n",
         "n{}: b n{}\n",
+        "n{}: adr x0, n{}\n .quad n{} + 8\n ldr x1, =n{}\n",
+        "b n{}f\n .quad n{}f\n n{}f: nop\n",
+        ".quad last{} - first{}\n first{}: last{}:\n",
         "n{}:\n",
         "\n",
         ";",
@@ -521,9 +531,7 @@ def test_twice_the_lines_take_twice_the_work(line: str) -> None:
     """Counted in calls of functions, which no other program on this machine changes."""
 
     def calls(lines: int) -> int:
-        text = (
-            "".join(line.replace("{}", str(n % 20)) for n in range(20)) if "n{}" not in line else ""
-        )
+        text = "".join(line.replace("{}", str(n % 20)) for n in range(20)) if "x{}" in line else ""
         source = text * (lines // 20) or "".join(line.replace("{}", str(n)) for n in range(lines))
         profile = cProfile.Profile()
         with contextlib.suppress(AssemblyError):
