@@ -208,13 +208,14 @@ class Target(Operand):
 
     def read(self, r: Reader, f: FieldValues) -> None:
         token = r.token
-        if r.accept("="):
-            value = r.context.literal(
-                r, 4 << f["sf"] if self.row.mnemonic == "ldr" and "sf" in f else 0
-            )
-        else:
-            value = r.expression()
+        value = r.context.literal(r, self._size(f)) if r.accept("=") else r.expression()
         self.aim(f, value, r.context.address(), token)
+
+    def _size(self, f: FieldValues) -> int:
+        """The bytes that are loaded from there; 0 if none are."""
+        if self.row.mnemonic == "ldr":
+            return 4 << f["sf"] if "sf" in f else 1 << f["size"]
+        return 4 if self.row.mnemonic == "ldrsw" else 0
 
     def aim(self, f: FieldValues, value: int, here: int, token: Token) -> None:
         """Set the fields to get from here to that value, which `token` stands for."""

@@ -55,7 +55,10 @@ class Context(Protocol):
         """Reads the expression after `=`; the address of that many bytes with its value in a literal pool."""
 
     def address(self) -> int:
-        """Where the statement stands; UnknownYet before that is settled."""
+        """Where the statement stands, or its item that is read; UnknownYet before that is settled."""
+
+    def passed(self, size: int) -> None:
+        """An item of so many bytes has been read."""
 
 
 class Nowhere:
@@ -69,6 +72,9 @@ class Nowhere:
 
     def address(self) -> int:
         raise UnknownYet(0, "unknown address", 2)
+
+    def passed(self, size: int) -> None:
+        pass
 
 
 NOWHERE = Nowhere()
@@ -154,12 +160,12 @@ class Reader:
     ) -> NoReturn:
         raise Problem((token or self.token).column, message, weight, hint)
 
-    def expression(self) -> int:
-        """The value of the expression that starts here, between -2**63 and 2**64 - 1."""
+    def expression(self, bits: int = 64) -> int:
+        """The value of the expression that starts here, which fits in so many bits with a sign or without."""
         first = self.token
         self.accept("#")
         value = self._binary(0, 0)
-        if not -(1 << 63) <= value < 1 << 64:
+        if not -(1 << bits - 1) <= value < 1 << bits:
             self.fail(_TOO_LARGE, 2, first)
         return value
 

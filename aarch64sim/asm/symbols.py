@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from aarch64sim.asm.operands import register_of
+from aarch64sim.asm.refused import undefined
 from aarch64sim.asm.sections import Section
 from aarch64sim.asm.text import Problem, Token, UnknownYet, did_you_mean
 
@@ -84,12 +85,13 @@ class Symbols:
         value = self.known(token.text)
         if value is None:
             raise UnknownYet(
-                token.column, f"unknown symbol {token}", 2, partial(self._near_to, token.text)
+                token.column, f"unknown symbol {token}", 2, partial(self._why, token.text)
             )
         return value
 
-    def _near_to(self, name: str) -> str:
-        return did_you_mean(name, [*self.labels, *self.values])
+    def _why(self, name: str) -> str:
+        known = undefined(name)
+        return f": {known}" if known else did_you_mean(name, [*self.labels, *self.values])
 
     def meaning(self, token: Token, order: int) -> tuple[object, ...]:
         """Equal for tokens that say the same from where they stand."""
