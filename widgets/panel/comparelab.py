@@ -177,7 +177,7 @@ class CompareLab(PairDriving, Panel):
         if self.clicks == 0:
             return "Not started. One click on Step steps both kernels."
         parted = self.pair.parted
-        where = f" They part at click {parted}." if parted is not None else ""
+        where = f" They differ from click {parted} on." if parted is not None else ""
         return table.sentence + where
 
     def _show(self) -> None:

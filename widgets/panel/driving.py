@@ -237,7 +237,12 @@ class Driving(Looking):
     # --- others that drive ---------------------------------------------------------------------------
 
     def serve_gdb(self, port: int = 0) -> GdbDoor:
-        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed."""
+        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed.
+
+        While a gdb is attached, its door stays open, and is returned.
+        """
+        if self._gdb and self._gdb.attached and port in (0, self._gdb.port):
+            return self._gdb
         door = GdbDoor(self, port)
         if self._gdb:
             self._gdb.close()
