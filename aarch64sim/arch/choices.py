@@ -34,6 +34,9 @@ class Choices:
     entry_clears_flags: bool = False
     """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
     not."""
+    illegal_return_keeps_fields: bool = False
+    """An illegal exception return restores NZCV and DAIF only, and keeps PAN, SS, UAO, DIT, SSBS and BTYPE. The manual
+    restores PAN and SS, too, and leaves the others UNKNOWN (SetPSTATEFromPSR, D1.4.4)."""
     fetch_before_alignment: bool = False
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
@@ -59,6 +62,7 @@ QEMU = Choices(
     wfe_traps=False,
     illegal_state_last=True,
     entry_clears_flags=True,
+    illegal_return_keeps_fields=True,
     fetch_before_alignment=True,
     sp_alignment_checked=False,
     implementation_defined_traps=False,
