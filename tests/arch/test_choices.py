@@ -81,7 +81,9 @@ def _masking_step(choices: Choices) -> Any:
 
 
 def _pmselr(choices: Choices) -> Any:
-    return _one("mrs x0, pmselr_el0", spsr=EL0, mdcr_el2=sysregs.MDCR_TPM, pmuserenr_el0=1)(choices)
+    return _one("mrs x0, pmselr_el0", spsr=EL0, mdcr_el2=sysregs.MDCR_TPM, pmuserenr_el0=0xF)(
+        choices
+    )
 
 
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
@@ -107,7 +109,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
-    "pmselr_traps": (_pmselr, None, EC.SYSTEM),
+    "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
 }
 ELSEWHERE = {  # test_exceptions and test_claims
     "interrupt_before_step",

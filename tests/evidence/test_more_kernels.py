@@ -103,7 +103,7 @@ def test_the_command_line_says_what_is_outside_the_model(
         ("m_spalign", ["sp_alignment_checked"]),
         ("m_impdef", ["entry_clears_flags", "implementation_defined_traps"]),
         ("m_el0_daif", ["daif_fields_swapped"]),
-        ("m_el0_pmselr", ["pmselr_traps"]),
+        ("m_el0_pmselr", ["granted_pmu_traps"]),
         ("m_ilbp", ["illegal_state_last"]),
         ("m_wvr2", []),
         ("m_aa32", None),
