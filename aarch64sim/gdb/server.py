@@ -14,11 +14,10 @@ from collections.abc import Callable
 
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.gdb.rsp import Reader, Signal, frame
-from aarch64sim.gdb.session import Session
+from aarch64sim.gdb.session import SIGINT, Session
 
 HOST = "127.0.0.1"
 LOOK = 0.2  # seconds between two calls of `on_change` while the guest runs
-SIGINT = 2
 
 
 class GdbServer:
