@@ -47,6 +47,7 @@ class Session:
         self._told_at: int | None = (
             None  # where gdb was notified of a write that is about to be undone
         )
+        self._exclusives = 0  # how many were stepped before the run
         self.over = False  # gdb has said goodbye
         self.changed = False  # the guest was moved or written to since somebody looked
         self.messages: list[bytes] = []  # O packets to be sent before the reply
@@ -205,10 +206,21 @@ class Session:
         return None
 
     def _run(self) -> Work:
+        self._exclusives = self.debugger.exclusives
         while (stop := self.debugger.run_slice(SLICE, finish=False)) is None:
             yield None
         self.changed = True
         yield self.stop_reply(stop)
+
+    def interrupt(self) -> bytes:
+        """Ctrl-C: end the run or the search, and say why a row of steps did not get further."""
+        self.work, self.changed = None, True
+        if self.debugger.exclusives > self._exclusives:
+            self._tell(EXCLUSIVE)
+        return self.stop_reply(signal=SIGINT)
+
+    def _tell(self, text: str) -> None:
+        self.messages.append(b"O" + (text + "\n").encode().hex().encode())
 
     def _continue_signal(self, rest: bytes) -> bytes | None:
         return self._continue(rest.partition(b";")[2])
@@ -287,7 +299,7 @@ class Session:
 
     def _end_of_history(self) -> bytes:
         """What gdb calls the end of its history, forwards: the guest has ended."""
-        self.messages.append(b"O" + b"The guest has ended: it goes no further.\n".hex().encode())
+        self._tell("The guest has ended: it goes no further.")
         # With SIGTRAP at the same PC lldb would take its step for one that is not over, and ask again for ever.
         return self.stop_reply(signal=SIGINT, extra=b"replaylog:end;")
 
@@ -302,7 +314,7 @@ class Session:
                 or stop.reason in ("exit", "error", "limit")
                 or (stop.reason == "watchpoint" and not why)
             ):
-                self.messages.append(b"O" + (text + "\n").encode().hex().encode())
+                self._tell(text)
         return b"T%02x%bthread:1;%b" % (signal, why, self._core_registers())
 
     def _core_registers(self) -> bytes:
