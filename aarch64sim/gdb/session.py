@@ -300,7 +300,7 @@ class Session:
     def _end_of_history(self) -> bytes:
         """What gdb calls the end of its history, forwards: the guest has ended."""
         self._tell("The guest has ended: it goes no further.")
-        # With SIGTRAP at the same PC lldb would take its step for one that is not over, and ask again for ever.
+        # With SIGTRAP at the same PC lldb would take its step for one that is not over, and ask again without end.
         return self.stop_reply(signal=SIGINT, extra=b"replaylog:end;")
 
     def stop_reply(self, stop: Stop | None = None, *, signal: int = 5, extra: bytes = b"") -> bytes:

@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+import widgets
 from aarch64sim.debug.stops import EXCLUSIVE
 from tests.widgets.seen import StepLab, press
 from widgets.page import memory, sourcelink
@@ -116,7 +117,7 @@ def test_a_run_can_be_made_a_row_of_single_steps_and_says_why_it_stays_in_an_exc
 
 
 def test_the_choice_of_a_run_shows_what_is_so() -> None:
-    lab = StepLab("b .", "fixed", by_steps=True)
+    lab = widgets.StepLab("b .", "fixed", by_steps=True)
     lab._drawers.tab.selected_index = lab._drawers._names.index("points")
     runs = lab._drawers._runs
     assert runs.value == "steps"
