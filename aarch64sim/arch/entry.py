@@ -138,7 +138,7 @@ def enter_exception(
         cpu.pc = (base & ~0x7FF) + offset & MASK64
     cpu.stepped = cpu.stepped_exclusive = False
     if target_el < cpu.host_el:
-        cpu.count_exception(syndrome or 0, elr)
+        cpu.count_exception(syndrome, elr)
     taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
     if cpu.log.watching:
         guest_lane.log_taken(cpu, taken, what, pc, before, old_ss)
