@@ -101,7 +101,7 @@ setup-site:
 lite: setup-site
 	@$(BIN)/python -m tools.lite $(ARGS)
 
-lite-check: setup-test setup-site
+lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
 
 site-check: setup-test

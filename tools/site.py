@@ -5,7 +5,7 @@ and no page asks another site for anything.
 
     python -m tools.site                  all of it, in build/site
     python -m tools.site --front          the front page alone (a second)
-    python -m tools.site --no-python      all but the 14 MB for Python in the browser
+    python -m tools.site --no-python      all but the 21 MB for Python in the browser
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from widgets.figures.poster import poster
 from widgets.figures.svg_writer import page_svg
 from widgets.models.theme import DARK, LIGHT, css_variables
 from widgets.page.listing import Listing
+from widgets.web.guest import Guest
 from widgets.web.history import FRONT_KERNELS, history
-from widgets.web.view import diagram, last_timeline, skeleton
+from widgets.web.view import skeleton
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "site"
@@ -86,10 +87,11 @@ def still(source: str, kernel: str, step: int) -> str:
     debugger = Debugger(source, kernel)
     while debugger.position < step and not debugger.ended:
         debugger.step()
-    listing = Listing(debugger.program)
-    figure, line = diagram(debugger), last_timeline(debugger, listing)
+    guest = Guest(debugger)
+    figure, line = guest.diagram(), guest.last_timeline
     title = f"{debugger.kernel.title}, step {debugger.position}"
-    drawn = page_svg(poster(title, listing, debugger, figure, line), f"{title}. {figure.sentence}")
+    drawing = poster(title, Listing(debugger.program), debugger, figure, line)
+    drawn = page_svg(drawing, f"{title}. {figure.sentence}")
     return (
         f'<div class="web-still"><div class="sl-board">{drawn}</div><p>This is a picture: without JavaScript nothing'
         f" here steps. In words: {escape(figure.sentence)} {escape(line.sentence)}</p></div>"

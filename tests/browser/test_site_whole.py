@@ -6,18 +6,16 @@ For `make site-check`: the labs are run, and Python comes from npm.
 from __future__ import annotations
 
 import hashlib
-import threading
+import re
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.test_site import LOST, Quiet, status
+from tests.browser.static_files import reading
+from tests.browser.test_site import LOST, status
 from tools import site, site_python
 
 pytestmark = pytest.mark.site
@@ -26,35 +24,20 @@ PAGES = [source.stem for source in sorted((site.ROOT / "labs" / "source").glob("
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    site.build(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(out: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(out))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out: Path = tmp_path_factory.mktemp("site")
+    site.build(out)
+    return out
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    faults: list[str] = []
-    context = browser.new_context(viewport={"width": 360, "height": 800})
-    context.on("weberror", lambda error: faults.append(str(error.error)))
-    context.on("requestfailed", lambda request: faults.append(request.url))
-
-    def asked(url: str) -> None:
-        if urlsplit(url).netloc not in (urlsplit(address).netloc, ""):
-            faults.append(url)
-
-    context.on("request", lambda request: asked(request.url))
-    yield context.new_page()
-    context.close()
-    assert not faults
+    """A phone's browser; a request that fails, fails the test."""
+    missing: list[str] = []
+    with reading(browser, address, viewport={"width": 360, "height": 800}) as context:
+        context.on("requestfailed", lambda request: missing.append(request.url))
+        yield context.new_page()
+    assert not missing
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -84,17 +67,15 @@ def test_a_prediction_is_answered_and_remembered(page: Page, address: str) -> No
     assert question.get_by_role("status").inner_text() == answer
 
 
-def test_every_link_of_the_site_leads_to_something_there(out: Path) -> None:
-    import re
-
-    for path in out.glob("*.html"):
+def test_every_link_of_the_site_leads_to_something_there(folder: Path) -> None:
+    for path in folder.glob("*.html"):
         for target in re.findall(r'(?:href|src)="([^"]+)"', path.read_text(encoding="utf-8")):
             if "://" in target or target.startswith(("#", "data:", "mailto:")):
                 continue
             file, _, anchor = target.partition("#")
-            assert (out / file).exists(), (path.name, target)
+            assert (folder / file).exists(), (path.name, target)
             if anchor and file.endswith(".html"):
-                assert f'id="{anchor}"' in (out / file).read_text(encoding="utf-8"), target
+                assert f'id="{anchor}"' in (folder / file).read_text(encoding="utf-8"), target
 
 
 def test_python_goes_on_where_the_reader_was_and_runs_what_they_write(

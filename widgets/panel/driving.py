@@ -38,7 +38,6 @@ class Driving(Looking):
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
-    _status: Callable[[], str]
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     running: bool  # a run is under way
@@ -63,6 +62,20 @@ class Driving(Looking):
     def goto(self, number: int) -> Stop:
         """Go to a step of the history; HistoryError beyond it."""
         return self._moved(partial(self.debugger.goto, number))
+
+    def _go_or_step(self, wanted: int) -> int:
+        """Be where so many steps lead, making those that are not in the history; how many there were."""
+        debugger = self.debugger
+
+        def move() -> None:
+            debugger.goto(min(wanted, debugger.length))
+            most = min(wanted, debugger.length + MOST_KEPT)
+            while debugger.position < most and not debugger.ended:
+                debugger.step()
+
+        if wanted != debugger.position:
+            self._moved(move)
+        return debugger.position
 
     def run(self, limit: int = RUN_LIMIT) -> Stop:
         """Run to a breakpoint or the guest's end, `limit` instructions at most; the cell waits for it.

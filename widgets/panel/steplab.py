@@ -20,7 +20,7 @@ from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
-from widgets.page import edits, historyline, ownkernel, session_code, wording
+from widgets.page import edits, historyline, ownkernel, session_code
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
@@ -28,10 +28,11 @@ from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS
 from widgets.panel import controls
 from widgets.panel.drawers import StepDrawers
-from widgets.panel.driving import MOST_KEPT, Driving, read_program
+from widgets.panel.driving import Driving, read_program
 from widgets.panel.face import one_of
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part, Shown
+from widgets.panel.parts import Part
+from widgets.panel.view import Shown
 from widgets.panel.views import FIRST, VIEWS
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
@@ -283,19 +284,6 @@ class StepLab(Driving, Panel):
         if not self.running:
             self.look_at(int(event))
 
-    def _go_or_step(self, wanted: int) -> int:
-        debugger = self.debugger
-
-        def move() -> None:
-            debugger.goto(min(wanted, debugger.length))
-            most = min(wanted, debugger.length + MOST_KEPT)
-            while debugger.position < most and not debugger.ended:
-                debugger.step()
-
-        if wanted != debugger.position:
-            self._moved(move)
-        return debugger.position
-
     def _travel(self, verb: str, where: str) -> None:
         """What the field beside Go says."""
         if verb == "run":
@@ -359,11 +347,6 @@ class StepLab(Driving, Panel):
             self.set_trait("status", words)
             self._status_line.show({"status.text": words})
             self._show_controls(running=True)
-
-    def _status(self) -> str:
-        if now := self.debugger.phase:
-            return wording.phase(now)
-        return wording.status(self.debugger.last, self._listing, self.last_timeline)
 
     def _listing_values(self) -> Shown:
         """The table when it is new, else only the rows that change."""
