@@ -24,7 +24,7 @@ from typing import Any
 
 import nbformat
 
-from tools.site_python import ROOT, pyodide
+from tools.site_python import ROOT, need, pyodide
 
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
@@ -199,6 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=OUT, help="the folder, made anew")
     options = parser.parse_args(arguments)
+    need("npm")
     build(options.out)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {size / 1e6:.1f} MB")

@@ -199,12 +199,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
     parser.add_argument("--lite", type=Path, help="the folder that tools.lite made")
     options = parser.parse_args(arguments)
-    build(
-        options.out,
-        lite=options.lite,
-        labs=not (options.front or options.no_labs),
-        python=not (options.front or options.no_python),
-    )
+    python = not (options.front or options.no_python)
+    if python:
+        site_python.need("node", "npm")
+    if options.lite and not (options.lite / "index.html").exists():
+        sys.exit(
+            f"There is no JupyterLite in {options.lite}: make lite builds one in build/lite/site."
+        )
+    labs = not (options.front or options.no_labs)
+    build(options.out, lite=options.lite, labs=labs, python=python)
     whole = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(
         f"{options.out}: {whole / 1e6:.1f} MB; {first_step_size(options.out) / 1e3:.1f} kB, compressed,"

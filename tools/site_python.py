@@ -8,7 +8,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -31,6 +33,15 @@ LEFT_OUT = ("__pycache__", "widgets/jupyter", "mpl_writer")
 
 class NotThePinnedFileError(Exception):
     """What npm gave is not the file that was pinned."""
+
+
+def need(*programs: str) -> None:
+    """End with one sentence if one of these programs is not here."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        sys.exit(
+            f"Python in the browser needs {' and '.join(missing)}, which are not here: install Node.js."
+        )
 
 
 def pyodide() -> bytes:

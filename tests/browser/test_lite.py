@@ -24,7 +24,8 @@ from widgets import StepLab
 from widgets.course import program
 lab = StepLab(program('store'), 'v4.3')
 """
-NOTEBOOK = "window.jupyterapp?.shell.currentWidget"
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+STATUS = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def opened(reader: BrowserContext, address: str, name: str) -> Page:
     page = reader.new_page()
     page.set_default_timeout(BOOT)
     page.goto(f"{address}lab/index.html?path=labs/{name}.ipynb")
-    page.wait_for_function(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'")
+    page.wait_for_function(f"{STATUS} === 'idle'")
     assert not page.locator(".jp-Dialog").count()
     return page
 
