@@ -104,7 +104,7 @@ def seen(browser: Browser, address: str) -> None:
     python(page, address)
     page.get_by_label("Program").last.fill("loop: add x1, x1, #1\nb loop")
     page.get_by_role("button", name="Assemble").click()
-    page.get_by_text("Not started").wait_for()
+    page.locator("[data-slot=status]").get_by_text("Not started").wait_for()
     step = page.get_by_role("button", name="Step", exact=True)
     say(
         "click to paint with Python (median of 40)",
