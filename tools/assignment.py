@@ -19,17 +19,16 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from tools.build_labs import (
+from tools.build_labs import ROOT
+from tools.canonical import canonicalise, fix_ids
+from tools.lab_sources import (
     BEGIN,
-    ROOT,
     Lab,
     LabError,
-    canonicalise,
     choose,
     cut_solution,
     drop_explanations,
     find_labs,
-    fix_ids,
     read,
 )
 

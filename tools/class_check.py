@@ -31,7 +31,7 @@ import psutil
 import requests
 import websocket
 
-from tools import build_labs, hub
+from tools import build_labs, canonical, hub, lab_sources
 from tools.kernel_channel import KernelError, execute
 from tools.learner import MOST_SECONDS, CheckError, Learner
 
@@ -53,7 +53,7 @@ c.Spawner.args = ["--allow-root"]
 def shown(outputs: list[Any]) -> list[Any]:
     """Outputs as they are compared: all of it, but a picture only by its sentence."""
     found = []
-    for output in build_labs.canonical_outputs(outputs):
+    for output in canonical.canonical_outputs(outputs):
         if "data" in output:
             output.data = {
                 kind: kind.startswith("image/") or text for kind, text in output.data.items()
@@ -231,10 +231,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lab", default="04", help="the number of the lab that all of them run")
     options = parser.parse_args(arguments)
     try:
-        labs = build_labs.find_labs(ROOT / "labs" / "source")
-        (lab,) = build_labs.choose(labs, [options.lab])
+        labs = lab_sources.find_labs(ROOT / "labs" / "source")
+        (lab,) = lab_sources.choose(labs, [options.lab])
         run_class(options.learners, ROOT / "labs" / lab.name)
-    except (CheckError, KernelError, hub.HubError, build_labs.LabError) as error:
+    except (CheckError, KernelError, hub.HubError, lab_sources.LabError) as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, websocket.WebSocketException) as error:

@@ -24,7 +24,7 @@ from aarch64sim.debug import Debugger
 from aarch64sim.kvm import kernels
 from tools import site_labs, site_python
 from tools.badges import addresses
-from tools.build_labs import Lab, find_labs
+from tools.lab_sources import Lab, find_labs
 from widgets.course import program
 from widgets.figures.poster import poster
 from widgets.figures.svg_writer import page_svg

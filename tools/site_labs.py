@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from tools.build_labs import Lab, environment, for_learner, read
+from tools.build_labs import environment
+from tools.lab_sources import Lab, for_learner, read
 from widgets.web.publish import MIME
 
 ROOT = Path(__file__).resolve().parent.parent

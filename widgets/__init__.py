@@ -32,6 +32,8 @@ _HOME = {
     "TimelineFigure": "widgets.figures.timelinefigure",
 }
 
+_LIVE = {"CompareLab", "EsrLab", "Question", "StepLab"}  # what shows widgets
+
 __all__ = [
     "CompareLab",
     "EsrLab",
@@ -48,5 +50,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        if name in _LIVE:
+            import_module("widgets.page.guard").warm_up()
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'widgets' has no attribute {name!r}")

@@ -15,7 +15,9 @@ class Choices:
     interrupt_before_step: bool = True
     """A pending, unmasked interrupt is taken before a pending step (Arm ARM D2.11.7 leaves the order open)."""
     completed_step_first: bool = False
-    """A step that the last instruction completed is reported before anything else is looked at."""
+    """A step that the last instruction completed is reported before anything else is looked at, also when that
+    instruction has disabled debug exceptions. The manual allows that after a write of MDSCR_EL1, which takes effect at
+    a context synchronization event, and not after one of PSTATE.D (Table D2-17); QEMU 7.2 does both."""
     fetch_before_step: bool = False
     """A step pending at a fetch yields to that fetch's instruction abort. The manual gives the step priority
     (D1.3.5.6); QEMU 7.2 does not."""

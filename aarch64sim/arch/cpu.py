@@ -184,8 +184,8 @@ class Cpu(CpuState):
         if not self.returned:
             self.pstate.ss = step.advance_ss(mdscr_ss=mdscr_ss, pstate_ss=self.pstate.ss)
         # Unless its step exception follows at once, it will be another instruction or none that was stepped.
-        self.stepped = (
-            before is StepState.ACTIVE_NOT_PENDING and self.step_state() is StepState.ACTIVE_PENDING
+        self.stepped = before is StepState.ACTIVE_NOT_PENDING and (
+            self.choices.completed_step_first or self.step_state() is StepState.ACTIVE_PENDING
         )
         reserved = self.monitor is not None and self.monitor is not monitor
         self.stepped_exclusive = self.stepped and reserved

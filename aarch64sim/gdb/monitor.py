@@ -19,7 +19,7 @@ monitor kernel          the kernel, and the others that there are
 monitor kernel NAME     start over under another kernel
 monitor restart         start over
 monitor events [N]      what happened in the last step, or in step N
-monitor mdscr           the bits that decide about the next step
+monitor mdscr           the bits that decide about the next step: now, and at the next ERET
 monitor stops           the last stops
 monitor goto N          go to step N of the history
 monitor console         what the UART has sent
@@ -65,7 +65,14 @@ def _events(debugger: Debugger, number: str) -> tuple[str, bool]:
 
 
 def _mdscr(debugger: Debugger, _: str) -> tuple[str, bool]:
-    return "".join(f"{name:<20} {value}\n" for name, value in debugger.hardware.items()), False
+    now, then = debugger.hardware, debugger.at_next_eret
+    now["mdscr_el1.ss"] = now.pop(
+        "mdscr_el1.ss.guest"
+    )  # the host's is in the CPU while the guest runs
+    lines = [f"{'':<16} now   at the next ERET\n"]
+    for name, value in now.items():
+        lines.append(f"{name:<16} {value:<5} {then.get(name, value)}\n")
+    return "".join(lines), False
 
 
 def _stops(debugger: Debugger, _: str) -> tuple[str, bool]:

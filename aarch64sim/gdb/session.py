@@ -292,6 +292,8 @@ class Session:
         )
 
     def _end_of_history(self) -> bytes:
+        """What gdb calls the end of its history, forwards: the guest has ended."""
+        self.messages.append(b"O" + b"The guest has ended: it goes no further.\n".hex().encode())
         return self.stop_reply(extra=b"replaylog:end;")
 
     def stop_reply(self, stop: Stop | None = None, *, signal: int = 5, extra: bytes = b"") -> bytes:

@@ -42,7 +42,7 @@ _RESET_UNKNOWN = (
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
+    "debug_registers_used", "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ class Vcpu(VcpuState):
         if not self.vm.kernel.cache_registers_trapped:
             sys.set("csselr_el1", UNKNOWN & 0xF)  # what the CPU's register keeps of it
         for trapped, bit in (
-            (True, sysregs.HCR_TERR),
+            (True, sysregs.HCR_TERR),  # seen in 5.10.218 and later; which commit set it was not found
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
             (self.vm.kernel.cache_registers_trapped, sysregs.HCR_TID2),
             (self.vm.kernel.lor_registers_trapped, sysregs.HCR_TLOR),
@@ -276,6 +276,8 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.arm_step()
         vcpu.adjust_pc()
         vcpu.disarm_step()
+    if vcpu.vm.kernel.debug_registers_owned:
+        vcpu.debug_registers_used = False
     if ret < 0:
         text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
         has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from widgets.page import offered
+
 from checks.bounds import call, in_bounds, timed
 from checks.outcome import MARKS, MISCONCEPTIONS, NotAnswered, Text, Verdict, Wrong, cut
-from checks.plain import Foreign, describe, expect_type, plain
+from checks.plain import Foreign, describe, expect_type, numbers, plain
 
 
 class NotRightError(Exception):
@@ -39,12 +41,13 @@ class Task:
     explanation: str
     misconceptions: tuple[str, ...] = ()
     code: str = ""
+    numeric: bool = False  # a number in quotes counts as that number: "0x40000008"
 
     def judge(self, answer: Any) -> Verdict:
         """What the check says of an answer, in this very process."""
         try:
             with timed():
-                answer = plain(answer)
+                answer = numbers(plain(answer)) if self.numeric else plain(answer)
             if answer is None:
                 raise NotAnswered(self.missing)
             return Verdict(self.name, "right", self.check(answer))
@@ -62,14 +65,18 @@ class Task:
 
 @dataclass
 class Lab:
-    """The tasks of one lab, by name."""
+    """The tasks of one lab, by name, and what its lists of kernels offer: the lab that was imported last is open."""
 
     number: str
     tasks: Sequence[Task]
+    offer: offered.Offer = offered.EVERYTHING
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     _solved: set[str] = field(default_factory=set)
     _hints_given: dict[str, int] = field(default_factory=dict)
     _explained: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        offered.use(self.offer)
 
     def task(self, name: str) -> Task:
         """The task `name`; ValueError names those there are."""
@@ -113,6 +120,13 @@ class Lab:
             return Text(f"Nothing to show: {name} is {verdict.state}.")
         return verdict.evidence
 
+    def once_right(self, name: str, show: Callable[[], Any]) -> Any:
+        """What `show` gives, as soon as the task has been right: before, it would give the answer away."""
+        self.task(name)
+        if name in self._solved:
+            return show()
+        return Text(f"This is shown when {name} is right: run this cell again then.")
+
     def hint(self, name: str) -> Text:
         """The next hint; after the last one it stays."""
         task = self.task(name)
@@ -134,7 +148,7 @@ class Lab:
         """Which tasks have been answered correctly, at any time since the lab was opened."""
         text = f"Lab {self.number}: {len(self._solved)} of {len(self.tasks)} tasks are right."
         left = [task.name for task in self.tasks if task.name not in self._solved]
-        return Text(f"{text} Still to do: {', '.join(left)}." if left else text)
+        return Text(f"{text}\nStill to do: {', '.join(left)}." if left else text)
 
 
 __all__ = [
@@ -151,5 +165,6 @@ __all__ = [
     "call",
     "describe",
     "expect_type",
+    "numbers",
     "plain",
 ]

@@ -68,7 +68,9 @@ class Server:
 
 def jupyter_environment(home: Path) -> dict[str, str]:
     """The environment of a Jupyter that keeps everything of its own in `home`."""
-    return os.environ | {
+    # The kernels of a learner find compiled modules; where this is set, each would compile all of them anew.
+    environment = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+    return environment | {
         "JUPYTER_PREFER_ENV_PATH": "1",
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),

@@ -70,7 +70,7 @@ def click_to_paint(button: Locator, watched: Locator, clicks: int = 40) -> Laten
 RAPID_CLICKS = """async ([words, wanted]) => {
     const panel = document.querySelector('.sl-panel');
     const button = panel.querySelector(`.sl-do-${words}`);
-    const position = panel.querySelector('.sl-history .widget-label');
+    const position = panel.querySelector('.sl-history .sl-position');
     for (let n = 0; n < 30; n++) { button.click(); await new Promise(r => setTimeout(r, 20)); }
     const last = performance.now();
     while (position.textContent !== wanted) {

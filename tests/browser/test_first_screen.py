@@ -55,7 +55,7 @@ def seen(browser: Browser, server: Server, code: str, width: int, height: int, *
         step = lab.page.locator(".sl-do-step")
         for number in (1, 2):
             step.click()
-            label = lab.page.locator(".sl-history .widget-label")
+            label = lab.page.locator(".sl-history .sl-position")
             expect(label).to_contain_text(f"step {number}")
         boxes = lab.page.evaluate(BOXES, list(parts))
         lab.screenshot(f"screen-{'both' if code == BOTH else 'lab'}-{width}")

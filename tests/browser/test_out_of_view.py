@@ -63,14 +63,14 @@ def leave(far: Workbench) -> None:
 def test_a_panel_comes_back_as_it_was_left_and_goes_on(far: Workbench) -> None:
     panel = far.page.locator(".sl-panel")
     far.lab.scroll_to(far.button("Step")).click()
-    expect(panel.locator(".sl-history .widget-label")).to_have_text("step 1")
+    expect(panel.locator(".sl-history .sl-position")).to_have_text("step 1")
     panel.locator("[data-slot='listing']").evaluate("box => { box.scrollTop = 200; }")
     before = panel.evaluate(LOOK)
     leave(far)
     far.lab.scroll_to(far.button("Step"))
     assert panel.evaluate(LOOK) == before
     far.button("Step").click()
-    expect(panel.locator(".sl-history .widget-label")).to_have_text("step 2")
+    expect(panel.locator(".sl-history .sl-position")).to_have_text("step 2")
 
 
 def test_a_panel_out_of_view_lies_over_no_other_cell(far: Workbench) -> None:

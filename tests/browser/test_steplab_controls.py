@@ -64,7 +64,7 @@ def test_one_field_runs_to_places_exits_and_conditions(panel: Workbench) -> None
     expect(panel.status()).to_contain_text("The guest has ended")
     panel.button("Run back").click()
     expect(panel.status()).to_contain_text("0x40000008")
-    expect(panel.page.locator(".sl-history .widget-label")).to_have_text(re.compile("step [23] of"))
+    expect(panel.page.locator(".sl-history .sl-position")).to_have_text(re.compile("step [23] of"))
     assert panel.text("ticks-MMIO").get_attribute("d")
     assert panel.page.locator(".sl-history .sl-ticks").count() == 1
     panel.button("Step").focus()
@@ -80,13 +80,13 @@ def test_the_event_log_follows_goes_and_opens_the_line(panel: Workbench) -> None
     panel.open("Events")
     for number in range(4):
         panel.button("Step").click()
-        expect(panel.page.locator(".sl-history .widget-label")).to_have_text(f"step {number + 1}")
+        expect(panel.page.locator(".sl-history .sl-position")).to_have_text(f"step {number + 1}")
     now = panel.page.locator(".sl-log tbody.sl-now")
     expect(now).to_contain_text("4")
     box = panel.page.locator(".sl-view-log .sl-scroll")
     assert box.evaluate("e => e.scrollTop") > 0
     panel.page.locator(".sl-log button", has_text="skipped").first.click()
-    expect(panel.page.locator(".sl-history .widget-label")).to_have_text("step 2 of 4")
+    expect(panel.page.locator(".sl-history .sl-position")).to_have_text("step 2 of 4")
     expect(panel.text("event")).to_contain_text("Mirrors Linux commit")
     expect(panel.text("event")).to_contain_text("aarch64sim/kvm/")
     panel.page.keyboard.press("ArrowDown")
@@ -115,7 +115,7 @@ def test_registers_say_their_fields_on_hover_and_by_keyboard(panel: Workbench) -
     assert "no step is granted" in focused.evaluate(TIP)
     panel.button("Step").click()
     panel.button("Step").click()
-    expect(panel.page.locator(".sl-history .widget-label")).to_have_text("step 2")
+    expect(panel.page.locator(".sl-history .sl-position")).to_have_text("step 2")
     hsr = panel.text("bits-hsr").get_by_role("button", name=re.compile("^ISV"))
     hsr.hover()
     assert "nothing was stepped" in hsr.evaluate(TIP)

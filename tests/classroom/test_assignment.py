@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tools import assignment
-from tools.build_labs import LabError, find_labs
+from tools.lab_sources import LabError, find_labs
 
 from checks.task import Lab, NotRightError, Task, Wrong
 

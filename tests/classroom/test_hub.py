@@ -20,7 +20,7 @@ import yaml
 from traitlets.config import PyFileConfigLoader
 
 from tools import hub
-from tools.build_labs import find_labs
+from tools.lab_sources import find_labs
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = yaml.safe_load((hub.HUB / "values.yaml").read_text(encoding="utf-8"))

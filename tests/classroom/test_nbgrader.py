@@ -16,7 +16,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from tools import assignment
-from tools.build_labs import choose, cut_solution, environment, find_labs, read
+from tools.build_labs import environment
+from tools.lab_sources import choose, cut_solution, find_labs, read
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = choose(find_labs(ROOT / "labs" / "source"), ["01", "04"])

@@ -373,7 +373,7 @@ def test_fuzz_shrinks_a_difference_and_writes_an_issue(
     with_fault("")
     monkeypatch.setattr(fuzz, "replay", wrong)
     out = tmp_path / "out"
-    assert main(["fuzz", "--count", "12", "--seed", "2", "--out", str(out)]) == 1
+    assert main(["fuzz", "--count", "30", "--seed", "2", "--out", str(out)]) == 1
     text = (out / "issue.md").read_text("utf-8")
     assert text.startswith("# linux-6.12.117, seed 2, ")
     section = text.split("## ")[1]

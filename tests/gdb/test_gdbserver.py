@@ -312,7 +312,11 @@ def test_monitor_commands_answer_with_text() -> None:
         assert "emulated instruction is skipped and SS is kept" in monitor("events")
         assert "step 1: Stopped at 0x40000004." in monitor("events 1")
         assert "there is no step 9" in monitor("events 9")
-        assert "mdscr_el1.ss " in monitor("mdscr")
+        assert monitor("mdscr").splitlines()[1:4] == [
+            "mdscr_el1.ss     0     1",
+            "mdcr_el2.tde     1     1",
+            "spsr_el2.ss      0     1",
+        ]
         assert "0x4000000c" in monitor("stops")
         assert monitor("console") == "A\n"
         assert "v4.3" in monitor("kernel")

@@ -14,7 +14,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tools.build_labs import BEGIN, canonical_outputs, environment, notebooks
+from tools.build_labs import environment
+from tools.canonical import canonical_outputs
+from tools.lab_sources import BEGIN, notebooks
 
 from checks.task import MISCONCEPTIONS, Lab
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aarch64sim import kernels
+from widgets import StepLab
 from widgets.course import NoSuchFileError, exercises, program
+from widgets.panel import controls
 
 LAB = exercises("00")
 
@@ -72,3 +76,10 @@ def test_an_unknown_program_lists_the_known_ones() -> None:
     assert "str" in program("store")
     with pytest.raises(NoSuchFileError, match=r"there are .*store"):
         program("stoer")
+
+
+def test_the_lab_names_every_key_of_the_panel() -> None:
+    text = (Path(__file__).resolve().parents[2] / "labs/source/00-start-here.py").read_text("utf-8")
+    table = [line for line in text.splitlines() if line.startswith("# |")]
+    named = set(re.findall("`([^`]+)`", "\n".join(table)))
+    assert set(controls.keys_of(*StepLab._keys)) <= named

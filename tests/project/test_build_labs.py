@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode
 from pathlib import Path
 
+import jupytext
 import pytest
 
-from tools import build_labs
+from tools import build_labs, canonical, lab_sources
 
 FIRST = '''# %% [markdown]
 # # First lab
@@ -147,13 +150,13 @@ def test_no_widget_view_or_frame_of_a_traceback_is_kept(labs: Path) -> None:
 
 def test_a_picture_names_no_library_version(labs: Path) -> None:
     (picture,) = [o for o in outputs(labs / "00-first.ipynb") if "image/png" in o.get("data", {})]
-    assert b"Matplotlib" not in build_labs.b64decode(picture["data"]["image/png"])
+    assert b"Matplotlib" not in b64decode(picture["data"]["image/png"])
 
 
 def test_editing_one_cell_changes_no_other_id() -> None:
     def ids(source: str) -> list[str]:
-        notebook = build_labs.jupytext.reads(source, fmt="py:percent")
-        build_labs.fix_ids(notebook)
+        notebook = jupytext.reads(source, fmt="py:percent")
+        canonical.fix_ids(notebook)
         return [cell.id for cell in notebook.cells]
 
     source = "# %%\na = 1\n\n# %%\nb = 1\n\n# %%\nb = 1\n"
@@ -171,8 +174,8 @@ def test_editing_one_cell_changes_no_other_id() -> None:
     ],
 )
 def test_unbalanced_markers_are_refused(source: str, message: str) -> None:
-    with pytest.raises(build_labs.LabError, match=message):
-        build_labs.cut_solution(source, "here")
+    with pytest.raises(lab_sources.LabError, match=message):
+        lab_sources.cut_solution(source, "here")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_a_bad_source_ends_in_a_sentence(
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "00-lab.py").write_text(source)
     assert build_labs.main(["--folder", str(tmp_path)]) == 1
-    assert message in build_labs.re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
+    assert message in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
 
 
 def test_asking_for_no_lab_there_is_ends_in_a_sentence(

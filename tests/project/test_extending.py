@@ -1,9 +1,8 @@
-"""The pages on adding a lab, a device or an era: what they show runs, and the names they use are there."""
+"""The pages on adding a lab, a device or an era: what they show runs, and the files that they name are there."""
 
 from __future__ import annotations
 
 import doctest
-import importlib
 import re
 from pathlib import Path
 
@@ -28,17 +27,3 @@ def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     assert named or page.stem == "panel"  # a page for a notebook: it names no file
     for name in named:
         assert "lab10" in name or "10-my-lab" in name or (ROOT / name).exists(), name
-
-
-def test_the_names_that_the_page_on_eras_tells_to_edit_are_there() -> None:
-    kernels = importlib.import_module("aarch64sim.kvm.kernels")
-    history = importlib.import_module("aarch64sim.kvm.history")
-    behaviours = importlib.import_module("aarch64sim.kvm.behaviours")
-    page = (PAGES / "era.md").read_text("utf-8")
-    places = {"_behaviour": behaviours, "HISTORY": history, "_commit": history}
-    for name in ("FIXED", "HISTORY", "ERAS", "_commit", "_era", "_behaviour"):
-        assert hasattr(places.get(name, kernels), name)
-        assert name in page
-    for line in re.findall(r"^ +(_(?:commit|era)\(.*\)),$", page, re.M):
-        made = eval(line, vars(history) | vars(kernels))
-        assert made in (*kernels.HISTORY, *kernels.ERAS)

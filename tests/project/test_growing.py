@@ -24,8 +24,15 @@ CHANGE = re.compile(
 )
 ISA = [f"tests/isa/test_{name}.py" for name in ("table", "assembler", "execute", "gnu")]
 PYTEST = ("pytest", "-q", "-n0", "-p", "no:cacheprovider")
-# The page, and what it says to run; of a lab, what runs over all of them runs over the new one here.
+RELEASES = ("tests/kvm/test_history.py", "tests/evidence/test_recordings.py")
+# The page, and what it says to run, or of it what the change can break: the whole takes minutes.
 FOLLOWED = {
+    "device": ((*PYTEST, "tests/vmm"),),
+    "era": (
+        (*PYTEST, *RELEASES, "-k", "not recording or 7.4"),
+        (*PYTEST, "tests/kvm/test_properties.py"),
+        ("tools.build_labs", "06"),
+    ),
     "instruction": ((*PYTEST, *ISA),),
     "lab": (
         ("tools.build_labs", "09", "10"),

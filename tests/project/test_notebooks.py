@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.build_labs import BEGIN, canonicalise, is_sentence, notebooks
+from tools.canonical import canonicalise, is_sentence
+from tools.lab_sources import BEGIN, notebooks
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 NOTEBOOKS = notebooks(LABS)

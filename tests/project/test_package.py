@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tools.badges import BEGIN, addresses, definitions
-from tools.build_labs import notebooks
+from tools.lab_sources import notebooks
 from tools.lines import counts
 
 ROOT = Path(__file__).resolve().parents[2]

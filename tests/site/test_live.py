@@ -22,10 +22,11 @@ class Page:
 
     def __init__(self, source: str = STORE, kernel: str = "v4.3", step: int = 0) -> None:
         self.told: list[dict[str, Any]] = []
-        self.send("open", {"source": source, "kernel": kernel, "step": step})
+        begun = {"do": "open", "source": source, "kernel": kernel, "step": step}
+        live.receive(json.dumps(begun), self._hear)
 
     def send(self, verb: str, value: object = None) -> None:
-        live.receive(json.dumps({"verb": verb, "value": value}), self._hear)
+        live.receive(json.dumps({"do": verb, "value": value}), self._hear)
 
     def _hear(self, text: str) -> None:
         self.told.append(json.loads(text))
@@ -83,7 +84,7 @@ async def _run(page: Page, seconds: float, *clicks: tuple[str, object]) -> None:
 
 def test_a_run_to_a_place_arrives_and_says_so() -> None:
     page = Page(LOOP, "fixed")
-    asyncio.run(_run(page, 0.2, ("run-to", "x1 == 5")))
+    asyncio.run(_run(page, 0.2, ("travel", "run x1 == 5")))
     assert page.status == "Stopped at 0x40000008 (b 0x40000004): x1 == 5."
     assert not page.view["running"]
 
@@ -100,7 +101,7 @@ def test_a_run_that_does_not_end_is_told_of_and_can_be_stopped() -> None:
     [
         ("assemble", "bogus", "Not assembled: line 1"),
         ("assemble", "", "Not assembled: there is no instruction in it."),
-        ("run-to", "nowhere", "Could not do that: 'nowhere' is no label"),
+        ("travel", "run nowhere", "Could not do that: 'nowhere' is no label"),
         ("kernel", "v9.9", "Could not do that: "),
         ("goto", "banana", "Could not do that: 'banana' is not a number"),
         ("breakpoint", "3", "No breakpoint: "),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from aarch64sim.vmm.devices import Bus, BusError, Counter, ExitDevice, Uart
+from aarch64sim.vmm.devices import Bus, BusError, Counter, Device, ExitDevice, Uart
 
 BASE, SIZE = 0x1000, 0x1000
 LAST = BASE + SIZE - 1
@@ -131,8 +131,11 @@ def test_counter_counts_its_loads_and_cuts_to_the_width() -> None:
     assert counter.read(0, 8) == 0x102
 
 
-@pytest.mark.parametrize("device", [Uart(b"xy"), Counter(), ExitDevice()], ids=lambda d: d.name)
-def test_saved_state_is_restored(device: Uart | Counter | ExitDevice) -> None:
+DEVICES = (Uart(b"xy"), Counter(), ExitDevice())
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: d.name)
+def test_saved_state_is_restored(device: Device) -> None:
     saved = device.save()
     device.write(0, 4, 0x33)
     device.read(0, 4)

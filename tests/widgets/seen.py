@@ -16,7 +16,7 @@ from widgets.panel.view import Shown
 def press(lab: panel.Panel, action: str, value: object = None) -> None:
     """What the page sends for a click; "ready" is what it says first."""
     if action == "ready":
-        for board in (lab._status_line, *lab._parts.values()):
+        for board in (lab._status_line, lab._stage, *lab._parts.values()):
             board._receive(board, {"do": "ready"}, [])
     elif action == "here":
         lab._status_line._receive(lab._status_line, {"do": "here"}, [])
@@ -37,7 +37,7 @@ class Seen(panel.Panel):
         for name, button in self._buttons.items():
             shown[f"do-{name}@aria-disabled"] = "true" if button.disabled else None
         slider = self._slider
-        shown |= {"position.text": slider.description, "history@value": slider.value}
+        shown |= {"history@value": slider.value}
         shown["editor@value"] = self._drawers._editor.value
         shown["errors"] = self._drawers._errors.shown["errors"]
         for name, chooser in self._named_choosers().items():

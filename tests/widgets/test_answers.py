@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tools.build_labs import notebooks
+from tools.lab_sources import notebooks
 from widgets.course.answers import FORMAT, Answers, Said, download, restore
 
 LABS = Path(__file__).resolve().parents[2] / "labs"

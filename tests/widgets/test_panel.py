@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 from ipywidgets import Widget
 
 from aarch64sim import AssemblyError
 from aarch64sim.arch.pstate import PState
 from aarch64sim.debug import HistoryError
+from aarch64sim.kvm.vcpu import UNKNOWN
 from tests.widgets.seen import StepLab, press
+from widgets import CompareLab, Question
 from widgets.figures import figure
 from widgets.models import decoded
 from widgets.page import registerfile
@@ -73,7 +77,7 @@ def test_registers_are_shown_old_and_new(lab: StepLab) -> None:
 
 def test_every_slot_that_is_filled_is_in_the_page(lab: StepLab) -> None:
     lab.step()
-    for board in (lab._status_line, *lab._parts.values()):
+    for board in (lab._status_line, lab._stage, *lab._parts.values()):
         made = board.skeleton + "".join(str(v) for k, v in board.shown.items() if "@" not in k)
         slots = set(re.findall(r'data-slot="([^"]+)"', made))
         for key in board.shown:
@@ -103,7 +107,7 @@ def test_a_step_is_one_message_with_only_the_differences(
 
 def test_before_the_page_is_ready_everything_is_in_the_states(lab: StepLab) -> None:
     lab.step()
-    assert lab._slider.get_state("description")["description"] == "step 1"
+    assert lab._status_line.get_state("shown")["shown"]["position.text"] == "step 1"
     assert "row-40000004@class" in lab.part("program").get_state("shown")["shown"]
 
 
@@ -169,8 +173,8 @@ def test_the_marks_of_the_old_kernel_go_when_another_is_chosen(
     lab.step()
     sent.clear()
     press(lab, "kernel", "fixed")
-    rows = sent[0]["shows"][lab.part("program").model_id]
-    assert rows["row-4000000c@class"] is None
+    rows = sent[0]["shows"][lab._stage.model_id]
+    assert rows["row-4000000c@class"] is False
     assert rows["row-40000008@class"] == "sl-now"
 
 
@@ -336,7 +340,7 @@ def test_every_register_with_fields_says_all_of_them(lab: StepLab) -> None:
     lab.step()
     for name in registerfile.BITS:
         word = lab.debugger.last.hsr if name == "hsr" else lab.debugger.registers[name]
-        for field in decoded.layout(name, word):
+        for field in decoded.layout(name, word) if word != UNKNOWN else ():
             assert html.escape(decoded.field_words(field, word)) in lab._shown[f"bits-{name}"]
     assert "software step" in lab._shown["bits-hsr"]
     assert "EL 1: Exception level: EL1" in lab._shown["w-pstate@data-tip"]
@@ -348,3 +352,31 @@ def test_the_listing_sets_source_beside_disassembly(lab: StepLab) -> None:
     row = next(row for row in rows if row.address == 0x4000_0004)
     assert row.text.split() == ["str", "w0,", "[x19]"]
     assert "str" in row.source
+
+
+def test_a_register_that_nobody_has_written_says_so_in_place_of_what_kvm_fills_it_with(
+    lab: StepLab,
+) -> None:
+    assert lab.debugger.registers["esr_el1"] == UNKNOWN
+    assert lab._shown["v-esr_el1"] == lab._shown["v-far_el1"] == "not written yet"
+    assert "not written yet" in lab._shown["bits-esr_el1"]
+    assert "not written yet" in lab._shown["w-esr_el1@data-tip"]
+    press(lab, "register", "far_el1 = 7")
+    assert "<strong>7</strong>" in lab._shown["v-far_el1"] or lab._shown["v-far_el1"] == "7"
+
+
+def test_no_stock_control_says_null() -> None:
+    lab, both, asked = StepLab("nop"), CompareLab("nop"), Question("a", {"b": "c"}, "b")
+    for panel in (lab, both):
+        for number in range(len(panel._drawers._names)):
+            panel._drawers.tab.selected_index = number
+
+    def inside(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child)
+
+    controls = [each for panel in (lab, both, asked) for each in inside(panel)]
+    controls = [each for each in controls if each.has_trait("description")]
+    assert len(controls) > 20
+    assert [each for each in controls if each.tooltip is None] == []

@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets
 
 from widgets.page.guard import guarded
+from widgets.page.together import HTML, RadioButtons
 
 _CODE = re.compile("`([^`]+)`")
 
@@ -26,13 +27,9 @@ class Question(ipywidgets.VBox):
         self.text, self.answers, self.right = text, dict(answers), right
         plain = [(_CODE.sub(r"\1", answer), answer) for answer in answers]
         layout, style = ipywidgets.Layout(), ipywidgets.HTML.style.klass()
-        self._radio = ipywidgets.RadioButtons(options=plain, index=None, layout=layout)
-        self._response = ipywidgets.HTML(
-            self._said, layout=layout, style=style, _dom_classes=("sl-response",)
-        )
-        asked = ipywidgets.HTML(
-            f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style
-        )
+        self._radio = RadioButtons(options=plain, index=None, layout=layout)
+        self._response = HTML(self._said, layout=layout, style=style, _dom_classes=("sl-response",))
+        asked = HTML(f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style)
         super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
         self._radio.observe(self._chosen, "value")
 

@@ -141,9 +141,8 @@ class EsrLab(Board):
             self.word = make()
         except ValueError as error:
             said = str(error) if "fit" in str(error) else complaint
-            self.forget(
-                f"{slot}@value"
-            )  # it shows what was typed: the next right word is written over it
+            # It shows what was typed: the next right word is written over it.
+            self.shown.pop(f"{slot}@value", None)
             self.show({"status.text": said, f"{slot}@aria-invalid": "true"})
 
     def _values(self) -> dict[str, str | int | None]:

@@ -11,9 +11,11 @@ from functools import lru_cache
 
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.pstate import PState
+from aarch64sim.kvm.vcpu import UNKNOWN
 from widgets.models import syndromes
 from widgets.models.syndromes import Field
 
+NOT_WRITTEN = "not written yet"  # in place of what KVM fills registers with that nobody has written
 _NO_YES = {0: "no", 1: "yes"}
 _PSTATE = {
     "n": ("N", "the last result was negative", _NO_YES),
@@ -99,6 +101,8 @@ def word_words(register: str, word: int) -> str:
     KDE 1: debug exceptions also at the debug target level itself: yes
     SS 0: software step enabled: the guest's own bit: no
     """
+    if word == UNKNOWN:
+        return f"{TITLES[register]}: {NOT_WRITTEN}. KVM resets it to {word:#x}"
     lines = [f"{TITLES[register]}: {word:#x}"]
     for field in layout(register, word):
         value = field.of(word)

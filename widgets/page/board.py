@@ -5,6 +5,7 @@ Invariant: `shown` is what every front end shows, or will show as soon as it has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -12,12 +13,22 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-from widgets.page.guard import STATIC, token
+from widgets.page.guard import token
 from widgets.page.together import InStep, Together
 
 # A slot's content: HTML text; key "slot.text" sets plain text, "slot@name" an attribute (None removes it), and
 # "#id" the text inside an element of a drawing.
 Values = Mapping[str, str | int | None]
+_SLOTS = re.compile(r'data-slot="([^"]+)"')
+# The code of all boards is the guard's: one copy on a page, however many boards there are.
+_STUB = """
+const page = (globalThis.aarch64StepLabs ??= {});
+page.board ??= new Promise((give) => { page.giveBoard = give; });
+export default {
+  async initialize(context) { return (await page.board).initialize(context); },
+  async render(context) { return (await page.board).render(context); },
+};
+"""
 Action = Callable[[Mapping[str, Any]], object]
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
@@ -25,9 +36,9 @@ Bundle = tuple[dict[str, Any], dict[str, Any]]
 class Board(InStep, anywidget.AnyWidget):
     """HTML with slots. Buttons carry `data-do`, fields `data-set`; what they do is in `actions`."""
 
-    _esm = STATIC / "board.js"
+    _esm = _STUB
     skeleton = traitlets.Unicode().tag(sync=True)
-    shown = traitlets.Dict().tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True, to_json=lambda values, _: _sent(values))
     me = traitlets.Unicode().tag(sync=True)
     guard = traitlets.Unicode().tag(sync=True)
 
@@ -52,6 +63,7 @@ class Board(InStep, anywidget.AnyWidget):
     def show(self, values: Values) -> None:
         """Make the page show these; what it shows already is not sent again."""
         known = self.shown
+        self._forget_inside(values)
         changes = {
             key: value for key, value in values.items() if key not in known or known[key] != value
         }
@@ -59,14 +71,22 @@ class Board(InStep, anywidget.AnyWidget):
             return
         known.update(changes)  # in place: the traitlet must not send all of it
         if self.is_ready:
-            self.send({"show": changes})
+            self.send({"show": _sent(changes)})
         else:
             self.send_state("shown")
 
-    def forget(self, prefix: str) -> None:
-        """The slots whose names start so are made anew: what they showed is gone."""
-        for key in [key for key in self.shown if key.startswith(prefix)]:
-            del self.shown[key]
+    def _forget_inside(self, values: Values) -> None:
+        """A slot that is filled anew brings the slots inside it anew: what those showed is gone."""
+        known = self.shown
+        inside = {
+            slot
+            for key, html in values.items()
+            if isinstance(html, str) and "data-slot" in html and known.get(key, html) != html
+            for slot in _SLOTS.findall(html)
+        }
+        if inside:
+            for key in [key for key in known if re.split("[.@]", key, maxsplit=1)[0] in inside]:
+                del known[key]
 
     def ask(self) -> bool:
         """Ask whether a page still shows this. False if none ever did: there is nobody to ask.
@@ -86,4 +106,9 @@ class Board(InStep, anywidget.AnyWidget):
 
     def _answer_ready(self, _: Mapping[str, Any]) -> None:
         self.is_ready = True
-        self.send({"show": self.shown})
+        self.send({"show": _sent(self.shown)})
+
+
+def _sent(values: Values) -> dict[str, Any]:
+    """The values as they are sent: a front end may lose None on its way, so "no attribute" is False."""
+    return {key: False if value is None else value for key, value in values.items()}

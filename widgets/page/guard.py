@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import anywidget
+import ipywidgets
 import traitlets
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -20,7 +21,7 @@ THEME = (STATIC / "theme.css").read_text("utf-8")
 class Guard(anywidget.AnyWidget):
     """Has no view; the page loads it with the first widget of ours, and asks it whether the kernel is there."""
 
-    _esm = STATIC / "guard.js"
+    _esm = "".join((STATIC / name).read_text("utf-8") for name in ("board.js", "guard.js"))
     _css = THEME + (STATIC / "board.css").read_text("utf-8")  # for all of them: one copy on a page
     me = traitlets.Unicode().tag(sync=True)
 
@@ -28,6 +29,8 @@ class Guard(anywidget.AnyWidget):
         me = uuid4().hex  # its own name, known before it is opened
         super().__init__(me=me, model_id=me)
         self.on_msg(self._answer)
+        # A front end loads its code for controls with the first model of theirs.
+        self._loads_controls = ipywidgets.ButtonStyle()
 
     def _answer(self, _: object, content: Mapping[str, Any], __: object) -> None:
         self.send({"here": True})
@@ -44,6 +47,11 @@ def token() -> str:
     if not _guards or _guards[0].comm is None:
         _guards[:] = [Guard()]
     return str(_guards[0].model_id)
+
+
+def warm_up() -> None:
+    """Bring to the page what all widgets share, so that it is there when the first of them is shown."""
+    token()
 
 
 def guarded(*classes: str) -> tuple[str, ...]:

@@ -35,6 +35,9 @@ class Listing:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._made: tuple[tuple[int, int, bool], str] | None = (
+            None  # the last table that was asked for
+        )
 
     @cached_property
     def words(self) -> dict[int, int]:
@@ -99,6 +102,12 @@ class Listing:
 
     def html(self, first: int, end: int, *, points: bool = True) -> str:
         """The table of these rows; slot `row-ADDRESS` is the row of an instruction. Lines of comment are left out."""
+        asked = first, end, points
+        if self._made is None or self._made[0] != asked:
+            self._made = asked, self._table(first, end, points=points)
+        return self._made[1]
+
+    def _table(self, first: int, end: int, *, points: bool) -> str:
         body: list[str] = []
         has_button = False
         for row in self.rows[first:end]:

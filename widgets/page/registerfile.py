@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 
-from widgets.models.decoded import TITLES, field_words, layout, word_words
+from aarch64sim.kvm.vcpu import UNKNOWN
+from widgets.models.decoded import NOT_WRITTEN, TITLES, field_words, layout, word_words
 from widgets.models.syndromes import Field
 
 GENERAL = ("pc", "sp", *(f"x{n}" for n in range(31)))
@@ -26,6 +27,8 @@ def value(number: int) -> str:
     >>> value(0), value(65)
     ('0', '0x41')
     """
+    if number == UNKNOWN:
+        return NOT_WRITTEN
     return hex(number) if number > 9 else str(number)
 
 
@@ -111,7 +114,12 @@ def bit_values(registers: Mapping[str, int], changes: Changes, hsr: int | None) 
             )
         else:
             now = registers.get(name, 0)
-            shown[f"bits-{name}"] = _fields(name, changes.get(name, (now, now))[0], now)
+            before = changes.get(name, (now, now))[0]
+            shown[f"bits-{name}"] = (
+                f'<span class="sl-note">{NOT_WRITTEN}</span>'
+                if now == UNKNOWN
+                else _fields(name, now if before == UNKNOWN else before, now)
+            )
     return shown
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import ipywidgets
+import traitlets
 
 
 class Carrier(Protocol):
@@ -75,6 +76,10 @@ class InStep(ipywidgets.Widget):
 
     _with: Together | None = None
 
+    @traitlets.default("tooltip")
+    def _no_tooltip(self) -> str:
+        return ""  # None is shown as the word "null" over the labels of stock controls
+
     def _send(self, msg: Mapping[str, Any], buffers: Any = None) -> None:
         together = self._with
         if together is None or self.comm is None:
@@ -97,6 +102,10 @@ class HTML(InStep, ipywidgets.HTML):
 
 
 class IntSlider(InStep, ipywidgets.IntSlider):
+    """The stock one, in step."""
+
+
+class RadioButtons(InStep, ipywidgets.RadioButtons):
     """The stock one, in step."""
 
 

@@ -9,47 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aarch64sim.asm import Program
-from aarch64sim.debug import Debugger, Stop
+from aarch64sim.debug import Stop
 from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
+from widgets.panel.comparesnapshot import PairLooking
 from widgets.panel.driving import MOST_KEPT, read_program
 from widgets.panel.pair import Pair
 
 PARTING = "the first difference"
 
 
-class PairDriving:
+class PairDriving(PairLooking):
     """Mixed into a panel that shows a pair."""
 
     running: bool  # a run is under way
-    _pair: Pair
     _message: str
     _runs_both: Runner
     _show: Callable[[], None]
     _show_progress: Callable[[str], None]
 
     @property
-    def pair(self) -> Pair:
-        """The two debuggers, and where they part."""
-        return self._pair
-
-    # --- moving ------------------------------------------------------------------------------------------------------
-
-    @property
-    def debuggers(self) -> tuple[Debugger, Debugger]:
-        """The left one and the right one."""
-        return self.pair.sides
-
-    @property
-    def clicks(self) -> int:
-        """How many clicks on Step lead here."""
-        return self.pair.position
-
-    @property
     def _runner(self) -> Runner:
         return self._runs_both
+
+    # --- moving ------------------------------------------------------------------------------------------------------
 
     def step(self) -> tuple[Stop, Stop]:
         """One click on Step in both."""

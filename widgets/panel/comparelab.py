@@ -14,14 +14,10 @@ import ipywidgets
 import traitlets as t
 
 from aarch64sim.asm import Program
-from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.comparefigure import StopTable
-from widgets.figures.stepfigure import StepFigure
-from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
-from widgets.models.timeline import Timeline, timeline
-from widgets.page import edits, ownkernel, session_code, wording
+from widgets.page import edits, ownkernel, session_code
 from widgets.page.board import Action
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
@@ -35,6 +31,7 @@ from widgets.panel.face import one_of
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel
 from widgets.panel.parts import Part
+from widgets.panel.view import Shown
 
 TITLES = {
     "stops": "Stops",
@@ -43,7 +40,6 @@ TITLES = {
     "edit": "Edit",
     "session": "Share",
 }
-MOST_STOPS = 200  # clicks whose stops are shown: the last ones
 
 
 class CompareLab(PairDriving, Panel):
@@ -91,10 +87,11 @@ class CompareLab(PairDriving, Panel):
         maker = self._maker
         self._choosers = {}
         for side, debugger in zip(SIDES, self.debuggers, strict=True):
-            options, value, _ = controls.chosen_kernel(debugger.kernel, own=OwnKernel.of(debugger))
-            self._choosers[side] = maker.dropdown(side, f"kernel at the {side}", options, value)
-        names = ("start", "back", "step", "run", "part", "stop", "keys")
-        self._buttons = {name: maker.button(name) for name in names}
+            own = OwnKernel.of(debugger)
+            options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
+            self._choosers[side] = maker.dropdown(side, summary, options, value)
+        names, off = ("start", "back", "step", "run", "part", "stop", "keys"), self._disabled(False)
+        self._buttons = {name: maker.button(name, off=off.get(name, False)) for name in names}
         self._slider = maker.slider()
         buttons = [self._buttons[name] for name in names]
         return *self._choosers.values(), *buttons[:-1], self._slider, buttons[-1]
@@ -175,74 +172,13 @@ class CompareLab(PairDriving, Panel):
         lab._say(f"Taken up at click {at}, not {wanted.step}." if at != wanted.step else "")
         return lab
 
-    # --- looking -----------------------------------------------------------------------------------------------------
-
-    def snapshot(self) -> dict[str, Any]:
-        """Where the panel stands, as plain values."""
-        sides = {
-            name: {
-                "kernel": side.kernel.name,
-                "pc": side.last.pc,
-                "state": str(side.state),
-                "stop": side.last.reason,
-                "console": side.console,
-            }
-            for name, side in zip(SIDES, self.debuggers, strict=True)
-        }
-        first = {"clicks": self.clicks, "parted": self.pair.parted}
-        return first | sides | {"program": self.pair.program.source}
-
-    def code(self) -> str:
-        """Program, kernels and clicks as a short text for `CompareLab.from_code`."""
-        plain = {
-            name: ownkernel.to_plain(side.kernel)
-            for name, side in zip(SIDES, self.debuggers, strict=True)
-        }
-        return session_code.encode(
-            session_code.Session(self.pair.program.source, plain, self.clicks)
-        )
-
-    def stops(self) -> StopTable:
-        """Where both have stopped, in the last clicks."""
-        left, right = self.debuggers
-        first = max(0, self.clicks - MOST_STOPS)
-        ours, theirs = (
-            [d.stop_at(n) for n in range(first, d.position + 1)] for d in self.debuggers
-        )
-        return StopTable((left.kernel.title, right.kernel.title), ours, theirs, self._listing)
-
-    def diagram(self, side: str) -> StepFigure:
-        """The step machine of one side, "left" or "right", in the last click."""
-        debugger = self.debuggers[SIDES.index(side)]
-        events = debugger.events_of(self.clicks) if self._steps_now(debugger) else ()
-        return StepFigure.of(events, debugger.state, debugger.hardware.get("spsr_el2.ss"))
-
-    def _figure(self, click: int | None = None) -> TimelineFigure:
-        click = self.clicks if click is None else click
-        return TimelineFigure(tuple(self._timeline(debugger, click) for debugger in self.debuggers))
-
-    def look_at(self, side: int, event: int) -> None:
-        """Say all about one event of the last click: side 0 (left) or 1 (right), events counted from 0."""
-        events = self.debuggers[side].events_of(self.clicks)
-        words = wording.event_html(events[event], event + 1, len(events))
-        self._explained = {SIDES[side]: words}
-        self._show()
-        self._explained = {}
-
-    def _steps_now(self, debugger: Debugger) -> bool:
-        return 0 < self.clicks <= debugger.position
-
-    def _timeline(self, debugger: Debugger, click: int) -> Timeline:
-        steps = [(click, debugger.events_of(click))] if 0 < click <= debugger.position else []
-        return timeline(debugger.kernel.title, steps, self._listing.mnemonic)
-
     def _status(self, table: StopTable) -> str:
         if self._message:
             return self._message
         if self.clicks == 0:
             return "Not started. One click on Step steps both kernels."
         parted = self.pair.parted
-        where = f" They part at click {parted}." if parted is not None else ""
+        where = f" They differ from click {parted} on." if parted is not None else ""
         return table.sentence + where
 
     def _show(self) -> None:
@@ -255,7 +191,7 @@ class CompareLab(PairDriving, Panel):
         with self._together():
             self._tell_traits()
             self._show_controls(running=self.running)
-            self._status_line.show({"status.text": self.status})
+            self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
             if not self._message:
@@ -274,19 +210,30 @@ class CompareLab(PairDriving, Panel):
             self.set_trait("ended", pair.ended)
             self.set_trait("status", self._status(self.stops()))
 
-    def _show_controls(self, *, running: bool) -> None:
+    def _disabled(self, running: bool) -> dict[str, bool]:
         pair = self.pair
-        off = controls.disabled(pair.position, ended=pair.ended, running=running)
         nothing_more = pair.ended and pair.parted is None
         here = pair.parted is not None and pair.position == pair.parted
-        off = {**off, "part": running or nothing_more or here}
+        off = controls.disabled(pair.position, ended=pair.ended, running=running)
+        return {**off, "part": running or nothing_more or here}
+
+    def _status_values(self) -> Shown:
+        return {"status.text": self.status, "position.text": self._progress}
+
+    @property
+    def _progress(self) -> str:
+        pair = self.pair
+        return controls.progress(pair.position, pair.length, pair.ended)
+
+    def _show_controls(self, *, running: bool) -> None:
+        pair, off = self.pair, self._disabled(running)
         with self._maker.quiet():
             for side, debugger in zip(SIDES, self.debuggers, strict=True):
                 own = OwnKernel.of(debugger)
                 options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
                 controls.choose(self._choosers[side], options, value)
                 self._choosers[side].tooltip = summary
-            controls.place(self._slider, pair.position, pair.length, ended=pair.ended)
+            controls.place(self._slider, pair.position, pair.length)
             for name, button in self._buttons.items():
                 button.disabled = off.get(name, False)
 
@@ -294,7 +241,7 @@ class CompareLab(PairDriving, Panel):
         """While a run goes on: the status and the controls, and nothing else."""
         with self._together():
             self.set_trait("status", words)
-            self._status_line.show({"status.text": words})
+            self._status_line.show({"status.text": words, "position.text": self._progress})
             self._show_controls(running=True)
 
     def __repr__(self) -> str:

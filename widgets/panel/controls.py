@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import ipywidgets
 
 from aarch64sim.kvm import Kernel, kernels
-from widgets.page import ownkernel
+from aarch64sim.kvm.kernels import WHAT_IFS
+from widgets.page import offered, ownkernel
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS
 from widgets.page.together import Button, Dropdown, InStep, IntSlider, Text, Textarea, Together
@@ -103,29 +104,33 @@ class Maker:
         return widget
 
     def button(
-        self, action: str, words: str = "", value: Callable[[], object] | None = None
+        self,
+        action: str,
+        words: str = "",
+        value: Callable[[], object] | None = None,
+        *,
+        off: bool = False,
     ) -> Button:
-        """A button for an action of `BUTTONS`, or with words of its own."""
+        """A button for an action of `BUTTONS`, or with words of its own; `off` if there is nothing to do now."""
         found = next((each for each in BUTTONS if each[0] == action), (action, words, "", ""))
         made = Button(
             description=words or found[1],
             tooltip=f"{found[3]} (key {found[2]})" if found[2] else words,
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.Button),
+            button_style="primary" if action == "step" else "",
+            disabled=off,
             _dom_classes=(f"sl-do-{action}",),
         )
-        if action == "step":
-            made.button_style = "primary"
         made.on_click(lambda _: self._act(action, None if value is None else value()))
         return self._finish(made)
 
     def slider(self) -> IntSlider:
-        """The position in the history."""
+        """The position in the history. What it says is in the status line: a description would start MathJax."""
         made = IntSlider(
             min=0,
             max=0,
             readout=False,
-            description="step 0",
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.IntSlider),
             _dom_classes=("sl-history",),
@@ -187,10 +192,16 @@ class Maker:
             self._act(action, value)
 
 
-def kernel_options(own: OwnKernel | None = None) -> list[tuple[str, str]]:
+def kernel_options(chosen: str, own: OwnKernel | None = None) -> list[tuple[str, str]]:
     """What the list of kernels offers: title and name; the learner's own at the end."""
-    offered = [(_title(kernel), kernel.name) for kernel in kernels.values()]
-    return [*offered, (own.title, ownkernel.VALUE)] if own else offered
+    what_ifs = offered.now().what_ifs
+    names = {kernel.name for kernel in WHAT_IFS} - {chosen}
+    listed = [
+        (_title(kernel), kernel.name)
+        for kernel in kernels.values()
+        if what_ifs or kernel.name not in names
+    ]
+    return [*listed, (own.title, ownkernel.VALUE)] if own else listed
 
 
 def _title(kernel: Kernel) -> str:
@@ -200,12 +211,13 @@ def _title(kernel: Kernel) -> str:
 def chosen_kernel(
     kernel: Kernel, *, patched: bool = False, own: OwnKernel | None = None
 ) -> tuple[list[tuple[str, str]], str, str]:
-    """The options of the list, the chosen one, and its summary."""
+    """The options of the list, the chosen one, and its summary where the lab that is open shows it."""
     preset = ownkernel.is_preset(kernel) and not patched
     own = own if preset else OwnKernel(kernel, patched)
     value = kernel.name if preset or own is None else ownkernel.VALUE
     summary = kernel.summary if preset or own is None else own.summary
-    return kernel_options(own), value, summary
+    said = summary if offered.now().summaries else "the kernel that steps the guest"
+    return kernel_options(value, own), value, said
 
 
 def choose(dropdown: Dropdown, options: Sequence[tuple[str, str]], value: str) -> None:
@@ -216,12 +228,11 @@ def choose(dropdown: Dropdown, options: Sequence[tuple[str, str]], value: str) -
         dropdown.value = value
 
 
-def place(slider: IntSlider, position: int, length: int, *, ended: bool) -> None:
+def place(slider: IntSlider, position: int, length: int) -> None:
     """Set the slider to where one stands."""
     with slider.hold_sync():
         slider.max = max(length, position)
         slider.value = position
-        slider.description = progress(position, length, ended)
 
 
 def disabled(position: int, *, ended: bool, running: bool) -> Mapping[str, bool]:

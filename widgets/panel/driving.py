@@ -63,20 +63,6 @@ class Driving(Looking):
         """Go to a step of the history; HistoryError beyond it."""
         return self._moved(partial(self.debugger.goto, number))
 
-    def _go_or_step(self, wanted: int) -> int:
-        """Be where so many steps lead, making those that are not in the history; how many there were."""
-        debugger = self.debugger
-
-        def move() -> None:
-            debugger.goto(min(wanted, debugger.length))
-            most = min(wanted, debugger.length + MOST_KEPT)
-            while debugger.position < most and not debugger.ended:
-                debugger.step()
-
-        if wanted != debugger.position:
-            self._moved(move)
-        return debugger.position
-
     def run(self, limit: int = RUN_LIMIT) -> Stop:
         """Run to a breakpoint or the guest's end, `limit` instructions at most; the cell waits for it.
 
@@ -250,7 +236,12 @@ class Driving(Looking):
     # --- others that drive ---------------------------------------------------------------------------
 
     def serve_gdb(self, port: int = 0) -> GdbDoor:
-        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed."""
+        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed.
+
+        While a gdb is attached, its door stays open, and is returned.
+        """
+        if self._gdb and self._gdb.attached and port in (0, self._gdb.port):
+            return self._gdb
         door = GdbDoor(self, port)
         if self._gdb:
             self._gdb.close()

@@ -25,32 +25,12 @@ from widgets.page.together import InStep, Together
 from widgets.panel import controls
 from widgets.panel.drawers import Drawers
 from widgets.panel.face import Face, one_of
-from widgets.panel.parts import KINDS, Part
+from widgets.panel.parts import KINDS, Part, ProgramTrait, Stage
 from widgets.panel.statusline import StatusLine
 from widgets.panel.view import Shown, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
-
-
-class ProgramTrait(t.TraitType[Any, Any]):
-    """The text of the program. Read, it is the part that shows it, which is equal to the text."""
-
-    info_text = "the text of a program, a Program, or the path of a .s file"
-
-    def validate(self, obj: Any, value: object) -> str:
-        """The text; TraitError for anything else."""
-        if isinstance(value, Program):
-            return value.source
-        if isinstance(value, Path):
-            return value.read_text(encoding="utf-8")
-        if isinstance(value, str | Part):
-            return str(value)
-        return str(self.error(obj, value))
-
-    def get(self, obj: Any, cls: Any = None) -> Any:
-        """The part."""
-        return obj._part("program") if obj._writing_state else obj.part("program")
 
 
 class Panel(Face, InStep, ipywidgets.VBox):
@@ -85,25 +65,25 @@ class Panel(Face, InStep, ipywidgets.VBox):
             "wide": lambda m: self._set_wide(wide=bool(m.get("value"))),
             "assemble": lambda m: self._assemble(str(m.get("value", ""))),
         }
+        self.set_trait("views", tuple(views))
+        self._tell_traits()
+        layout = self._maker.shared(ipywidgets.Layout)
+        self._status_line = StatusLine(self, self._keys, self._prefix, layout)
+        row = self._maker.row(*self._make_row(), classes=("sl-bar",))
+        self._controls = ipywidgets.VBox(
+            (row, self._status_line), _dom_classes=guarded("sl-column", "sl-controls")
+        )
+        self._drawers = self._make_drawers()
+        stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
+        self._stage = stage
+        # All that it consists of is made before it is opened: what is opened complete needs no further message.
         super().__init__(
+            (self._controls, stage, self._drawers.tab),
             layout=ipywidgets.Layout(width="100%", min_width="240px"),
             _dom_classes=guarded("sl-panel"),
         )
-        self.set_trait("views", tuple(views))
-        self._status_line = StatusLine(self, self._keys, self._prefix)
-        row = self._maker.row(*self._make_row(), classes=("sl-bar",))
-        classes = ("sl-controls", *guarded())
-        self._controls = self._maker.column(row, self._status_line, classes=classes)
-        self._drawers = self._make_drawers()
-        self._stage = ipywidgets.Box(
-            layout=self._maker.shared(ipywidgets.Layout), _dom_classes=("sl-stage",)
-        )
-        self.children = (self._controls, self._stage, self._drawers.tab)
         self._together.carrier = self._status_line
-        with self._told():
-            self._arrange()
         self._showing = False
-        self._show()
         self._drawers.begin()
         self._runner.panels.add(self)
 
@@ -139,6 +119,13 @@ class Panel(Face, InStep, ipywidgets.VBox):
     def _show(self) -> None:
         raise NotImplementedError
 
+    def _tell_traits(self) -> None:
+        raise NotImplementedError
+
+    def _status_values(self) -> Shown:
+        """What the status line shows."""
+        raise NotImplementedError
+
     def _go_or_step(self, wanted: int) -> int:
         """Be where so many steps lead; how many there were."""
         raise NotImplementedError
@@ -161,14 +148,16 @@ class Panel(Face, InStep, ipywidgets.VBox):
     def _part(self, name: str) -> Part:
         if name not in self._parts:
             self._parts[name] = KINDS.get(name, Part)(self, name)
-            self._parts[name].refresh()
         return self._parts[name]
 
-    def _arrange(self) -> None:
-        names = [*self.views, *(self._when_wide if self._is_wide else ())]
-        self._stage.children = tuple(self._part(name) for name in dict.fromkeys(names))
+    def _on_stage(self) -> tuple[str, ...]:
+        wide = self._when_wide if self._is_wide else ()
+        return tuple(dict.fromkeys((*self.views, *wide)))
 
-    _when_wide: tuple[str, ...] = ()  # parts that a wide page has room for
+    def _arrange(self) -> None:
+        self._stage.arrange(self._on_stage())
+
+    _when_wide: tuple[str, ...] = ()  # views that a wide page has room for
 
     def _set_wide(self, *, wide: bool) -> None:
         if wide != self._is_wide:
@@ -178,9 +167,8 @@ class Panel(Face, InStep, ipywidgets.VBox):
 
     def _open(self) -> list[Part]:
         """The parts that somebody may see."""
-        seen = {*self._stage.children, *(self._parts.get(n) for n in self._asked_for)}
-        seen.add(self._parts.get(self._drawers.open))
-        return [part for part in self._parts.values() if part in seen]
+        names = {*self._asked_for, self._drawers.open}
+        return [self._stage, *(part for name, part in self._parts.items() if name in names)]
 
     def _check_views(self, views: Collection[str]) -> None:
         if unknown := [name for name in views if name not in self._views]:
@@ -190,7 +178,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
     def _shown(self) -> Shown:
         """All that the parts show."""
         shown: Shown = dict(self._status_line.shown)
-        for part in self._parts.values():
+        for part in (self._stage, *self._parts.values()):
             shown |= part.shown
         return shown
 

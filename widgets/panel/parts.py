@@ -1,4 +1,4 @@
-"""The parts of a panel: each a widget that can stand anywhere, several times, and stays in step with the panel.
+"""The parts of a panel: the stage with its views, and each view alone, a widget that can stand anywhere, in step.
 
 Invariant: a part shows what the panel's debugger says; it keeps nothing of its own.
 """
@@ -6,13 +6,16 @@ Invariant: a part shows what the panel's debugger says; it keeps nothing of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import ipywidgets
+import traitlets as t
 
+from aarch64sim.asm import Program
 from widgets.page.board import Board
 from widgets.page.together import Together
-from widgets.panel.view import View
+from widgets.panel.view import Shown, View
 
 
 class Owner(Protocol):
@@ -29,26 +32,25 @@ class Owner(Protocol):
 
 
 class Part(Board):
-    """One view of a panel."""
+    """Some views of a panel."""
 
-    def __init__(self, owner: Owner, name: str) -> None:
+    def __init__(self, owner: Owner, *names: str, **options: Any) -> None:
         self._owner = owner
-        self._name = name
-        self._view = view = owner._views[name]
-        title = f"<h3>{view.title}</h3>" if view.title else ""
-        html = f'<section class="sl-view sl-view-{name}">{title}{view.html(owner)}</section>'
-        super().__init__(
-            html,
-            {},
-            {},
-            owner._together,
-            layout=ipywidgets.Layout(width="100%"),
-            _dom_classes=(f"sl-part-{name}",),
-        )
+        self._names = names
+        options.setdefault("layout", ipywidgets.Layout(width="100%"))
+        super().__init__(self._html(), {}, self._values(), owner._together, **options)
+
+    def _html(self) -> str:
+        """The sections of its views."""
+        return "".join(_section(self._owner, name) for name in self._names)
+
+    def _values(self) -> Shown:
+        views, owner = self._owner._views, self._owner
+        return {k: v for name in self._names for k, v in views[name].values(owner).items()}
 
     def refresh(self) -> None:
         """Show what is so now."""
-        self.show(self._view.values(self._owner))
+        self.show(self._values())
 
     def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
         if content.get("do") in self._actions:
@@ -58,7 +60,26 @@ class Part(Board):
             self._owner._receive(widget, content, buffers)
 
     def __repr__(self) -> str:
-        return f"{self._name} of {self._owner!r}"
+        return f"{', '.join(self._names)} of {self._owner!r}"
+
+
+def _section(owner: Owner, name: str) -> str:
+    view = owner._views[name]
+    title = f"<h3>{view.title}</h3>" if view.title else ""
+    section = f'<section class="sl-view sl-view-{name}">{title}{view.html(owner)}</section>'
+    return f'<div class="sl-part sl-part-{name}">{section}</div>'
+
+
+class Stage(Part):
+    """The views that a panel shows unfolded, on one board."""
+
+    def arrange(self, names: tuple[str, ...]) -> None:
+        """Show these views instead."""
+        if names != self._names:
+            self._names = names
+            self.shown.clear()
+            self.skeleton = self._html()
+            self.refresh()
 
 
 class ProgramPart(Part):
@@ -87,3 +108,23 @@ class FigurePart(Part):
 
 
 KINDS: dict[str, type[Part]] = {"program": ProgramPart, "timeline": FigurePart}
+
+
+class ProgramTrait(t.TraitType[Any, Any]):
+    """The text of the program. Read, it is the part that shows it, which is equal to the text."""
+
+    info_text = "the text of a program, a Program, or the path of a .s file"
+
+    def validate(self, obj: Any, value: object) -> str:
+        """The text; TraitError for anything else."""
+        if isinstance(value, Program):
+            return value.source
+        if isinstance(value, Path):
+            return value.read_text(encoding="utf-8")
+        if isinstance(value, str | Part):
+            return str(value)
+        return str(self.error(obj, value))
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        """The part; for the page the text."""
+        return obj._source if obj._writing_state else obj.part("program")

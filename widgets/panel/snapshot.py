@@ -11,6 +11,7 @@ from typing import Any
 from aarch64sim.debug import Debugger
 from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
+from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code, wording
 from widgets.page.listing import Listing
@@ -79,3 +80,7 @@ class Looking:
         debugger = self.debugger
         steps = [(n, debugger.events_of(n)) for n in range(max(1, first), last + 1)]
         return timeline(debugger.kernel.title, steps, self._listing.mnemonic)
+
+    def _figure(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
+        first = self.debugger.position if first is None else first
+        return TimelineFigure((self._timeline(first, first if last is None else last),))

@@ -15,6 +15,7 @@ from widgets.page import historyline
 from widgets.page.board import Board
 from widgets.page.together import Together
 from widgets.panel import controls
+from widgets.panel.view import Shown
 
 # What stock controls without a label of their own are called.
 LABELS = {
@@ -32,18 +33,23 @@ class Speaker(Protocol):
 
     _together: Together
 
+    def _status_values(self) -> Shown: ...
+
     def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None: ...
 
 
 class StatusLine(Board):
     """The status in words, the keys of the panel, the ticks of its slider; it carries the messages of all parts."""
 
-    def __init__(self, panel: Speaker, keys: tuple[str, ...], prefix: str) -> None:
+    def __init__(
+        self, panel: Speaker, keys: tuple[str, ...], prefix: str, layout: ipywidgets.Layout
+    ) -> None:
         self._panel = panel
         labels = json.dumps(LABELS).replace("'", "&#39;")
         skeleton = (
             f"<div data-keys='{controls.keys_attribute(*keys)}' data-labels='{labels}'>"
             '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
+            '<span class="sl-position" data-into=".sl-history" data-slot="position"></span>'
             '<span class="sl-keyhint">keys go here; ? for all</span>'
             f'<div data-slot="keytable" hidden="">{controls.keys_html(*keys)}</div>'
             f"{historyline.ticks(prefix + 'marks')}</div>"
@@ -51,9 +57,9 @@ class StatusLine(Board):
         super().__init__(
             skeleton,
             {},
-            {},
+            panel._status_values(),
             panel._together,
-            layout=ipywidgets.Layout(width="100%"),
+            layout=layout,
             _dom_classes=("sl-part-status",),
         )
 

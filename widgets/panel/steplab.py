@@ -18,20 +18,18 @@ from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger, Stop
 from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster
-from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.drawing import Drawing
-from widgets.page import edits, historyline, ownkernel, session_code
-from widgets.page.board import Action
+from widgets.page import historyline, ownkernel, session_code
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
 from widgets.page.ownkernel import OwnKernel
-from widgets.page.runner import PLAY_SECONDS
 from widgets.panel import controls
 from widgets.panel.drawers import StepDrawers
-from widgets.panel.driving import Driving, read_program
+from widgets.panel.driving import read_program
 from widgets.panel.face import one_of
+from widgets.panel.hands import Hands
+from widgets.panel.named import NamedParts
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part
 from widgets.panel.view import Shown
 from widgets.panel.views import FIRST, VIEWS
 
@@ -49,7 +47,7 @@ TITLES = {
 }
 
 
-class StepLab(Driving, Panel):
+class StepLab(Hands, NamedParts, Panel):
     """A panel for one guest: `program` is a Program, source text or the path of a .s file, `kernel` a preset.
 
     It is an ipywidgets container, and its parts (`controls`, `program`, `machine`, `timeline`, `registers` ...) are
@@ -92,10 +90,8 @@ class StepLab(Driving, Panel):
         self._own = OwnKernel.of(self._debugger)
         self._wrote = None
         self._listing = Listing(self._debugger.program)
-        self._window: tuple[int, int] | None = None
-        self._marked: set[str] = set()
         self._listeners: list[Callable[[Stop], object]] = []
-        self._last_told = -1, ""
+        self._last_told = self.debugger.position, self.debugger.kernel.name
         super().__init__(views)
 
     def close(self) -> None:
@@ -127,63 +123,16 @@ class StepLab(Driving, Panel):
         lab._say(f"Taken up at step {at}, not {wanted.step}." if at != wanted.step else "")
         return lab
 
-    # --- parts ---------------------------------------------------------------------------------------
-
-    @property
-    def machine(self) -> Part:
-        """The software-step machine."""
-        return self.part("machine")
-
-    def _figure(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
-        first = self.debugger.position if first is None else first
-        return TimelineFigure((self._timeline(first, first if last is None else last),))
-
-    @property
-    def timeline(self) -> Part:
-        """The timeline of the last step. Called, it gives a figure: `lab.timeline()`, `lab.timeline(1, 3)`."""
-        return self.part("timeline")
-
-    @property
-    def registers(self) -> Part:
-        """All registers, as GET_ONE_REG shows them."""
-        return self.part("registers")
-
-    @property
-    def bits(self) -> Part:
-        """Registers bit by bit."""
-        return self.part("bits")
-
-    @property
-    def memory(self) -> Part:
-        """Memory, 64 bytes."""
-        return self.part("memory")
-
-    @property
-    def console(self) -> Part:
-        """What the UART has sent."""
-        return self.part("console")
-
-    @property
-    def exits(self) -> Part:
-        """The returns of KVM_RUN in the last step."""
-        return self.part("exits")
-
-    @property
-    def changes(self) -> Part:
-        """The two live SS bits, and the registers that have changed."""
-        return self.part("changes")
-
-    @property
-    def events(self) -> Part:
-        """The event log."""
-        return self.part("log")
-
     def _make_row(self) -> tuple[ipywidgets.Widget, ...]:
         maker = self._maker
-        options, value, _ = controls.chosen_kernel(self.debugger.kernel, own=self._own)
-        self._chooser = maker.dropdown("kernel", "kernel", options, value)
+        debugger = self.debugger
+        options, value, summary = controls.chosen_kernel(
+            debugger.kernel, patched=debugger.patched, own=self._own
+        )
+        self._chooser = maker.dropdown("kernel", summary, options, value)
+        off = controls.disabled(debugger.position, ended=bool(debugger.ended), running=False)
         names = (*controls.STEPPING, "earlier", "later", "keys")
-        self._buttons = {name: maker.button(name) for name in names}
+        self._buttons = {name: maker.button(name, off=off.get(name, False)) for name in names}
         self._slider = maker.slider()
         first, rest = names[: len(controls.STEPPING)], names[len(controls.STEPPING) :]
         buttons = self._buttons
@@ -249,62 +198,6 @@ class StepLab(Driving, Panel):
             for listener in self._listeners:
                 listener(self.debugger.last)
 
-    # --- by hand -------------------------------------------------------------------------------------
-
-    def _make_actions(self) -> dict[str, Action]:
-        return {
-            "start": lambda _: self.goto(0),
-            "end": lambda _: self.goto(self.debugger.length),
-            "back": lambda _: self.back(),
-            "step": lambda _: self.step(),
-            "run": lambda _: self.start_run(),
-            "play": lambda _: self.play(),
-            "stop": lambda _: self.stop(),
-            "goto": lambda m: self.goto(edits.number(edits.value_of(m))),
-            "kernel": lambda m: self.use_kernel(edits.value_of(m)),
-            "event": lambda m: self.look_at(int(edits.value_of(m))),
-            "log": lambda m: self._go_to_event(edits.value_of(m)),
-            "earlier": lambda _: self.event(-1),
-            "later": lambda _: self.event(1),
-            "reverse": lambda _: self.start_back(),
-            "travel": lambda m: self._travel(*edits.value_of(m).partition(" ")[::2]),
-            "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
-            "speed": lambda m: self._set_speed(edits.value_of(m)),
-            "breakpoint": lambda m: self._say(
-                edits.toggle_breakpoint(self.debugger, int(edits.value_of(m)))
-            ),
-            "register": lambda m: self._try(edits.set_register, edits.value_of(m)),
-            "type": lambda m: self._try(edits.type_into, edits.value_of(m)),
-            "address": lambda m: self._set_address(edits.value_of(m)),
-        }
-
-    def _go_to_event(self, value: str) -> None:
-        step, _, event = value.partition(":")
-        self.goto(int(step))
-        if not self.running:
-            self.look_at(int(event))
-
-    def _travel(self, verb: str, where: str) -> None:
-        """What the field beside Go says."""
-        if verb == "run":
-            self.start_run(self.debugger.destination(where))
-        elif verb == "break":
-            self._try(edits.set_breakpoint, where)
-        elif verb == "watch":
-            self._try(edits.watch, where)
-        else:
-            self.start_last_write(where.strip())
-
-    def _try(self, act: Callable[[Debugger, str], str], text: str) -> None:
-        self._say(act(self.debugger, text))
-
-    def _set_address(self, text: str) -> None:
-        self._memory_address = edits.address(self.debugger, text)
-        self._say("")
-
-    def _set_speed(self, value: str) -> None:
-        self._speed = value if value in PLAY_SECONDS else "medium"
-
     # --- showing -------------------------------------------------------------------------------------
 
     def _show(self) -> None:
@@ -313,14 +206,13 @@ class StepLab(Driving, Panel):
             return
         debugger = self.debugger
         if self._listing.program is not debugger.program:
-            self._listing, self._window = Listing(debugger.program), None
+            self._listing = Listing(debugger.program)
             self._drawers.loaded(debugger.program.source)
         self._own = OwnKernel.of(debugger) or self._own
         with self._together():
             self._tell_traits()
             self._show_controls(running=self.running)
-            marks = historyline.values(debugger.marks, debugger.position, debugger.length)
-            self._status_line.show({"status.text": self.status} | marks)
+            self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
             self._drawers.say(self._message)
@@ -337,7 +229,7 @@ class StepLab(Driving, Panel):
         with self._maker.quiet():
             controls.choose(self._chooser, options, value)
             self._chooser.tooltip = summary
-            controls.place(self._slider, position, length, ended=ended)
+            controls.place(self._slider, position, length)
             for name, off in controls.disabled(position, ended=ended, running=running).items():
                 self._buttons[name].disabled = off
 
@@ -345,37 +237,38 @@ class StepLab(Driving, Panel):
         """While a run goes on: the status and the controls, and nothing else."""
         with self._together():
             self.set_trait("status", words)
-            self._status_line.show({"status.text": words})
+            self._status_line.show({"status.text": words, "position.text": self._progress})
             self._show_controls(running=True)
 
-    def _listing_values(self) -> Shown:
-        """The table when it is new, else only the rows that change."""
-        values: Shown = {}
+    @property
+    def _progress(self) -> str:
         debugger = self.debugger
+        return controls.progress(debugger.position, debugger.length, bool(debugger.ended))
+
+    def _status_values(self) -> Shown:
+        debugger = self.debugger
+        marks = historyline.values(debugger.marks, debugger.position, debugger.length)
+        return {"status.text": self.status, "position.text": self._progress} | marks
+
+    def _listing_values(self) -> Shown:
+        debugger, listing = self.debugger, self._listing
         pc = debugger.phase_registers()["pc"] if debugger.phase else debugger.last.pc
-        window = self._listing.window(pc)
-        if window != self._window:
-            if "program" in self._parts:
-                self._parts["program"].forget("row-")
-                self._parts["program"].forget("bp-")
-            self._window, self._marked = window, set()
-            values["listing"] = self._listing.html(*window)
-        marks = self._listing.marks(self.last_timeline, pc)
-        for slot in {*marks, *self._marked}:
-            values[f"{slot}@class"] = marks.get(slot)
-            values[f"{slot}@aria-current"] = "step" if slot == f"row-{pc:x}" else None
-        self._marked = set(marks)
-        for address in self._listing.shown(*window):
+        window = listing.window(pc)
+        values: Shown = {"listing": listing.html(*window)}
+        marks = listing.marks(self.last_timeline, pc)
+        for address in listing.shown(*window):
+            row = f"row-{address:x}"
+            values[f"{row}@class"] = marks.get(row)
+            values[f"{row}@aria-current"] = "step" if address == pc else None
             is_set = address in debugger.breakpoints
             values[f"bp-{address:x}@aria-pressed"] = "true" if is_set else "false"
         return values
 
     def __repr__(self) -> str:
         debugger = self.debugger
-        where = controls.progress(debugger.position, debugger.length, bool(debugger.ended))
         state = f"ended: {debugger.last.reason}" if debugger.ended else str(debugger.state)
-        name = type(self).__name__
-        return f"{name}({debugger.kernel.name}, {where}, pc={debugger.last.pc:#x}, {state})"
+        name, pc = type(self).__name__, debugger.last.pc
+        return f"{name}({debugger.kernel.name}, {self._progress}, pc={pc:#x}, {state})"
 
     def drawing(self) -> Drawing:
         """The panel as one picture."""

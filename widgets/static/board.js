@@ -1,5 +1,6 @@
 // A part of a page: HTML with named slots, filled by messages from the kernel, and controls that answer with messages.
 // A message may be for other widgets, too: this one hands it on, so that a move is one message.
+// The guard brings this text to the page, once; each board only asks for `board`.
 
 function findSlots(root) {
   const slots = new Map();
@@ -16,7 +17,7 @@ function setAttribute(element, name, value) {
     element.edited = false;
     element.told = String(value);
     if (element.value !== element.told) element.value = element.told;
-  } else if (value === null) {
+  } else if (value === false) {
     element.removeAttribute(name);
   } else {
     element.setAttribute(name, value);
@@ -27,10 +28,14 @@ class View {
   constructor(model, root) {
     this.model = model;
     this.root = root;
-    root.innerHTML = model.get("skeleton");
-    this.slots = findSlots(root);
-    this.show(model.get("shown"));
+    this.fill();
     new ResizeObserver(() => { if (this.behind) this.follow(); }).observe(root);
+  }
+
+  fill() {
+    this.root.innerHTML = this.model.get("skeleton");
+    this.slots = findSlots(this.root);
+    this.show(this.model.get("shown"));
   }
 
   // The first message is shown at once, those that follow before the next frame together. Not across a new listing:
@@ -185,9 +190,9 @@ function moveInGroup(event) {
 
 // Into another widget of the same panel, the ticks into the slider for instance, as soon as it is there.
 function place(root) {
-  const panel = root.closest(".sl-panel");
+  const panel = root.closest(".sl-panel"), bar = root.closest(".sl-controls");
   for (const element of root.querySelectorAll("[data-into]")) {
-    const place = panel?.querySelector(element.dataset.into);
+    const place = bar?.querySelector(element.dataset.into);
     if (place && !place.querySelector(":scope > [data-into]")) place.append(element);
   }
   for (const element of panel?.querySelectorAll("[data-labels]") ?? []) {
@@ -228,7 +233,7 @@ function setState(other, { max, value, ...rest }) {
   other.set_state({ ...known("max", max), ...known("value", value), ...rest });
 }
 
-export default {
+const board = {
   async initialize({ model }) {
     model.on("msg:custom", (message) => {
       globalThis.aarch64StepLabs?.heard?.(model.get("guard"));
@@ -261,8 +266,14 @@ export default {
       if (message.ask) model.send({ do: "here" });
     };
     const onChange = () => view.show(model.get("shown"));
+    const onSkeleton = () => view.fill();
     model.on("msg:custom", onMessage);
+    model.on("change:skeleton", onSkeleton);
     model.on("change:shown", onChange);
-    return () => { model.off("msg:custom", onMessage); model.off("change:shown", onChange); };
+    return () => {
+      model.off("msg:custom", onMessage);
+      model.off("change:skeleton", onSkeleton);
+      model.off("change:shown", onChange);
+    };
   },
 };

@@ -7,7 +7,11 @@ const RESTARTED = "The kernel was restarted or has ended: run this cell again, a
 const SILENT = "The kernel does not answer. If it is busy, wait; if it was restarted, run this cell again, and the cells above it.";
 const NOT_STARTED = "This panel is from before: run this cell (Shift+Enter) to bring it to life.";
 
-const page = (globalThis.aarch64StepLabs ??= { kernels: new Map(), pointedAt: null });
+const page = (globalThis.aarch64StepLabs ??= {});
+page.kernels ??= new Map();
+page.pointedAt ??= null;
+page.board ??= new Promise((give) => { page.giveBoard = give; });
+page.giveBoard?.(board); // board.js stands above this text
 
 const tokenOf = (root) => [...root.classList].find((name) => name.startsWith("sl-of-"))?.slice(6) ?? "";
 const rootsOf = (token) => document.querySelectorAll(`${ROOT}.sl-of-${CSS.escape(token)}`);

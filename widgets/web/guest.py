@@ -11,7 +11,7 @@ from typing import cast
 from aarch64sim.debug import Debugger
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
-from widgets.panel.driving import Driving
+from widgets.panel.hands import Hands
 from widgets.panel.views import VIEWS
 
 PREFIX = "web0-"  # of the ids in a drawing; a page with several panels replaces it
@@ -19,8 +19,8 @@ FILLED = ("machine", "timeline", "changes", "exits", "console")  # the views tha
 Frame = dict[str, str]
 
 
-class Guest(Driving):
-    """A debugger, and all that a page shows of it. Without ipywidgets: `StepLab` is this `Driving` with widgets."""
+class Guest(Hands):
+    """A debugger, and all that a page shows of it. Without ipywidgets: `StepLab` is these `Hands` with widgets."""
 
     _prefix = PREFIX
     _speed = "medium"
@@ -35,7 +35,9 @@ class Guest(Driving):
     def frame(self) -> Frame:
         """What stands in every slot where the guest stands now."""
         shown = {key: text for name in FILLED for key, text in VIEWS[name].values(self).items()}
+        rows = {f"row-{address:x}" for address in self._listing.words}
         marks = self._listing.marks(self.last_timeline, self._pc)
+        marks = {row: mark for row, mark in marks.items() if row in rows}
         said = {"status.text": self._message or self._status(), "marks": json.dumps(marks)}
         return said | cast("Frame", shown)
 

@@ -31,6 +31,10 @@ class Live(Guest):
         super().__init__(Debugger(source, kernel, by_steps=True))
         self._post = post
         self._runner.panels.add(self)
+        self._actions = self._make_actions() | {
+            "assemble": lambda m: self._assemble(edits.value_of(m)),
+            "reach": lambda m: self._go_or_step(edits.number(edits.value_of(m))),
+        }
         if step:
             self._go_or_step(step)
         else:
@@ -40,31 +44,14 @@ class Live(Guest):
         """Nobody has to be asked."""
         return False
 
-    def do(self, verb: str, value: Any = None) -> None:
-        """What a click asks for."""
+    def do(self, message: Mapping[str, Any]) -> None:
+        """What a click asks for: {"do": what, "value": a text}."""
         try:
-            self._act(verb, value)
+            self._actions[message["do"]](message)
         except (ValueError, UnknownKernelError) as error:
             self._say(could_not(error))
         except Exception as error:  # noqa: BLE001  # the page goes on, whatever happened
             self._say(broken_off(error))
-
-    def _act(self, verb: str, value: Any) -> None:
-        actions: Mapping[str, Callable[[], object]] = {
-            "start": lambda: self.goto(0),
-            "back": self.back,
-            "step": self.step,
-            "run": self.start_run,
-            "run-to": lambda: self.start_run(self.debugger.destination(str(value))),
-            "stop": self.stop,
-            "goto": lambda: self.goto(edits.number(value)),
-            "reach": lambda: self._go_or_step(edits.number(value)),
-            "event": lambda: self.look_at(int(value)),
-            "breakpoint": lambda: self._say(edits.toggle_breakpoint(self.debugger, int(value))),
-            "kernel": lambda: self.use_kernel(str(value)),
-            "assemble": lambda: self._assemble(str(value)),
-        }
-        actions[verb]()
 
     def _assemble(self, source: str) -> None:
         try:
@@ -105,11 +92,8 @@ _live: list[Live] = []
 def receive(message: str, post: Post) -> None:
     """A message of the page, in JSON; what it leads to is posted: {"view": ...}, {"said": a sentence}."""
     said: Mapping[str, Any] = json.loads(message)
-    verb: str = said["verb"]
-    value: Any = said.get("value")
-    if verb == "open":
-        names = [(kernel.name, kernel.title) for kernel in kernels.values()]
-        post(json.dumps({"kernels": names}))
-        _live[:] = [Live(value["source"], value["kernel"], int(value["step"]), post)]
+    if said["do"] == "open":
+        post(json.dumps({"kernels": [(kernel.name, kernel.title) for kernel in kernels.values()]}))
+        _live[:] = [Live(said["source"], said["kernel"], said["step"], post)]
     else:
-        _live[0].do(verb, value)
+        _live[0].do(said)

@@ -80,5 +80,5 @@ def _python_part() -> str:
         '<p><button type="button" class="sl-button" data-do="assemble">Assemble and start over</button></p>'
         '<p class="sl-field"><label>Run to <input type="text" size="22" data-field="where"'
         ' placeholder="loop, line 7, exit MMIO, x2 == 5"></label>'
-        '<button type="button" class="sl-button" data-do="run-to">Go</button></p></div></details>'
+        '<button type="button" class="sl-button" data-do="travel">Go</button></p></div></details>'
     )

@@ -63,7 +63,7 @@ class Told:
         return self.esr >> 24 & 1
 
     def __str__(self) -> str:
-        return f"told at {self.elr:#x}, ESR_EL1 {self.esr:#x}"
+        return f"stop at {self.elr:#x}, ESR_EL1 {self.esr:#x}"
 
 
 class Guest:
@@ -193,7 +193,7 @@ def _guest_machine() -> Diagram:
         },
         "step-exception": {
             "cause": "Software Step\nexception to EL1",
-            "effect": "the handler is told",
+            "effect": "the handler is called",
             "words": "the Software Step exception tells the guest's handler",
         },
         "enter-pending": {

@@ -19,7 +19,7 @@ from aarch64sim.vmm import Machine
 from aarch64sim.vmm.start import default_start
 
 from checks.lab09.mutants import FIXED, Mutant
-from checks.task import NotAnswered, Wrong, describe, plain
+from checks.task import NotAnswered, Wrong, describe, numbers, plain
 
 CODE, RAM_SIZE = 0x4000_0000, 0x20_0000
 MOST_STOPS, MOST_EXITS, MOST_INSTRUCTIONS = 48, 120, 3000
@@ -123,7 +123,7 @@ def program_of(scenario: Scenario) -> Program:
     if not source.strip():
         raise NotAnswered(f"{who} has no program yet.")
     if len(source) > MOST_TEXT:
-        raise Wrong(f"{who}: a program of {len(source):,} characters is no smallest program.")
+        raise Wrong(f"{who}: a program of {len(source):,} characters is too long for a test.")
     try:
         program = _assembled(source)
     except AssemblyError as error:
@@ -146,6 +146,8 @@ def read(answer: Any) -> dict[str, Any]:
             f" {describe(answer)}."
         )
     answer = replace(answer, **{f.name: plain(getattr(answer, f.name)) for f in fields(answer)})
+    if isinstance(answer.end, str) and answer.end.lower() == "enosys":
+        answer = replace(answer, end="ENOSYS")
     who, program = _who(answer), program_of(answer)
     if answer.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
@@ -180,6 +182,8 @@ def _read_stops(who: str, stops: Any, program: Program) -> list[int]:
         raise Wrong(f"{who}: stops is a list of addresses, not {describe(stops)}.")
     found = []
     for stop in stops:
+        if isinstance(stop, str) and stop not in program.symbols:
+            stop = numbers(stop)  # "0x8" is 0x8
         if isinstance(stop, str):
             if stop not in program.symbols:
                 raise Wrong(f"{who}: the program has no label {stop!r}.")
@@ -192,7 +196,7 @@ def _read_stops(who: str, stops: Any, program: Program) -> list[int]:
             )
     if any(pc % 4 for pc in found):
         raise Wrong(
-            f"{who}: instructions lie at multiples of 4. A stop is an offset in bytes, no instruction number."
+            f"{who}: instructions lie at multiples of 4. A stop is an offset in bytes, and not the number of an instruction."
         )
     return found
 
@@ -210,9 +214,14 @@ def _read_accesses(who: str, accesses: Any) -> list[tuple[str, int, int, int]]:
     return [tuple(entry) for entry in accesses]
 
 
+def _register(name: Any) -> Any:
+    return name.strip().lower() if isinstance(name, str) else name
+
+
 def _read_registers(who: str, kind: str, registers: Any) -> dict[str, int]:
     if not isinstance(registers, Mapping):
         raise Wrong(f'{who}: {kind} is a dictionary, as {{"x1": 1}}, not {describe(registers)}.')
+    registers = {_register(name): numbers(value) for name, value in registers.items()}
     for name, value in registers.items():
         if name not in REGISTERS:
             raise Wrong(

@@ -45,10 +45,10 @@ class Live {
       else page.progress(data.progress, data.words);
     };
     this.worker.onerror = () => page.fail("Python did not start in this browser.");
-    this.do("open", start);
+    this.worker.postMessage({ do: "open", ...start });
   }
 
-  do(verb, value) { this.worker.postMessage({ verb, value }); }
+  do(verb, value) { this.worker.postMessage({ do: verb, value: String(value ?? "") }); }
 }
 
 const all = [];
@@ -192,7 +192,7 @@ class Panel {
     else if (verb === "link") this.copy();
     else if (verb === "python") this.fetchPython();
     else if (verb === "assemble") this.act(verb, this.field("source").value);
-    else if (verb === "run-to") this.act(verb, this.field("where").value);
+    else if (verb === "travel") this.act(verb, `run ${this.field("where").value}`);
     else this.act(verb, button.dataset.value);
   }
 
@@ -206,7 +206,7 @@ class Panel {
   typed(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const field = event.target;
-    if (field.dataset.field === "where" && event.key === "Enter") this.act("run-to", field.value);
+    if (field.dataset.field === "where" && event.key === "Enter") this.act("travel", `run ${field.value}`);
     if (field.matches("textarea, select, input[type=text]")) return;
     if (event.key === "Home" && field === this.range) return;
     const button = this.root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
