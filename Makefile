@@ -104,7 +104,7 @@ lite: setup-site
 lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
 
-site-check: setup-test
+site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
 
 binder-check: setup-test

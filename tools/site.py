@@ -37,10 +37,7 @@ from widgets.web.view import skeleton
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "site"
 STATIC = ROOT / "widgets" / "web" / "static"
-SENTENCE = (
-    "One click on Step, two instructions gone: watch a hypervisor lose an instruction while it single-steps an AArch64"
-    " guest, find out why, and fix it."
-)
+SENTENCE = "Watch a hypervisor lose an instruction while it single-steps an AArch64 guest, find out why, and fix it."
 Pages = Sequence[tuple[str, str]]  # a page and its title, in reading order
 
 
@@ -155,7 +152,7 @@ def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
     """One lab, with the ways to run it and to its neighbours."""
     name, title = pages[at]
     lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
-    around = navigation(pages, at)
+    above, below = navigation(pages, at), navigation(pages, at, "labs, at the end")
     here = (
         f'<a href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this browser</a>'
         " (30 MB, once; nothing is installed), "
@@ -167,11 +164,11 @@ def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
         f' For the tasks, {here}<a href="{lab}">open it on Binder</a> (a minute), or run <code>make lab</code>'
         " at home.</p>"
     )
-    return f"{head(title)}{around}<main>{run}{body}</main>{around}</body></html>\n"
+    return f"{head(title)}{above}<main>{run}{body}</main>{below}</body></html>\n"
 
 
-def navigation(pages: Pages, at: int = -1) -> str:
-    """Links to the front page and to the neighbours."""
+def navigation(pages: Pages, at: int = -1, name: str = "labs") -> str:
+    """Links to the front page and to the neighbours; `name` tells the two of a page apart."""
     links = ['<a href="index.html">All labs</a>']
     if at > 0:
         links.append(
@@ -181,7 +178,7 @@ def navigation(pages: Pages, at: int = -1) -> str:
         links.append(
             f'<a href="{pages[at + 1][0]}.html" rel="next">{escape(pages[at + 1][1])} \u2192</a>'
         )
-    return f'<nav class="web-nav" aria-label="labs">{"".join(links)}</nav>'
+    return f'<nav class="web-nav" aria-label="{name}">{"".join(links)}</nav>'
 
 
 def first_step_size(out: Path) -> int:

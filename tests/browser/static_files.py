@@ -50,4 +50,4 @@ def reading(browser: Browser, address: str, **options: Any) -> Iterator[BrowserC
         yield context
     finally:
         context.close()
-    assert not faults
+    assert faults == []

@@ -11,7 +11,7 @@ from html import escape
 from widgets.panel.views import VIEWS
 from widgets.web.guest import Guest
 
-PYTHON_MB = 16  # that a reader fetches for Python, compressed (a test weighs it)
+PYTHON_MB = 14  # that a reader fetches for Python, compressed (a test weighs it)
 BUTTONS = (
     ("start", "Start", "Home", "go back to the start"),
     ("back", "Back", "p", "undo the last step"),
@@ -44,7 +44,7 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
         '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
         f'<div class="sl-columns web-upper"><div>{_section("program")}{_section("changes")}</div>'
         f"<div>{_section('machine')}</div></div>"
-        f"<div>{_section('timeline')}"
+        f'<div><div class="web-wide" tabindex="0" role="region" aria-label="events">{_section("timeline")}</div>'
         '<p class="sl-event" aria-live="polite" data-slot="event"></p></div>'
         '<details class="sl-more"><summary>What KVM_RUN returned, and the UART</summary>'
         f"{_section('exits')}{_section('console')}</details>"

@@ -64,6 +64,9 @@ class Panel {
     this.together = root.dataset.together;
     this.slots = {};
     this.find(root);
+    for (const [name, text] of [["tabindex", 0], ["role", "region"], ["aria-label", "program"]]) {
+      this.slots.listing.setAttribute(name, text); // it scrolls, and has no buttons before Python is there
+    }
     this.select = root.querySelector("select");
     this.range = root.querySelector("input[type=range]");
     root.addEventListener("click", (event) => this.clicked(event));

@@ -35,18 +35,24 @@ async function memory() {
   return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
+// Begun now and awaited later: a failure is met then, and not before.
+function early(promise) {
+  promise.catch(() => {});
+  return promise;
+}
+
 async function boot() {
   const { loadPyodide } = await import(here + "pyodide/pyodide.mjs");
   const options = { indexURL: here + "pyodide/" };
   try {
-    return await loadPyodide({ ...options, _loadSnapshot: memory() });
+    return await loadPyodide({ ...options, _loadSnapshot: early(memory()) });
   } catch {
     return loadPyodide(options);
   }
 }
 
 async function start() {
-  const labs = fetch(here + "labs.zip").then((answer) => answer.arrayBuffer());
+  const labs = early(fetch(here + "labs.zip").then((answer) => answer.arrayBuffer()));
   const python = await boot();
   postMessage({ progress: 0.97, words: "Python starts" });
   python.FS.mkdirTree("/labs");
