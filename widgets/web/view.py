@@ -33,7 +33,7 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
     )
     return (
         f'<section class="sl-board web-panel" data-panel="{escape(name)}" data-together="{together}"'
-        ' aria-label="a guest, a step at a time">'
+        ' role="group" aria-label="a guest, a step at a time">'
         f'<div class="sl-panel" role="group" aria-label="controls and views"><div class="sl-tools">'
         f'<div class="sl-buttons" role="group" aria-label="stepping">{buttons}</div>'
         '<label class="sl-history"><span class="sl-position" data-slot="position"></span>'
@@ -44,7 +44,7 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
         '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
         f'<div class="sl-columns web-upper"><div>{_section("program")}{_section("changes")}</div>'
         f"<div>{_section('machine')}</div></div>"
-        f'<div><div class="web-wide" tabindex="0" role="region" aria-label="events">{_section("timeline")}</div>'
+        f'<div><div class="web-wide" tabindex="0" role="group" aria-label="events">{_section("timeline")}</div>'
         '<p class="sl-event" aria-live="polite" data-slot="event"></p></div>'
         '<details class="sl-more"><summary>What KVM_RUN returned, and the UART</summary>'
         f"{_section('exits')}{_section('console')}</details>"

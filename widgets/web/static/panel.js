@@ -64,7 +64,7 @@ class Panel {
     this.together = root.dataset.together;
     this.slots = {};
     this.find(root);
-    for (const [name, text] of [["tabindex", 0], ["role", "region"], ["aria-label", "program"]]) {
+    for (const [name, text] of [["tabindex", 0], ["role", "group"], ["aria-label", "program"]]) {
       this.slots.listing.setAttribute(name, text); // it scrolls, and has no buttons before Python is there
     }
     this.select = root.querySelector("select");
