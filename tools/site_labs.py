@@ -70,7 +70,6 @@ def markdown(text: str, homepage: str) -> str:
     text = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", text)
     text = _LINK.sub(lambda m: m[1] + page_link(m[2], homepage) + m[3], text)
     made = str(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
-    made = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", made)  # a head of nothing is none
     return re.sub(r"<h([1-4])>(.*?)</h\1>", _with_id, made)
 
 
@@ -94,6 +93,7 @@ class LabPage:
             for cell in notebook.cells
             if "navigation" not in cell.metadata.get("tags", [])
         )
+        made = re.sub(r"<th[^>]*></th>", "<td></td>", made)  # a header of nothing is none
         return re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
 
     def _cell(self, cell: NotebookNode) -> str:

@@ -202,9 +202,7 @@ def live_still(drawing: Drawing, sentence: str) -> dict[str, Any]:
 
 def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:
     """A table in HTML; every text is escaped."""
-    head = "".join(
-        f'<th scope="col">{escape(name)}</th>' if name else "<td></td>" for name in header
-    )
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
