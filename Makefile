@@ -101,10 +101,10 @@ setup-site:
 lite: setup-site
 	@$(BIN)/python -m tools.lite $(ARGS)
 
-lite-check: setup-test setup-site
+lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
 
-site-check: setup-test
+site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
 
 binder-check: setup-test

@@ -30,7 +30,8 @@ from widgets.panel.driving import MOST_KEPT, read_program
 from widgets.panel.face import one_of
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part, Shown
+from widgets.panel.parts import Part
+from widgets.panel.view import Shown
 
 TITLES = {
     "stops": "Stops",

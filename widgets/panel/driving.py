@@ -38,7 +38,6 @@ class Driving(Looking):
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
-    _status: Callable[[], str]
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     running: bool  # a run is under way

@@ -6,13 +6,16 @@ Invariant: an action moves nothing itself: it calls what `Driving` does, or `edi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aarch64sim.debug import Debugger
 from widgets.page import edits
-from widgets.page.board import Action
 from widgets.page.runner import PLAY_SECONDS
 from widgets.panel import controls
 from widgets.panel.driving import MOST_KEPT, Driving
+
+if TYPE_CHECKING:
+    from widgets.page.board import Action
 
 
 class Hands(Driving):
