@@ -235,6 +235,20 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("scenario", "hypervisor", "why"),
+    [
+        (Scenario("a", "foo"), "fixed", "unknown mnemonic 'foo'"),
+        (Scenario("a"), "fixed", "has no program yet"),
+        (Scenario("a", "nop", at_mmio="irq"), "fixed", "at_mmio is one of"),
+        (Scenario("a", "nop"), "v99.9x", "there is no kernel 'v99.9x'"),
+        ("a", "fixed", "this is no scenario, but the str 'a'"),
+    ],
+)
+def test_what_cannot_be_played_says_why(scenario: Any, hypervisor: str, why: str) -> None:
+    assert why in repr(play(scenario, hypervisor))
+
+
 def test_the_suite_of_the_stub_is_still_open_and_says_how_far_it_gets() -> None:
     verdict = LAB.judge("suite", [sample()])
     assert verdict.state == "open"
