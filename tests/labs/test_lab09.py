@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,16 @@ WRONG: list[tuple[str, Any, str, str]] = [
 )
 def test_what_cannot_be_played_says_why(scenario: Any, hypervisor: str, why: str) -> None:
     assert why in repr(play(scenario, hypervisor))
+
+
+def test_a_teacher_counts_mutants_of_their_own_as_the_guide_says() -> None:
+    guide = (SOURCE.parents[1] / "instructors.md").read_text(encoding="utf-8")
+    (code,) = (part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "Mutant" in part)
+    lock = "mov x0, #1\nmsr oslar_el1, x0\nmrs x1, oslsr_el1\nstr w20, [x20]"
+    names: dict[str, Any] = {"suite": [Scenario("lock", lock, registers={"x1": 0xA})]}
+    exec(code.replace("score(suite", "board = score(suite"), names)
+    assert len(names["board"].caught) == len(MUTANTS) + 1
+    assert "held-out" not in {mutant.name for mutant in names["board"].survivors}
 
 
 def test_the_suite_of_the_stub_is_still_open_and_says_how_far_it_gets() -> None:
