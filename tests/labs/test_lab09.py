@@ -11,7 +11,7 @@ import pytest
 
 from widgets import StepLab
 
-from checks.lab04.scenarios import SELF_STEP
+from checks.lab04.matrix import SELF_STEP
 from checks.lab09 import LAB, read_suite, sample, score, scoreboard
 from checks.lab09.mutants import BY_NAME, FIXED, MUTANTS, Mutant
 from checks.lab09.scenario import ACTIONS, CODE, Scenario, differences, play, read
