@@ -12,7 +12,8 @@ import nbformat
 import pytest
 
 from tools.lab_sources import notebooks
-from widgets.course.answers import FORMAT, Answers, Said, download, restore
+from widgets.course.answers import download, restore
+from widgets.course.kept import FORMAT, Answers, Said
 
 LABS = Path(__file__).resolve().parents[2] / "labs"
 LINK = re.compile(r"""(?:\]\(|src=["'])([^)#"'\s]+)""")

@@ -6,87 +6,17 @@ any kind is answered with one sentence.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from widgets.course.files import NoSuchFileError, labs_folder, links_from_below, work_folder
+from widgets.course.kept import CELL, Answers, RefusedError, Said, many, parse
 
-FORMAT = "step-labs answers, version 1"
 MINE = "mine"  # the folder below labs/ for restored copies; git leaves it alone
-MOST_TEXT = 1_000_000  # characters of a text to restore from
 _TASK = re.compile(r"\b\w+\.check\(\s*[\"'](\w+)[\"']")
-_CELL = re.compile(r"task-[\w-]+")
-
-
-class Said(str):
-    """A sentence that a notebook shows as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The answer cells of notebooks: notebook -> cell -> source. `text` is what to keep."""
-
-    notebooks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    files: tuple[str, ...] = ()  # where they were read, below labs/; "" if only the text is there
-
-    @property
-    def text(self) -> str:
-        """All answers as JSON, without a single quote, so that it can be pasted between r\'\'\' and \'\'\'."""
-        data = json.dumps({"format": FORMAT, "notebooks": self.notebooks}, indent=1)
-        return data.replace("'", "\\u0027") + "\n"
-
-    @property
-    def count(self) -> int:
-        """How many cells."""
-        return sum(len(cells) for cells in self.notebooks.values())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the text to a file."""
-        path = Path(path)
-        path.write_text(self.text, encoding="utf-8")
-        return path
-
-    @property
-    def file_name(self) -> str:
-        """The name that a browser saves it under: answers.json, or that of the one notebook."""
-        only = next(iter(self.notebooks)) if len(self.notebooks) == 1 else ""
-        return f"{only.removesuffix('.ipynb')}-answers.json" if only else "answers.json"
-
-    @property
-    def _heading(self) -> str:
-        return f"{_many(self.count)} of {', '.join(self.files or self.notebooks)}, as last saved"
-
-    def __repr__(self) -> str:
-        return (
-            f"{self._heading}."
-            " Keep this text; restore(r'''the text''') takes it back.\n" + self.text
-        )
-
-    def _repr_html_(self) -> str:
-        data = base64.b64encode(self.text.encode()).decode()
-        return (
-            f"<p>{escape(self._heading)}:"
-            f' <a download="{escape(self.file_name)}" href="data:application/json;base64,{data}">'
-            f"download {escape(self.file_name)}</a></p>"
-            "<details><summary>or copy this text: restore(r&#39;&#39;&#39;the text&#39;&#39;&#39;) takes it"
-            " back</summary>"
-            f"<pre>{escape(self.text)}</pre></details>"
-        )
-
-
-def _many(count: int) -> str:
-    return f"{count} answer{'s' if count != 1 else ''}"
 
 
 def download(lab: str | int = "", *, folder: Path | None = None) -> Answers | Said:
@@ -98,7 +28,7 @@ def download(lab: str | int = "", *, folder: Path | None = None) -> Answers | Sa
     try:
         paths = _notebooks(lab, folder)
         found = {name: _answers_in(_read(path)) for name, path in paths.items()}
-    except _RefusedError as refused:
+    except RefusedError as refused:
         return Said(refused)
     found = {name: cells for name, cells in found.items() if cells}
     if not found:
@@ -115,7 +45,7 @@ def restore(text: object, *, folder: Path | None = None) -> Said:
     `text` is what `download` gave: the text itself, or the path of the file that a browser has saved.
     """
     try:
-        kept = _parse(text)
+        kept = parse(text)
         fresh, place = folder or labs_folder(), folder or work_folder()
         filled = {name: _filled(fresh / name, cells) for name, cells in kept.notebooks.items()}
         written = []
@@ -123,9 +53,9 @@ def restore(text: object, *, folder: Path | None = None) -> Said:
             target = _free_name(place / MINE, name.removesuffix(".ipynb"))
             _write(target, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
             gone = f" ({left} of them have no cell any more and stand at its end)" if left else ""
-            count = _many(len(kept.notebooks[name]))
+            count = many(len(kept.notebooks[name]))
             written.append(f"labs/{MINE}/{target.name} with {count}{gone}")
-    except (_RefusedError, NoSuchFileError) as refused:
+    except (RefusedError, NoSuchFileError) as refused:
         return Said(refused)
     except OSError as error:
         return Said(f"The restored notebook could not be written: {error.strerror}.")
@@ -134,19 +64,12 @@ def restore(text: object, *, folder: Path | None = None) -> Said:
     )
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-class _RefusedError(Exception):
-    """One sentence for the learner."""
-
-
 def _notebooks(lab: str | int, folder: Path | None) -> dict[str, Path]:
     """Name of a lab's notebook -> the file that holds the learner's latest work on it."""
     try:
         folder = folder or work_folder()
     except NoSuchFileError as error:
-        raise _RefusedError(f"{error}.") from None
+        raise RefusedError(f"{error}.") from None
     number = f"{lab:02}" if isinstance(lab, int) and not isinstance(lab, bool) else str(lab).strip()
     known = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
     found = [
@@ -156,7 +79,7 @@ def _notebooks(lab: str | int, folder: Path | None) -> dict[str, Path]:
     ]
     if not found:
         numbers = ", ".join(path.name[:2] for path in known) or "none"
-        raise _RefusedError(
+        raise RefusedError(
             f"There is no notebook of lab {number[:40]!r} here; there are {numbers}."
         )
     return {
@@ -175,9 +98,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise _RefusedError(f"{path.name} cannot be read as a notebook.") from None
+        raise RefusedError(f"{path.name} cannot be read as a notebook.") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise _RefusedError(f"{path.name} cannot be read as a notebook.")
+        raise RefusedError(f"{path.name} cannot be read as a notebook.")
     return notebook
 
 
@@ -191,7 +114,7 @@ def _key(cell: Any) -> str:
     if not isinstance(cell, dict) or cell.get("cell_type") != "code":
         return ""
     name = str(cell.get("id", ""))
-    if _CELL.fullmatch(name):
+    if CELL.fullmatch(name):
         return name
     task = _TASK.search(_source(cell))
     return f"task-{task[1].replace('_', '-')}" if task else ""
@@ -203,58 +126,6 @@ def _answers_in(notebook: dict[str, Any]) -> dict[str, str]:
         if (key := _key(cell)) and key not in found:
             found[key] = _source(cell)
     return found
-
-
-def _parse(text: object) -> Answers:
-    if isinstance(text, Answers):
-        return _accepted(text.notebooks)
-    if isinstance(text, Path) or (isinstance(text, str) and text.strip().endswith(".json")):
-        path = Path(str(text).strip())
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            raise _RefusedError(f"There is no file {path.name} that could be read.") from None
-    if not isinstance(text, str):
-        raise _RefusedError(
-            f"restore() takes the text that download() gave, not a {type(text).__name__}."
-        )
-    if len(text) > MOST_TEXT:
-        raise _RefusedError("This text is too long to be answers of these labs.")
-    if not text.strip():
-        raise _RefusedError("The text is empty: paste what download() gave.")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _RefusedError(
-            "This is not the text that download() gave. Copy all of it, from { to }, and put an r before the quotes:"
-            " restore(r'''...''')."
-        ) from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise _RefusedError("This text was not made by download().")
-    return _accepted(data.get("notebooks"))
-
-
-def _accepted(notebooks: Any) -> Answers:
-    """The answers, if they are as download() writes them."""
-    if not isinstance(notebooks, Mapping) or not notebooks:
-        raise _RefusedError("There are no answers in this text.")
-    for name, cells in notebooks.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[0-9]{2}-[\w-]+\.ipynb", name):
-            raise _RefusedError(f"{str(name)[:40]!r} is not a notebook of these labs.")
-        if not isinstance(cells, Mapping) or not all(map(_is_answer, cells.items())):
-            raise _RefusedError(f"The answers of {name} are not as download() writes them.")
-    return Answers(notebooks)
-
-
-def _is_answer(entry: tuple[Any, Any]) -> bool:
-    key, source = entry
-    if not isinstance(key, str) or not isinstance(source, str) or not _CELL.fullmatch(key):
-        return False
-    try:
-        source.encode()
-    except UnicodeError:  # half a surrogate pair, which no file can hold
-        return False
-    return True
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -280,7 +151,7 @@ def _put(notebook: dict[str, Any], cells: Mapping[str, str]) -> list[str]:
 def _filled(path: Path, cells: Mapping[str, str]) -> tuple[dict[str, Any], int]:
     """A fresh notebook with these answers in it, and how many of them have no cell any more."""
     if not path.is_file():
-        raise _RefusedError(f"These labs have no notebook {path.name}: nothing was restored.")
+        raise RefusedError(f"These labs have no notebook {path.name}: nothing was restored.")
     notebook = _read(path)
     return notebook, len(_put(notebook, cells))
 
