@@ -1,6 +1,7 @@
 """The system registers: one table of names, encodings, levels and traps (Arm ARM D24), and the values.
 
 Invariant: a register exists if and only if it has a row; who may touch it and what traps is in the row.
+A table, so longer than other files: every register that a guest can name is here as a row.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Invariant: the first pass settles every size and offset, the second only values; any text gives a Program or an
 AssemblyError that holds every fault found.
+Longer than other files: statements of all kinds share the state of the first pass, and leave their rest for the second.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ a `Cursor` looks into the last step.
 
 Invariant: every position can be reached again exactly: the end of a single step, or any instruction of a run.
 Memory use is bounded: checkpoints as `History` says, and the events of the last 5000 steps looked at (about 12 MiB).
+Longer than other files: all that a user can call is on this one page, and a quarter of it is docstrings.
 """
 
 from __future__ import annotations

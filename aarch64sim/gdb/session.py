@@ -3,6 +3,7 @@
 Invariant: every packet has an answer, and none raises; a packet that is not known is answered with nothing, as the
 protocol wants it. Runs and searches are only begun here (`Session.work`): whoever owns the session takes their next
 slice, over and over.
+Longer than other files: the packets that move the guest, write it and set points share the state of one gdb.
 """
 
 from __future__ import annotations
