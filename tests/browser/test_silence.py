@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.harness import NOTEBOOK, Server, lab_page
+from tests.browser.harness import NOTEBOOK, lab_page
+from tests.browser.server import Server
 from tests.browser.workbench import STEP_LAB, Workbench, open_workbench
 
 QUESTION = "from widgets import Question\nasked = Question('Where?', {'here': 'Yes.', 'there': 'No.'}, 'here')\nasked"

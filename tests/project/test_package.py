@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.browser.frontends import FRONT_ENDS
+from tests.browser.twelve import TWELVE
+from tools import frontends
 from tools.badges import BEGIN, addresses, definitions
 from tools.lab_sources import notebooks
 from tools.lines import counts
@@ -78,6 +81,14 @@ def test_the_badges_are_built_from_the_projects_own_addresses() -> None:
     assert README.count("mybinder.org/v2/") == definitions().count("mybinder.org/v2/")
     defined = set(re.findall(r"^\[([^\]]+)\]: ", README, flags=re.MULTILINE))
     assert set(re.findall(r"\]\[([^\]]+)\]", README)) == defined
+
+
+def test_the_table_of_front_ends_is_what_was_found_in_each_of_them() -> None:
+    found = frontends.rows()
+    tried = [row for row in found if "checks" in row]
+    assert [row["label"] for row in tried] == [each.label for each in FRONT_ENDS]
+    assert all(list(row["checks"]) == list(TWELVE) for row in tried), "run make frontends"
+    assert frontends.BEGIN + frontends.table(found) + frontends.END in README
 
 
 def test_one_value_moves_every_badge(tmp_path: Path) -> None:
