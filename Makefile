@@ -56,11 +56,13 @@ fuzz: setup-test
 labs: setup-test
 	@$(BIN)/python -m tools.build_labs $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet
+	@$(BIN)/python -m tools.speed
 	@$(BIN)/python -m tools.badges
 
 labs-check: setup-test
 	@$(BIN)/python -m tools.build_labs --check $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet --check
+	@$(BIN)/python -m tools.speed --check
 	@$(BIN)/python -m tools.badges --check
 
 # The README's moving picture, from the panel in a browser.
@@ -85,7 +87,11 @@ lines: setup-test
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_compiled
 	@$(BIN)/python -m tests.benchmarks.bench_growth
+	@$(BIN)/python -m tests.benchmarks.bench_stops
+	@$(BIN)/python -m tests.benchmarks.bench_history 100000 1
+	@$(BIN)/python -m tests.benchmarks.bench_gdb 500 1
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
 
 # The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tools import speed
 from tools.badges import BEGIN, addresses, definitions
 from tools.lab_sources import notebooks
 from tools.lines import counts
@@ -104,6 +105,11 @@ def test_the_readme_has_a_small_moving_picture() -> None:
     with Image.open(ROOT / name) as picture:
         assert picture.n_frames >= 4
         assert picture.width <= 1000
+
+
+def test_the_readmes_chart_of_speeds_is_drawn_from_the_figures() -> None:
+    assert speed.main(["--check"]) == 0
+    assert f'src="{speed.CHART.relative_to(ROOT).as_posix()}"' in README
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
