@@ -34,6 +34,9 @@ class Choices:
     entry_clears_flags: bool = False
     """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
     not."""
+    illegal_return_keeps_fields: bool = False
+    """An illegal exception return restores NZCV and DAIF only, and keeps PAN, SS, UAO, DIT, SSBS and BTYPE. The manual
+    restores PAN and SS, too, and leaves the others UNKNOWN (SetPSTATEFromPSR, D1.4.4)."""
     fetch_before_alignment: bool = False
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
@@ -48,8 +51,9 @@ class Choices:
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
     """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3)."""
-    pmselr_traps: bool = True
-    """MDCR_EL2.TPM traps PMSELR_EL0 from EL0, as all of the PMU's registers (D24.3.19)."""
+    granted_pmu_traps: bool = True
+    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.19). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
+    CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMSELR."""
 
 
 ARCHITECTURE = Choices()
@@ -59,6 +63,7 @@ QEMU = Choices(
     wfe_traps=False,
     illegal_state_last=True,
     entry_clears_flags=True,
+    illegal_return_keeps_fields=True,
     fetch_before_alignment=True,
     sp_alignment_checked=False,
     implementation_defined_traps=False,
@@ -66,6 +71,6 @@ QEMU = Choices(
     breakpoint_clears_far=True,
     breakpoint_before_fetch=True,
     all_debug_registers=False,
-    pmselr_traps=False,
+    granted_pmu_traps=False,
 )
 """QEMU 7.2, patched so that a stepped WFI traps: the CPU behind the recordings."""

@@ -76,8 +76,11 @@ class CpuState:
         self.event_register = False
         # Since reset: instructions completed, exceptions taken below the host's level, instructions the host emulated.
         self.retired = self.exceptions = self.emulated = 0
-        # The last such exception was raised at its own vector; of the last other one, its syndrome, and where it was.
-        self.at_own_vector, self.raised = False, (0, 0)
+        # The last such exception was raised at its own vector. Of the first one after which nothing was completed any
+        # more: its syndrome (None: an interrupt), where it was raised, and how much was completed until then.
+        self.at_own_vector = False
+        self.raised: tuple[int | None, int] = (None, 0)
+        self.completed = -1
         self.ops: dict[int, Op] = {}  # instructions bound so far, by address
         self.plain: dict[int, Op] = {}  # those of them that are plain (`decode.is_plain`)
         self.manual: dict[int, Op] = {}  # the plain ones as `execute` has made them
@@ -148,12 +151,17 @@ class CpuState:
         self.pc = next_pc
         return LEAVE
 
-    def count_exception(self, syndrome: int, elr: int) -> None:
+    def count_exception(self, syndrome: int | None, elr: int) -> None:
         """An exception was taken below the host's level, and the guest stands at its vector."""
         self.exceptions += 1
         self.at_own_vector = elr == self.pc
-        if not self.at_own_vector:
-            self.raised = syndrome, elr
+        self.note_raised(syndrome, elr)
+
+    def note_raised(self, syndrome: int | None, elr: int) -> None:
+        """Keep what put the guest at a vector, unless it has completed nothing since another one did."""
+        completed = self.retired + self.emulated
+        if completed != self.completed:
+            self.raised, self.completed = (syndrome, elr), completed
 
     def watch(self, watching: bool) -> None:
         """Write events from now on, or stop."""
@@ -173,7 +181,7 @@ class CpuState:
             self.event_register,
             self.retired,
             (self.stepped, self.stepped_exclusive, self.at_host),
-            (self.exceptions, self.emulated, self.at_own_vector, self.raised),
+            (self.exceptions, self.emulated, self.at_own_vector, self.raised, self.completed),
         )
 
     def restore(self, saved: tuple[Any, ...]) -> None:
@@ -181,7 +189,7 @@ class CpuState:
         self.r[:], self.v[:], self.pc, spsr, values, self.sp_el[:], *rest = saved
         self.monitor, self.event_register, self.retired, stepped, taken = rest
         self.stepped, self.stepped_exclusive, self.at_host = stepped
-        self.exceptions, self.emulated, self.at_own_vector, self.raised = taken
+        self.exceptions, self.emulated, self.at_own_vector, self.raised, self.completed = taken
         self.pstate.set_all_but_stack(spsr)
         self.pstate.el, self.pstate.sp = level_of(spsr), sp_of(spsr)
         self.sys.restore_values(values)

@@ -20,7 +20,8 @@ from aarch64sim.kvm.behaviours import Arming
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.vcpu import Vcpu
 
-_ERET, _HVC0, _SMC0 = 0xD69F_03E0, 0xD400_0002, 0xD400_0003
+_ERET = 0xD69F_03E0
+_CALL, _ITS_OPERATION = (0xD400_0002, 0xD400_0003), 0xFFE0_001F  # HVC and SMC, with any immediate
 _PTP = 0x8600_0001  # KVM's vendor call that gives the host's time
 _MOST_INTERRUPTS = 4  # of the host in one recording
 
@@ -92,7 +93,7 @@ def _limit_at(vcpu: Vcpu) -> str:
     if word == _ERET and cpu.pstate.el == 1:
         to_user = cpu.sys.spsr_el1 & (AARCH32 | MODE) == AARCH32
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""
-    if word in (_HVC0, _SMC0) and cpu.r[0] & 0xFFFF_FFFF == _PTP:
+    if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF == _PTP:
         return "time"
     return ""
 

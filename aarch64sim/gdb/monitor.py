@@ -23,6 +23,9 @@ monitor mdscr           the bits that decide about the next step: now, and at th
 monitor stops           the last stops
 monitor goto N          go to step N of the history
 monitor console         what the UART has sent
+monitor run             what `continue` does
+monitor run steps       make it a row of single steps, which go wrong as the kernel's do
+monitor run freely      let it enter the guest freely again
 """
 STALE = "gdb still shows the old registers: type `maintenance flush register-cache`, or stepi.\n"
 
@@ -90,6 +93,19 @@ def _console(debugger: Debugger, _: str) -> tuple[str, bool]:
     return debugger.console + "\n", False
 
 
+def _run(debugger: Debugger, how: str) -> tuple[str, bool]:
+    if how not in ("", *_RUNS):
+        raise ValueError(f"there is no run {how!r}: expected steps or freely")
+    if how:
+        debugger.by_steps = how == "steps"
+    return _RUNS["steps" if debugger.by_steps else "freely"] + "\n", False
+
+
+_RUNS = {
+    "freely": "`continue` enters the guest freely, as a debugger's does.",
+    "steps": "`continue` is a row of single steps: each goes wrong as the kernel's do, and a loop of load- and"
+    " store-exclusive is never left.",
+}
 _COMMANDS: dict[str, Callable[[Debugger, str], tuple[str, bool]]] = {
     "kernel": _kernel,
     "restart": _restart,
@@ -98,4 +114,5 @@ _COMMANDS: dict[str, Callable[[Debugger, str], tuple[str, bool]]] = {
     "stops": _stops,
     "goto": _goto,
     "console": _console,
+    "run": _run,
 }

@@ -93,10 +93,8 @@ class Vcpu(VcpuState):
         if not self.vm.kernel.cache_registers_trapped:
             sys.set("csselr_el1", UNKNOWN & 0xF)  # what the CPU's register keeps of it
         for trapped, bit in (
-            (
-                True,
-                sysregs.HCR_TERR,
-            ),  # seen in 5.10.218 and later; which commit set it was not found
+            # Seen in 5.10.218 and later; which commit set it was not found.
+            (True, sysregs.HCR_TERR),
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
             (self.vm.kernel.cache_registers_trapped, sysregs.HCR_TID2),
             (self.vm.kernel.lor_registers_trapped, sysregs.HCR_TLOR),

@@ -17,6 +17,8 @@ from checks.bounds import call, in_bounds, timed
 from checks.outcome import MARKS, MISCONCEPTIONS, NotAnswered, Text, Verdict, Wrong, cut
 from checks.plain import Foreign, describe, expect_type, numbers, plain
 
+MOST_CHARACTERS = 20_000  # of an answer that is a text
+
 
 class NotRightError(Exception):
     """Raised by `Lab.grade`: the task is wrong or open. A notebook shows the verdict, and nothing of a traceback."""
@@ -50,6 +52,10 @@ class Task:
                 answer = numbers(plain(answer)) if self.numeric else plain(answer)
             if answer is None:
                 raise NotAnswered(self.missing)
+            if isinstance(answer, str) and len(answer) > MOST_CHARACTERS:
+                raise Wrong(
+                    f"this is a text of {len(answer):,} characters; no task here needs more than {MOST_CHARACTERS:,}"
+                )
             return Verdict(self.name, "right", self.check(answer))
         except NotAnswered as open_:
             return Verdict(self.name, "open", open_.text or self.missing)

@@ -144,7 +144,8 @@ panel
 # second one goes two instructions. Click **Back** in the panel; then type `maintenance flush register-cache` and `x/i $pc`,
 # because gdb does not know that someone else has moved the guest. Choose another kernel in the panel, or with
 # `monitor kernel v5.0`. Try `monitor events`. `display/i $pc` shows the instruction after every step, and `detach` ends
-# the session.
+# the session. `continue` enters the guest freely; after `monitor run steps` it is a row of single steps, which go wrong as
+# `stepi` does and never leave a loop of LDXR and STXR.
 #
 # If port 1234 is in use, or another panel's gdb is attached there, the cell says so: take another, or 0 for any free one. Nobody but this computer can attach.
 # Without a notebook it is `python -m aarch64sim gdb labs/programs/store.s --kernel v4.3`. lldb can attach, too:

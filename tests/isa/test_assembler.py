@@ -274,7 +274,7 @@ MISTAKES = [
     ("mov x0, #08", 10, "octal"),
     ('.ascii "abc', 8, "the string that starts here has no end"),
     ("/* never closed", 1, "the comment that starts here has no end"),
-    ("prfm pldl1keep, =5", 18, "only ldr and ldrsw take =value"),
+    ("prfm pldl1keep, =5", 19, "only ldr and ldrsw take =value"),
     (".org 8\n.org 4", 6, ".org goes back"),
     ("mov x0,\u00a0#1", 8, "U+00A0 (no-break space): put a plain space in its place"),
     ("mov x0, #1\u200b", 11, "unexpected character U+200B (zero width space)"),

@@ -154,8 +154,13 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     ("history", history("HVC", "4.2"), "not recorded", ""),
     ("history", ["linux-5.0.1"], "a dictionary", ""),
-    ("brought", RIGHT_BROUGHT | {"linux-4.15.1": "userspace MMIO"}, "set right", ""),
-    ("brought", RIGHT_BROUGHT | {"linux-5.0.1": "PC seen at KVM_EXIT_MMIO"}, "set right", ""),
+    ("brought", RIGHT_BROUGHT | {"linux-4.15.1": "userspace MMIO"}, "fixed. What did it break", ""),
+    (
+        "brought",
+        RIGHT_BROUGHT | {"linux-5.0.1": "PC seen at KVM_EXIT_MMIO"},
+        "fixed. What did it break",
+        "",
+    ),
     ("brought", RIGHT_BROUGHT | {"linux-5.15": "HVC"}, "did not break it", ""),
     ("brought", RIGHT_BROUGHT | {"linux-5.0.1": "ordinary instruction"}, "both sides", ""),
     (

@@ -327,6 +327,10 @@ def test_arguments_are_copies() -> None:
     assert shared == [1]
 
 
+def test_a_text_of_a_million_lines_is_not_assembled() -> None:
+    assert "no task here needs more" in LAB.check("number", "nop\n" * 10**6).text
+
+
 def test_a_bool_is_no_number() -> None:
     assert "asks for a number, and this is the bool True" in LAB.check("number", True).text
     assert LAB.check("number", 0).state == "open"

@@ -215,6 +215,7 @@ class StepLab(Hands, NamedParts, Panel):
             self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
+            self._drawers.refresh()
             self._drawers.say(self._message)
             if not self._message:
                 self._drawers.show_errors("")

@@ -101,8 +101,7 @@ def _three_in_one(source: Any) -> str:
     ends = [e for e in debugger.events if e.what is What.MMIO_WRITE and e.kind == ExitDevice.name]
     if len(skipped) <= len(ends):
         raise Wrong(
-            "nothing in your program is emulated but its end: the CPU runs the rest by itself. Store to the UART, at"
-            " [x19]"
+            "nothing in your program is emulated but its end: RAM answers by itself. Store to the UART, at [x19]"
         )
     if most == 2:
         raise Wrong(

@@ -487,7 +487,7 @@ def _try_checkpoints(device: Any) -> None:
     before = device.save()
     if before is None:
         raise Wrong(
-            "save() returns nothing: it should return the state, which restore() gets back."
+            "save() returns nothing, so there is nothing to go back to: it should give the state."
         )
     for value in (0x62, 0x63):
         device.write(0, 4, value)
@@ -503,10 +503,6 @@ def _try_checkpoints(device: Any) -> None:
 def _whose_fault(device: Any) -> str:
     """Whether `save` gives the very list that stores go to, or `restore` keeps the list that it was given."""
     state = device.save()
-    if state is None:
-        return (
-            "save() returns nothing, so there is nothing to go back to: it should give the state."
-        )
     before = copy.copy(state)
     device.write(0, 4, 0x64)
     if state != before:

@@ -117,6 +117,8 @@ def _assembled(source: str) -> Program:
 
 def program_of(scenario: Scenario) -> Program:
     """The assembled program; Wrong with the place of the first error."""
+    if not isinstance(scenario, Scenario):
+        raise Wrong(f"this is no scenario, but {describe(scenario)}")
     who, source = _who(scenario), scenario.program
     if not isinstance(source, str):
         raise Wrong(f"{who}: the program is a text, not {describe(source)}.")
@@ -249,10 +251,16 @@ def _machine(scenario: Scenario, hypervisor: Mutant | Kernel | str) -> Machine:
 
 
 def play(scenario: Scenario, hypervisor: Mutant | Kernel | str = FIXED) -> Observed:
-    """Run a scenario under a hypervisor: a mutant, a kernel, or the name of a preset."""
+    """Run a scenario under a hypervisor: a mutant, a kernel, or its name; what cannot be played says why."""
+    try:
+        program_of(scenario)
+    except (Wrong, NotAnswered) as problem:
+        return Observed(end="not played", why=problem.text)
     if scenario.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
         return Observed(end="not played", why=f"at_mmio is one of {known}")
+    if isinstance(hypervisor, str) and hypervisor not in kernels:
+        return Observed(end="not played", why=f"there is no kernel {hypervisor[:40]!r}")
     machine, seen = _machine(scenario, hypervisor), Observed()
     vcpu, action = machine.vcpu, scenario.at_mmio
     if scenario.steps:
