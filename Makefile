@@ -1,7 +1,7 @@
 # Two commands do everything: `make lab` opens the labs, `make test` tests them.
 #   make lab ARGS=--no-browser     any argument of JupyterLab passes through
 #   make test                      NO_SKIPS=1 turns a skipped test into a failure
-# The others: labs, site, lint, lines, bench, fuzz, measure, picture, binder-check, pins, clean, test-oldest/-newest/-python.
+# The others: labs, site, lint, lines, bench, fuzz, measure, picture, frontends, binder-check, pins, clean, test-oldest/-newest/-python.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -56,12 +56,14 @@ fuzz: setup-test
 labs: setup-test
 	@$(BIN)/python -m tools.build_labs $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet
+	@$(BIN)/python -m tools.speed
 	@$(BIN)/python -m tools.badges
 	@$(BIN)/python -m tools.frontends
 
 labs-check: setup-test
 	@$(BIN)/python -m tools.build_labs --check $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet --check
+	@$(BIN)/python -m tools.speed --check
 	@$(BIN)/python -m tools.badges --check
 	@$(BIN)/python -m tools.frontends --check
 
@@ -87,7 +89,11 @@ lines: setup-test
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_compiled
 	@$(BIN)/python -m tests.benchmarks.bench_growth
+	@$(BIN)/python -m tests.benchmarks.bench_stops
+	@$(BIN)/python -m tests.benchmarks.bench_history 100000 1
+	@$(BIN)/python -m tests.benchmarks.bench_gdb 500 1
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
 
 # The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.
@@ -103,10 +109,10 @@ setup-site:
 lite: setup-site
 	@$(BIN)/python -m tools.lite $(ARGS)
 
-lite-check: setup-test setup-site
+lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
 
-site-check: setup-test
+site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
 
 # The same checks in every front end, newest and oldest versions, each in an environment of its own; the README's table.

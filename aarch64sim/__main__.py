@@ -17,6 +17,7 @@ from pathlib import Path
 from aarch64sim.asm import AssemblyError, ProgramError, assemble, refused
 from aarch64sim.asm.program import Program
 from aarch64sim.debug import Debugger, Stop
+from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.evidence import fuzz, record, replaying
 from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.gdb.server import serve_forever
@@ -56,6 +57,7 @@ examples:
 Each command explains its options: python -m aarch64sim step --help.
 """
 # For a step without KVM_RUN: the guest's own BRK, which KVM took from it to give it to the debugger.
+STOPS_IN_A_LINE = 40  # what a reader still compares with a list from elsewhere
 NOT_RUN = "No KVM_RUN"
 REINJECTED = "Userspace gave the guest its BRK back: it wrote the exception into the registers."
 
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
     step = commands.add_parser("step", help="step a program to its end and print every stop")
     _add_guest(step)
-    step.add_argument("--limit", type=int, default=1000, help="steps at most; default: 1000")
+    step.add_argument("--limit", type=_limit, default=1000, help="steps at most; default: 1000")
     step.set_defaults(run=_step)
 
     for name, module, what in EVIDENCE:
@@ -138,6 +140,12 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
     add("--irq", type=_irq, metavar="STEP",
         help="raise the IRQ line before this step, from 1 on, or (`wait`) as soon as the guest waits")  # fmt: skip
     add("--input", default="", metavar="TEXT", help="what the guest finds in the UART")
+
+
+def _limit(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a number of steps from 1 on, found {text!r}")
+    return int(text)
 
 
 def _irq(text: str) -> int:
@@ -180,7 +188,11 @@ def _step(options: argparse.Namespace) -> int:
     print(f"\n{last.text}")
     if not debugger.ended:
         print(f"This is the limit of {options.limit} steps (--limit); the guest has not ended.")
+        if debugger.exclusives:
+            print(EXCLUSIVE)
     stops = [f"+{s.pc - entry:x}" for s in debugger.stops if s.reason == "step"]
+    if (more := len(stops) - STOPS_IN_A_LINE) > 0:
+        stops[STOPS_IN_A_LINE:] = [f"and {more} more"]
     print(f"Stops: {' '.join(stops)}.  UART: {debugger.console!r}")
     return int(last.reason == "error")
 

@@ -14,6 +14,7 @@ import pytest
 
 from aarch64sim.__main__ import EXAMPLES, NOT_RUN, REINJECTED, main
 from aarch64sim.asm import refused
+from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.evidence import record
 from aarch64sim.evidence.recorder import RecorderError
 from aarch64sim.kvm.kernels import behaviours, kernels
@@ -69,6 +70,46 @@ def test_step_stops_at_its_limit(tmp_path: Path, capsys: Capture) -> None:
     out = capsys.readouterr().out
     assert "Stops: +0 +0 +0." in out
     assert "This is the limit of 3 steps (--limit); the guest has not ended." in out
+
+
+def test_a_limit_in_an_exclusive_loop_says_why_a_step_does_not_leave_it(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "lock.s"
+    path.write_text("1: ldxr w0, [x21]\nstxr w1, w0, [x21]\ncbnz w1, 1b\nstr w20, [x20]\n", "utf-8")
+    assert main(["step", str(path), "--limit", "20"]) == 0
+    assert EXCLUSIVE in capsys.readouterr().out
+
+
+VECTORS = (
+    "adr x0, v\nmsr vbar_el1, x0\nmov sp, #1\nsvc #0\n.balign 2048\nv: .skip 0x200\nldr x0, [sp]"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "why"),
+    [
+        ("nop\nbrk #7", [], "no handler there (BRK was raised at 0x40000004)"),
+        (
+            "msr daifclr, #2\nwfi",
+            ["--irq", "wait"],
+            "no handler there (an interrupt was raised at 0x40000008)",
+        ),
+        ("msr spsel, #0\nudf #0", [], "no handler there (UNDEFINED was raised at 0x40000004)"),
+        (
+            VECTORS,
+            [],
+            "the first instruction there raises SP_ALIGNMENT (SVC was raised at 0x4000000c)",
+        ),
+    ],
+)
+def test_a_guest_caught_at_its_vector_says_what_put_it_there(
+    source: str, options: list[str], why: str, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "a.s"
+    path.write_text(source, "utf-8")
+    assert main(["step", str(path), *options]) == 1
+    assert why in capsys.readouterr().out
 
 
 def rows(out: str) -> list[int]:
@@ -224,6 +265,8 @@ def test_kernels_of_one_name_says_what_it_does_not_do_as_it_should(capsys: Captu
         ["step"],
         ["replay"],
         ["step", "x", "--limit", "many"],
+        ["step", "x", "--limit", "0"],
+        ["step", "x", "--limit", "-5"],
         ["step", "x", "--irq", "0"],
     ],
 )

@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell
 from widgets.course import links_from_below
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-STUB = "pass  # your code here"
+STUB, LINE_STUB = "pass  # your code here", "# your code here"
 
 
 class LabError(Exception):
@@ -100,7 +100,8 @@ def cut_solution(source: str, where: str) -> str:
             if inside:
                 raise LabError(f"{where}: {BEGIN} inside a solution")
             inside = True
-            kept.append(line[: len(line) - len(line.lstrip())] + STUB)
+            indent = line[: len(line) - len(line.lstrip())]
+            kept.append(indent + STUB if indent else LINE_STUB)  # only a body needs a statement
         elif marker == END:
             if not inside:
                 raise LabError(f"{where}: {END} without its {BEGIN}")

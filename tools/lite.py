@@ -24,9 +24,10 @@ from typing import Any
 
 import nbformat
 
-from tools.site_python import ROOT, pyodide
+from tools.site_python import ROOT, need, pyodide
 
 WORK = ROOT / "build" / "lite"
+OUT = WORK / "site"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
 CORE = (
     "package.json",
@@ -196,8 +197,9 @@ def build(out: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Build, and say how large it is."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", type=Path, default=WORK / "site", help="the folder, made anew")
+    parser.add_argument("--out", type=Path, default=OUT, help="the folder, made anew")
     options = parser.parse_args(arguments)
+    need("npm")
     build(options.out)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {size / 1e6:.1f} MB")

@@ -5,7 +5,7 @@ and no page asks another site for anything.
 
     python -m tools.site                  all of it, in build/site
     python -m tools.site --front          the front page alone (a second)
-    python -m tools.site --no-python      all but the 14 MB for Python in the browser
+    python -m tools.site --no-python      all but the 21 MB for Python in the browser
 """
 
 from __future__ import annotations
@@ -30,16 +30,14 @@ from widgets.figures.poster import poster
 from widgets.figures.svg_writer import page_svg
 from widgets.models.theme import DARK, LIGHT, css_variables
 from widgets.page.listing import Listing
+from widgets.web.guest import Guest
 from widgets.web.history import FRONT_KERNELS, history
-from widgets.web.view import diagram, last_timeline, skeleton
+from widgets.web.view import skeleton
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "site"
 STATIC = ROOT / "widgets" / "web" / "static"
-SENTENCE = (
-    "One click on Step, two instructions gone: watch a hypervisor lose an instruction while it single-steps an AArch64"
-    " guest, find out why, and fix it."
-)
+SENTENCE = "Watch a hypervisor lose an instruction while it single-steps an AArch64 guest, find out why, and fix it."
 Pages = Sequence[tuple[str, str]]  # a page and its title, in reading order
 
 
@@ -86,10 +84,11 @@ def still(source: str, kernel: str, step: int) -> str:
     debugger = Debugger(source, kernel)
     while debugger.position < step and not debugger.ended:
         debugger.step()
-    listing = Listing(debugger.program)
-    figure, line = diagram(debugger), last_timeline(debugger, listing)
+    guest = Guest(debugger)
+    figure, line = guest.diagram(), guest.last_timeline
     title = f"{debugger.kernel.title}, step {debugger.position}"
-    drawn = page_svg(poster(title, listing, debugger, figure, line), f"{title}. {figure.sentence}")
+    drawing = poster(title, Listing(debugger.program), debugger, figure, line)
+    drawn = page_svg(drawing, f"{title}. {figure.sentence}")
     return (
         f'<div class="web-still"><div class="sl-board">{drawn}</div><p>This is a picture: without JavaScript nothing'
         f" here steps. In words: {escape(figure.sentence)} {escape(line.sentence)}</p></div>"
@@ -153,7 +152,7 @@ def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
     """One lab, with the ways to run it and to its neighbours."""
     name, title = pages[at]
     lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
-    around = navigation(pages, at)
+    above, below = navigation(pages, at), navigation(pages, at, "labs, at the end")
     here = (
         f'<a href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this browser</a>'
         " (30 MB, once; nothing is installed), "
@@ -165,11 +164,11 @@ def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
         f' For the tasks, {here}<a href="{lab}">open it on Binder</a> (a minute), or run <code>make lab</code>'
         " at home.</p>"
     )
-    return f"{head(title)}{around}<main>{run}{body}</main>{around}</body></html>\n"
+    return f"{head(title)}{above}<main>{run}{body}</main>{below}</body></html>\n"
 
 
-def navigation(pages: Pages, at: int = -1) -> str:
-    """Links to the front page and to the neighbours."""
+def navigation(pages: Pages, at: int = -1, name: str = "labs") -> str:
+    """Links to the front page and to the neighbours; `name` tells the two of a page apart."""
     links = ['<a href="index.html">All labs</a>']
     if at > 0:
         links.append(
@@ -179,7 +178,7 @@ def navigation(pages: Pages, at: int = -1) -> str:
         links.append(
             f'<a href="{pages[at + 1][0]}.html" rel="next">{escape(pages[at + 1][1])} \u2192</a>'
         )
-    return f'<nav class="web-nav" aria-label="labs">{"".join(links)}</nav>'
+    return f'<nav class="web-nav" aria-label="{name}">{"".join(links)}</nav>'
 
 
 def first_step_size(out: Path) -> int:
@@ -197,12 +196,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-python", action="store_true", help="no Python in the browser")
     parser.add_argument("--lite", type=Path, help="the folder that tools.lite made")
     options = parser.parse_args(arguments)
-    build(
-        options.out,
-        lite=options.lite,
-        labs=not (options.front or options.no_labs),
-        python=not (options.front or options.no_python),
-    )
+    python = not (options.front or options.no_python)
+    if python:
+        site_python.need("node", "npm")
+    if options.lite and not (options.lite / "index.html").exists():
+        sys.exit(
+            f"There is no JupyterLite in {options.lite}: make lite builds one in build/lite/site."
+        )
+    labs = not (options.front or options.no_labs)
+    build(options.out, lite=options.lite, labs=labs, python=python)
     whole = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(
         f"{options.out}: {whole / 1e6:.1f} MB; {first_step_size(options.out) / 1e3:.1f} kB, compressed,"

@@ -93,6 +93,7 @@ class LabPage:
             for cell in notebook.cells
             if "navigation" not in cell.metadata.get("tags", [])
         )
+        made = re.sub(r"<th[^>]*></th>", "<td></td>", made)  # a header of nothing is none
         return re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
 
     def _cell(self, cell: NotebookNode) -> str:

@@ -5,9 +5,12 @@ Invariant: nothing is taken that is not the file whose hash stands here.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -24,11 +27,21 @@ FILES = (
     "python_stdlib.zip",
     "pyodide-lock.json",
 )
-LEFT_OUT = ("__pycache__", "panel", "jupyter", "figures/mpl_writer.py")
+MEMORY = "memory.gz"
+LEFT_OUT = ("__pycache__", "widgets/jupyter", "mpl_writer")
 
 
 class NotThePinnedFileError(Exception):
     """What npm gave is not the file that was pinned."""
+
+
+def need(*programs: str) -> None:
+    """End with one sentence if one of these programs is not here."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        sys.exit(
+            f"Python in the browser needs {' and '.join(missing)}, which are not here: install Node.js."
+        )
 
 
 def pyodide() -> bytes:
@@ -54,14 +67,15 @@ def pyodide() -> bytes:
 def simulator() -> bytes:
     """aarch64sim and the widgets that a page needs, as a zip that is the same every time."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for package in ("aarch64sim", "widgets"):
             for path in sorted((ROOT / package).rglob("*.py")):
                 name = path.relative_to(ROOT).as_posix()
                 if not any(part in name for part in LEFT_OUT):
-                    archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+                    archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
         machine = ROOT / "labs" / "recordings" / "machine.json"
-        archive.writestr(zipfile.ZipInfo("labs/recordings/machine.json"), machine.read_bytes())
+        name = machine.relative_to(ROOT).as_posix()
+        archive.writestr(zipfile.ZipInfo(name), machine.read_bytes(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -75,3 +89,13 @@ def write(out: Path) -> None:
             assert member is not None
             (folder / name).write_bytes(member.read())
     (out / "labs.zip").write_bytes(simulator())
+    (folder / MEMORY).write_bytes(memory(folder, out / "labs.zip"))
+
+
+def memory(pyodide: Path, labs: Path) -> bytes:
+    """Python's memory after the simulator was imported, packed: a page starts from it in a fifth of the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "memory"
+        script = ROOT / "tools" / "snapshot.mjs"
+        subprocess.run(["node", script, pyodide, labs, whole], check=True)
+        return gzip.compress(whole.read_bytes(), 9, mtime=0)

@@ -15,7 +15,9 @@ class Choices:
     interrupt_before_step: bool = True
     """A pending, unmasked interrupt is taken before a pending step (Arm ARM D2.11.7 leaves the order open)."""
     completed_step_first: bool = False
-    """A step that the last instruction completed is reported before anything else is looked at."""
+    """A step that the last instruction completed is reported before anything else is looked at, also when that
+    instruction has disabled debug exceptions. The manual allows that after a write of MDSCR_EL1, which takes effect at
+    a context synchronization event, and not after one of PSTATE.D (Table D2-17); QEMU 7.2 does both."""
     fetch_before_step: bool = False
     """A step pending at a fetch yields to that fetch's instruction abort. The manual gives the step priority
     (D1.3.5.6); QEMU 7.2 does not."""
@@ -32,6 +34,9 @@ class Choices:
     entry_clears_flags: bool = False
     """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
     not."""
+    illegal_return_keeps_fields: bool = False
+    """An illegal exception return restores NZCV and DAIF only, and keeps PAN, SS, UAO, DIT, SSBS and BTYPE. The manual
+    restores PAN and SS, too, and leaves the others UNKNOWN (SetPSTATEFromPSR, D1.4.4)."""
     fetch_before_alignment: bool = False
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
@@ -46,8 +51,9 @@ class Choices:
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
     """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3)."""
-    pmselr_traps: bool = True
-    """MDCR_EL2.TPM traps PMSELR_EL0 from EL0, as all of the PMU's registers (D24.3.19)."""
+    granted_pmu_traps: bool = True
+    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.19). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
+    CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMSELR."""
 
 
 ARCHITECTURE = Choices()
@@ -57,6 +63,7 @@ QEMU = Choices(
     wfe_traps=False,
     illegal_state_last=True,
     entry_clears_flags=True,
+    illegal_return_keeps_fields=True,
     fetch_before_alignment=True,
     sp_alignment_checked=False,
     implementation_defined_traps=False,
@@ -64,6 +71,6 @@ QEMU = Choices(
     breakpoint_clears_far=True,
     breakpoint_before_fetch=True,
     all_debug_registers=False,
-    pmselr_traps=False,
+    granted_pmu_traps=False,
 )
 """QEMU 7.2, patched so that a stepped WFI traps: the CPU behind the recordings."""

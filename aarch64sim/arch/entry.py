@@ -15,7 +15,18 @@ from aarch64sim.arch.exceptions import (
     Synchronous,
     Taken,
 )
-from aarch64sim.arch.pstate import AARCH32, SSBS, d_of, il_of, level_of, sp_of, ss_of, vector_offset
+from aarch64sim.arch.pstate import (
+    AARCH32,
+    DAIF,
+    NZCV,
+    SSBS,
+    d_of,
+    il_of,
+    level_of,
+    sp_of,
+    ss_of,
+    vector_offset,
+)
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.stack_pointers import select_sp
 from aarch64sim.arch.state import CpuState
@@ -24,6 +35,7 @@ from aarch64sim.events import What
 from aarch64sim.step_state import StepState
 
 _RESERVED_MODE = 1 << 1  # M[1] of an SPSR image
+_ALWAYS_RESTORED = NZCV | DAIF  # by QEMU's exception return, illegal or not
 
 
 def take_synchronous(cpu: CpuState, exception: Synchronous) -> Taken:
@@ -126,7 +138,7 @@ def enter_exception(
         cpu.pc = (base & ~0x7FF) + offset & MASK64
     cpu.stepped = cpu.stepped_exclusive = False
     if target_el < cpu.host_el:
-        cpu.count_exception(syndrome or 0, elr)
+        cpu.count_exception(syndrome, elr)
     taken = Taken(target_el, offset, elr, spsr, syndrome, far, hpfar)
     if cpu.log.watching:
         guest_lane.log_taken(cpu, taken, what, pc, before, old_ss)
@@ -146,6 +158,8 @@ def exception_return(cpu: CpuState) -> int:
         spsr, elr = cpu.sys.spsr_el1, cpu.sys.elr_el1
     p = cpu.pstate
     legal = _legal_return(cpu, spsr)
+    if not legal and cpu.choices.illegal_return_keeps_fields:
+        spsr = spsr & _ALWAYS_RESTORED | p.to_spsr() & ~_ALWAYS_RESTORED
     target_el, sp = (level_of(spsr), sp_of(spsr)) if legal else (p.el, p.sp)
     p.ss = step.exception_return_ss(
         spsr_ss=ss_of(spsr),

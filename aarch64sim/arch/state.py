@@ -36,7 +36,7 @@ class Block(Protocol):
     def covers(self) -> tuple[int, ...]: ...
     @property
     def code(self) -> CodeType: ...
-    def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]: ...
+    def recover(self, cpu: CpuState, frame: FrameType) -> tuple[int, int]: ...
 
 
 class CpuState:
@@ -48,6 +48,9 @@ class CpuState:
 
     `r` holds X0-X30, then the current SP, a zero (never written) and a sink (never read), each unsigned 64 bits.
     """
+
+    # Those that every step touches are quicker to find in slots.
+    __slots__ = ("__dict__", "__weakref__", "pc", "pstate", "ready", "retired")
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class CpuState:
         self.sp_el = [0, 0, 0]  # SP_EL0 to SP_EL2, but for the current one, which is in r[SP]
         self.pc = 0
         self.pstate = PState()
-        self.sys = sysregs.SystemRegisters()
+        self.sys = sysregs.SystemRegisters(self.look_again)
         self.memory = memory or Memory()
         self.host_el = host_el
         self.resident_guest = resident_guest
@@ -72,12 +75,16 @@ class CpuState:
         self.choices = choices or Choices()
         self.features = features
         self.log = log or EventLog()
+        self.log.listeners.add(self)
         self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
         self.event_register = False
         # Since reset: instructions completed, exceptions taken below the host's level, instructions the host emulated.
         self.retired = self.exceptions = self.emulated = 0
-        # The last such exception was raised at its own vector; of the last other one, its syndrome, and where it was.
-        self.at_own_vector, self.raised = False, (0, 0)
+        # The last such exception was raised at its own vector. Of the first one after which nothing was completed any
+        # more: its syndrome (None: an interrupt), where it was raised, and how much was completed until then.
+        self.at_own_vector = False
+        self.raised: tuple[int | None, int] = (None, 0)
+        self.completed = -1
         self.ops: dict[int, Op] = {}  # instructions bound so far, by address
         self.plain: dict[int, Op] = {}  # those of them that are plain (`decode.is_plain`)
         self.manual: dict[int, Op] = {}  # the plain ones as `execute` has made them
@@ -85,6 +92,7 @@ class CpuState:
         self.hot_after = HOT_AFTER
         self.warming: Callable[[int, Op], Op] | None = None  # what to keep of an op until it is hot
         self.heat: dict[int, int] = {}
+        self.ready: dict[int, Op] = {}  # what `step` may execute as it stands: `plain`, or nothing
         self.objects_in_line: dict[str, Any] = {}
         self.blocks: dict[int, Block | None] = {}
         self.blocks_at: dict[int, set[int]] = {}  # by address: where those begin that hold it
@@ -148,12 +156,21 @@ class CpuState:
         self.pc = next_pc
         return LEAVE
 
-    def count_exception(self, syndrome: int, elr: int) -> None:
+    def look_again(self) -> None:
+        """MDSCR_EL1 or HCR_EL2 was written, or somebody watches: whether `step` must look is to be asked anew."""
+        self.ready = {}
+
+    def count_exception(self, syndrome: int | None, elr: int) -> None:
         """An exception was taken below the host's level, and the guest stands at its vector."""
         self.exceptions += 1
         self.at_own_vector = elr == self.pc
-        if not self.at_own_vector:
-            self.raised = syndrome, elr
+        self.note_raised(syndrome, elr)
+
+    def note_raised(self, syndrome: int | None, elr: int) -> None:
+        """Keep what put the guest at a vector, unless it has completed nothing since another one did."""
+        completed = self.retired + self.emulated
+        if completed != self.completed:
+            self.raised, self.completed = (syndrome, elr), completed
 
     def watch(self, watching: bool) -> None:
         """Write events from now on, or stop."""
@@ -173,7 +190,7 @@ class CpuState:
             self.event_register,
             self.retired,
             (self.stepped, self.stepped_exclusive, self.at_host),
-            (self.exceptions, self.emulated, self.at_own_vector, self.raised),
+            (self.exceptions, self.emulated, self.at_own_vector, self.raised, self.completed),
         )
 
     def restore(self, saved: tuple[Any, ...]) -> None:
@@ -181,7 +198,7 @@ class CpuState:
         self.r[:], self.v[:], self.pc, spsr, values, self.sp_el[:], *rest = saved
         self.monitor, self.event_register, self.retired, stepped, taken = rest
         self.stepped, self.stepped_exclusive, self.at_host = stepped
-        self.exceptions, self.emulated, self.at_own_vector, self.raised = taken
+        self.exceptions, self.emulated, self.at_own_vector, self.raised, self.completed = taken
         self.pstate.set_all_but_stack(spsr)
         self.pstate.el, self.pstate.sp = level_of(spsr), sp_of(spsr)
         self.sys.restore_values(values)

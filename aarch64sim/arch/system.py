@@ -67,12 +67,27 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
             # Debug exceptions that go to EL2 take the debug registers with them (D24, MDCR_EL2.TDE and HCR_EL2.TGE).
             forced = condition in ("tda", "tdosa", "tdra") and cpu.debug_target_el() == 2
             trapped = cpu.sys.get(control) >> bit & 1 and ("r" if read else "w") in directions
-            escapes = register.name == "pmselr_el0" and el == 0 and not cpu.choices.pmselr_traps
-            if (forced or trapped) and not escapes:
+            escapes = condition == "tpm" and el == 0 and _granted(cpu, register.name, read=read)
+            if (forced or trapped) and not (escapes and not cpu.choices.granted_pmu_traps):
                 raise Synchronous(EC.SYSTEM, iss, target_el=2)
     if register.name in ("fpcr", "fpsr"):
         check_fp(cpu)
     return register
+
+
+# PMUSERENR_EL0 has a bit of its own for them: SW, CR, ER; and which accesses that bit grants.
+_GRANTS = {
+    "pmswinc_el0": (1 << 1, "w"),
+    "pmccntr_el0": (1 << 2, "r"),
+    "pmxevcntr_el0": (1 << 3, "r"),
+    "pmselr_el0": (1 << 3, "rw"),
+}
+
+
+def _granted(cpu: CpuState, name: str, *, read: bool) -> bool:
+    """Whether PMUSERENR_EL0 grants EL0 this access by more than its EN bit."""
+    bit, directions = _GRANTS.get(name, (0, ""))
+    return bool(cpu.sys.get("pmuserenr_el0") & bit) and ("r" if read else "w") in directions
 
 
 _SOME_DEBUG_REGISTERS = {

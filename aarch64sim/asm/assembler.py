@@ -6,12 +6,14 @@ AssemblyError that holds every fault found.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from aarch64sim.asm.directives import (
     ALIGNMENTS,
+    ASSIGNMENTS,
     DATA,
     IGNORED,
     LARGEST,
@@ -23,7 +25,7 @@ from aarch64sim.asm.directives import (
 )
 from aarch64sim.asm.expansion import Expansion
 from aarch64sim.asm.layout import lay_out, segments
-from aarch64sim.asm.literals import Literal, Pools, asks_for_literal
+from aarch64sim.asm.literals import Literal, Pools, literal_size
 from aarch64sim.asm.merging import merge
 from aarch64sim.asm.place import MOVED, Place
 from aarch64sim.asm.program import Program
@@ -32,8 +34,10 @@ from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruc
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import read_instruction, spellings
-from aarch64sim.asm.text import Problem, Token, UnknownYet
+from aarch64sim.asm.syntax import Branch, read_instruction, spellings
+from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
+
+_ENDS_IN_LABEL = re.compile(r"(.*[\s,])([A-Za-z_.$][\w.$]*|[0-9]+[bf])", re.ASCII | re.DOTALL)
 
 
 class _Assembler:
@@ -42,6 +46,7 @@ class _Assembler:
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
         self.words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
+        self.branches: dict[str, Branch] = {}  # by their text up to the label
         self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
         self.ahead: list[
             Callable[[], None]
@@ -125,7 +130,7 @@ class _Assembler:
             self._place_word(s, self.words[s.text])
         elif name in SECTION_DIRECTIVES:
             self.sections.choose(name, s.rest, len(name))
-        elif name in (".equ", ".set") or (name and s.rest.lstrip()[:1] == "="):
+        elif name in ASSIGNMENTS or (name and s.rest.lstrip()[:1] == "="):
             self._place_assignment(s)
         elif not section.loaded:
             pass  # for debuggers and linkers
@@ -146,17 +151,25 @@ class _Assembler:
 
     def _place_instruction(self, s: Statement) -> None:
         place = self._here(s)
+        match = _ENDS_IN_LABEL.fullmatch(s.text)
+        if match and (branch := self.branches.get(match[1])):
+            self._place_branch(place, branch, match)
+            return
         tokens = place.tokens()
         if tokens[0].text.lower() not in spellings():
             if len(tokens) > 2 and tokens[1].text == ".req":
                 self._rename_register(s.text[: len(s.name)], tokens[2].text)
                 return
             raise unknown_instruction(tokens)
-        if asks_for_literal(tokens):
-            place.entry = self._literal(place, tokens)
+        if size := literal_size(tokens):
+            place.entry = self._literal(place, size, tokens)
         try:
             word = read_instruction(Reader(tokens)).to_bytes(4, "little")
         except UnknownYet:
+            if match and not place.registers and (branch := Branch.read(tokens)):
+                self.branches[match[1]] = branch
+                self._place_branch(place, branch, match)
+                return
             self._place_word(s, bytes(4))
             self.later.append((place, place.write_instruction))
         except Problem as problem:
@@ -165,15 +178,21 @@ class _Assembler:
             self.words[s.text] = word
             self._place_word(s, word)
 
-    def _literal(self, place: Place, tokens: list[Token]) -> Literal:
+    def _place_branch(self, place: Place, branch: Branch, match: re.Match[str]) -> None:
+        kind = "local" if match[2][0].isdigit() else "name"
+        self._place_word(place.statement, bytes(4))
+        label = Token(kind, match[2], match.start(2))
+        self.later.append((place, partial(place.write_branch, branch, label)))
+
+    def _literal(self, place: Place, size: int, tokens: list[Token]) -> Literal:
         """Where the value will be: shared with values that are written alike and mean the same here."""
-        size = 4 if tokens[1].text.lower().startswith("w") else 8
         value = tuple(self.symbols.meaning(token, place.order) for token in tokens[4:])
         return self.pools.entry(place.section, size, value)
 
     def _rename_register(self, name: str, register: str) -> None:
         self.symbols.rename_register(name, register)
         self.words.clear()
+        self.branches.clear()
 
     # --- directives ------------------------------------------------------------------------------------------------
     def _place_directive(self, s: Statement) -> None:
@@ -201,8 +220,9 @@ class _Assembler:
         unit = 4 if name == ".inst" else DATA.get(name, 0)
         try:
             data = made(name, place.reader(), section)
-        except UnknownYet:
-            if not unit:
+        except Problem as problem:
+            # Where it is put may make it a right one: a distance between sections has its value only then.
+            if not unit or (place.settled and not isinstance(problem, UnknownYet)):
                 raise
             data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
         if not place.settled and name not in ALIGNMENTS:
@@ -214,6 +234,8 @@ class _Assembler:
     def _place_assignment(self, s: Statement) -> None:
         """`.equ name, value` or `name = value`."""
         place = self._here(s)
+        if s.name == ".equiv" and self.defined(s.names[0]):
+            raise Problem(0, f"{quoted(s.names[0])} already has a value")
         self.later.append((place, partial(self._assign, place)))
         with suppress(UnknownYet):
             self._assign(place)
@@ -222,7 +244,7 @@ class _Assembler:
 
     def _assign(self, place: Place) -> None:
         r = Reader(place.tokens(), place)
-        mark = "," if r.accept(".equ") or r.accept(".set") else "="
+        mark = "," if any(r.accept(name) for name in ASSIGNMENTS) else "="
         name = r.advance()
         if name.kind != "name" or name.text == ".":
             r.fail(f"expected a name, found {name}", token=name)

@@ -19,7 +19,7 @@ ALIGNMENTS = {".align", ".p2align", ".balign"}
 GAPS = {".space", ".skip", ".zero"}
 MAKERS = {*DATA, *STRINGS, *ALIGNMENTS, *GAPS, ".fill", ".inst"}
 POOLS = {".ltorg", ".pool"}
-ASSIGNMENTS = {".equ", ".set"}
+ASSIGNMENTS = {".equ", ".set", ".equiv"}
 # They tell linkers, debuggers and humans something that a guest without an operating system cannot see.
 IGNORED = {".global", ".globl", ".local", ".hidden", ".protected", ".internal", ".type", ".size", ".arch", ".cpu",
            ".arch_extension", ".file", ".loc", ".ident", ".addrsig", ".addrsig_sym", ".variant_pcs", ".eabi_attribute",
@@ -41,7 +41,7 @@ def made(name: str, r: Reader, section: Section) -> bytes:
 
 def number(r: Reader, size: int) -> bytes:
     """An expression as `size` bytes; a negative one as two's complement."""
-    token, value = r.token, r.expression()
+    token, value = r.token, r.expression(max(64, 8 * size))
     if not -(1 << 8 * size - 1) <= value < 1 << 8 * size:
         r.fail(f"{value} does not fit in {size} byte{'s' * (size > 1)}", token=token)
     return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
@@ -110,7 +110,10 @@ def _string(r: Reader) -> bytes:
 
 def _list(r: Reader, read: Callable[[], bytes]) -> Iterator[bytes]:
     """What `read` gives, once for each item between commas, up to the end of the line."""
-    yield read()
-    while r.accept(","):
-        yield read()
+    more = True
+    while more:
+        data = read()
+        r.context.passed(len(data))
+        yield data
+        more = r.accept(",")
     r.expect_end()

@@ -75,7 +75,8 @@ def _rule(section: Section) -> int:
     for n, (output, names) in enumerate(_SCRIPT):
         if output and names.fullmatch(section.name):
             return n
-    return _KINDS[section.kind]
+    writable_code = "w" in section.flags and section.kind == "code"
+    return _KINDS["data" if writable_code else section.kind]
 
 
 def _put(outputs: Iterable[list[Section]], address: int) -> int:

@@ -33,9 +33,15 @@ class Literal:
             self.run[self.start : self.start + self.size] = data
 
 
-def asks_for_literal(tokens: list[Token]) -> bool:
-    """Whether these are `ldr register, =...`."""
-    return tokens[0].text.lower() == "ldr" and len(tokens) > 4 and tokens[3].text == "="
+_SIZES = {"w": 4, "s": 4, "x": 8, "d": 8, "q": 16}
+
+
+def literal_size(tokens: list[Token]) -> int:
+    """The bytes that `ldr register, =...` or `ldrsw` loads; 0 of anything else."""
+    if len(tokens) < 5 or tokens[3].text != "=":
+        return 0
+    loads = {"ldr": _SIZES.get(tokens[1].text[:1].lower(), 0), "ldrsw": 4}
+    return loads.get(tokens[0].text.lower(), 0)
 
 
 class Pools:

@@ -73,10 +73,10 @@ class Macro:
     @classmethod
     def read(cls, head: Statement, body: list[Statement]) -> Macro:
         """From the `.macro` statement and what follows it; Problem where the head is wrong."""
-        name, _, rest = squeezed(head.rest).replace(",", " ", 1).partition(" ")
+        name, rest = _first(head)
         if not re.fullmatch(r"[A-Za-z_.$][\w.$]*", name, re.ASCII):
             raise Problem(0, f"expected '.macro name parameters', found {quoted(head.text)}")
-        parameters, at, rest = [], 0, rest.strip()
+        parameters, at = [], 0
         while at < len(rest):
             match = _PARAMETER.match(rest, at)
             if match is None:
@@ -119,9 +119,15 @@ class Macro:
         return given
 
 
+def _first(head: Statement) -> tuple[str, str]:
+    """The name that a head defines, and what comes after it and perhaps a comma."""
+    name, separator, rest = re.split(r"([\s,]|$)", squeezed(head.rest), maxsplit=1)
+    return name, rest.removeprefix(",") if separator != "," else rest
+
+
 def repeat(head: Statement, body: list[Statement]) -> Iterator[Statement]:
     """What `.irp name, values` or `.irpc name, letters` makes; Problem where the head is wrong."""
-    name, _, rest = squeezed(head.rest).replace(",", " ", 1).partition(" ")
+    name, rest = _first(head)
     if not name:
         raise Problem(0, f"expected '{head.name} name, values', found {quoted(head.text)}")
     values = [*rest.strip('"')] if head.name == ".irpc" else [value for _, value in arguments(rest)]

@@ -120,8 +120,8 @@ class SystemOperation(Name):
         name = r.token.text.lower()
         if name not in self.values:
             known = (*_operations(self.kind, True), *_operations(self.kind, False))
-            hint = did_you_mean(name, (name for name, _ in known))
-            r.fail(f"{r.token} is not an operation of {self.kind}{hint}", 1)
+            hint = partial(did_you_mean, name, [name for name, _ in known])
+            r.fail(f"{r.token} is not an operation of {self.kind}", 1, hint=hint)
         super().read(r, f)
 
 

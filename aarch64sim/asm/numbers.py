@@ -19,6 +19,7 @@ from aarch64sim.arch.vocabulary import (
 )
 from aarch64sim.asm.operands import FieldValues, Kind, Operand
 from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.text import Problem, Token
 
 _ABSOLUTE = re.compile(":abs_g([0-3])(|_nc|_s):")
 Bounds = Callable[[FieldValues], tuple[int, ...]]  # the least, the most, and the step if not 1
@@ -207,22 +208,29 @@ class Target(Operand):
 
     def read(self, r: Reader, f: FieldValues) -> None:
         token = r.token
-        if r.accept("="):
-            value = r.context.literal(
-                r, 4 << f["sf"] if self.row.mnemonic == "ldr" and "sf" in f else 0
-            )
-        else:
-            value = r.expression()
-        what, unit, here = "target", 1, r.context.address()
+        value = r.context.literal(r, self._size(f)) if r.accept("=") else r.expression()
+        self.aim(f, value, r.context.address(), token)
+
+    def _size(self, f: FieldValues) -> int:
+        """The bytes that are loaded from there; 0 if none are."""
+        if self.row.mnemonic == "ldr":
+            return 4 << f["sf"] if "sf" in f else 1 << f["size"]
+        return 4 if self.row.mnemonic == "ldrsw" else 0
+
+    def aim(self, f: FieldValues, value: int, here: int, token: Token) -> None:
+        """Set the fields to get from here to that value, which `token` stands for."""
+        what, unit = "target", 1
         if self.page:
             what, unit, value, here = "page", 4096, value >> 12, here >> 12
         distance = sign_extend(value - here, 52 if self.page else 64)
         end = self.step << self.bits - 1
         if not -end <= distance < end:
             reach = f"{-end * unit} to {(end - self.step) * unit}"
-            r.fail(f"the {what} is {distance * unit} bytes away: the reach is {reach}", 3, token)
+            far = f"the {what} is {distance * unit} bytes away: the reach is {reach}"
+            raise Problem(token.column, far, 3)
         if distance % self.step:
-            r.fail(f"the {what} is not a multiple of {self.step} bytes away", 3, token)
+            odd = f"the {what} is not a multiple of {self.step} bytes away"
+            raise Problem(token.column, odd, 3)
         f["imm"], f["immlo"] = distance >> 2, distance & 3  # only ADR and ADRP have immlo
 
     def write(self, f: FieldValues, address: int) -> str:

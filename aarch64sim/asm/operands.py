@@ -6,7 +6,7 @@ Invariant: `read` and `write` of one kind stand side by side and are inverse; ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm.reader import Reader
@@ -56,7 +56,7 @@ def read_register(r: Reader, letters: str, sp: bool = False) -> tuple[str, int]:
     token, text = r.token, r.token.text.lower()
     letter, n = register_of(text) or ("", 0)
     if not letter:
-        r.fail(f"expected {_expected(letters, sp)}, found {token}{_hint(token)}")
+        r.fail(f"expected {_expected(letters, sp)}, found {token}", hint=partial(_hint, token))
     if letter not in letters:
         r.fail(f"expected {_expected(letters, sp)}, found {token}", 2)
     if n == 31 and letter in "xw":

@@ -14,7 +14,7 @@ from aarch64sim.asm.refused import explained
 from aarch64sim.asm.sections import Section
 from aarch64sim.asm.source import Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import read_instruction
+from aarch64sim.asm.syntax import Branch, read_instruction
 from aarch64sim.asm.text import Problem, Token, UnknownYet, tokenize
 
 MOVED = "this depends on where the sections are put, which is settled only after it"
@@ -33,10 +33,14 @@ class Place:
     start: int  # in the run
     offset: int  # in the section
     entry: Literal | None = None
+    passed_by: int = 0  # bytes of the items before the one that is read
     settled: bool = True  # nothing that was read depends on a symbol
 
     def address(self) -> int:
-        return self.section.address + self.offset
+        return self.section.address + self.offset + self.passed_by
+
+    def passed(self, size: int) -> None:
+        self.passed_by += size
 
     def symbol(self, token: Token) -> int:
         self.settled = False
@@ -55,7 +59,7 @@ class Place:
 
     def literal(self, r: Reader, size: int) -> int:
         if self.entry is None or self.entry.size != size:
-            what = "expected a label: only ldr to a general register takes =value"
+            what = "expected a label: only ldr and ldrsw take =value"
             r.fail(what, 2, r.tokens[-1])
         self.entry.put(number(r, size))
         return self.entry.address
@@ -70,6 +74,7 @@ class Place:
 
     def reader(self) -> Reader:
         """Reads what follows the first word."""
+        self.passed_by = 0
         r = Reader(self.tokens(), self)
         r.advance()
         return r
@@ -89,6 +94,11 @@ class Place:
             word = read_instruction(Reader(tokens, self))
         except Problem as problem:
             raise explained(problem, tokens) from problem
+        self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
+
+    def write_branch(self, branch: Branch, label: Token) -> None:
+        """The word of such an instruction with this label."""
+        word = branch.word(self.symbol(label), self.address(), label)
         self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
 
     def write_bytes(self, size: int) -> None:

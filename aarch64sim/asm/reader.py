@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator as op
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NoReturn, Protocol
 
 from aarch64sim.asm.text import ESCAPES, Problem, Token, UnknownYet, did_you_mean
@@ -54,7 +55,10 @@ class Context(Protocol):
         """Reads the expression after `=`; the address of that many bytes with its value in a literal pool."""
 
     def address(self) -> int:
-        """Where the statement stands; UnknownYet before that is settled."""
+        """Where the statement stands, or its item that is read; UnknownYet before that is settled."""
+
+    def passed(self, size: int) -> None:
+        """An item of so many bytes has been read."""
 
 
 class Nowhere:
@@ -69,8 +73,24 @@ class Nowhere:
     def address(self) -> int:
         raise UnknownYet(0, "unknown address", 2)
 
+    def passed(self, size: int) -> None:
+        pass
+
 
 NOWHERE = Nowhere()
+
+
+class Anywhere(Nowhere):
+    """The context of an instruction that gets its label later: every name stands for address 0, as it does itself."""
+
+    def symbol(self, token: Token) -> int:
+        return 0
+
+    def address(self) -> int:
+        return 0
+
+
+ANYWHERE = Anywhere()
 
 
 class Reader:
@@ -111,8 +131,8 @@ class Reader:
         """The one of `names` that comes next, in lower case; `hint`: else say which is near."""
         token, name = self.token, self.token.text.lower()
         if name not in names:
-            near = did_you_mean(name, names) if hint and token.kind == "name" else ""
-            self.fail(f"expected {expected}, found {token}{near}", weight)
+            near = partial(did_you_mean, name, names) if hint and token.kind == "name" else str
+            self.fail(f"expected {expected}, found {token}", weight, hint=near)
         self.advance()
         return name
 
@@ -131,15 +151,21 @@ class Reader:
             self.fail(f"{what} {value} is not a multiple of {step}", 3, token)
         return value
 
-    def fail(self, message: str, weight: int = 0, token: Token | None = None) -> NoReturn:
-        raise Problem((token or self.token).column, message, weight)
+    def fail(
+        self,
+        message: str,
+        weight: int = 0,
+        token: Token | None = None,
+        hint: Callable[[], str] = str,
+    ) -> NoReturn:
+        raise Problem((token or self.token).column, message, weight, hint)
 
-    def expression(self) -> int:
-        """The value of the expression that starts here, between -2**63 and 2**64 - 1."""
+    def expression(self, bits: int = 64) -> int:
+        """The value of the expression that starts here, which fits in so many bits with a sign or without."""
         first = self.token
         self.accept("#")
         value = self._binary(0, 0)
-        if not -(1 << 63) <= value < 1 << 64:
+        if not -(1 << bits - 1) <= value < 1 << bits:
             self.fail(_TOO_LARGE, 2, first)
         return value
 

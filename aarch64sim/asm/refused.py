@@ -24,7 +24,8 @@ SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
 INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
-    "f* v*": SIMD,
+    "fabd fabs fac* fadd* fccmp* fcm* fcsel fcvt* fdiv fjcvtzs fmadd fmax* fmin* fmla* fmls* fmov fmsub fmul*": SIMD,
+    "fneg fnmadd fnmsub fnmul frec* frint* frsq* fsqrt fsub vabs vadd* vcmp* vcvt* vdiv vmul* vneg vsqrt vsub*": SIMD,
     "smstart smstop": "SVE and SME are not modelled",
     "addg subg subp subps irg gmi stg stg* st2g stzg stzg* stz2g ldg ldgm cmpp": "memory tagging is not modelled",
     "pacd* pacia pacib paciz* pacga autd* autia autib autiz* xpacd xpaci ldra* bra* blra* reta* ereta*":
@@ -48,7 +49,8 @@ DIRECTIVES_LEFT_OUT = {
     ".subsection": "sections have no numbered parts",
     ".altmacro .noaltmacro": "macros have one syntax",
     ".error .err .warning .print .abort .fail": "a source has no messages of its own",
-    ".equiv .eqv": "use .equ",
+    ".eqv": "use .equ",
+    ".string16 .string32 .string64": "strings are of bytes: use .hword, .word or .quad",
     ".uleb128 .sleb128": "only debuggers read numbers of variable length",
     ".symver .tls* .dtprel* .reloc": "there is no dynamic linking",
     ".arm .thumb* .code .syntax .fpu": _A32,
@@ -59,6 +61,17 @@ OTHERS = {
     "an instruction not at a multiple of 4": "GNU as moves it, and leaves its label behind",
     "a number too large for its directive": "GNU as cuts it, with a warning",
     "unwind tables (.cfi_*), notes": "they are read, and put nowhere",
+}
+_NO_LIBRARY = "the compiler calls it by itself, and there is no library here: define it"
+NAMES = {  # that a source asks for and does not define
+    "memcpy memmove memset memcmp abort": _NO_LIBRARY,
+    "__*[sdt][if][0-9]": f"it is in libgcc: {_NO_LIBRARY}, or link with libgcc and take the ELF file",
+    "__stack_chk_*": "define it, or give the compiler -fno-stack-protector",
+    "__aarch64_*": "it is in libgcc: give the compiler -mno-outline-atomics",
+    "_mcount __cyg_profile_func_*": "there is no profiler: leave out -pg and -finstrument-functions",
+    "_GLOBAL_OFFSET_TABLE_": "there is no dynamic linking: give the compiler -fno-pie",
+    "printf puts putchar malloc free exit": "there is no C library here: define it",
+    "[wx][0-9] [wx][0-9][0-9] sp lr": "it is a register: br, blr and ret take one",
 }
 _SIMD_WORD = re.compile(r"[vz]\d\d?(\.\w+)?|p\d\d?\.\w+|[bhsdq]\d\d?")
 
@@ -71,6 +84,11 @@ def _reason(name: str, table: dict[str, str]) -> str:
     return next(
         (r for words, r in table.items() if any(fnmatchcase(name, w) for w in words.split())), ""
     )
+
+
+def undefined(name: str) -> str:
+    """Why a program asks for this name, and what to do; "" for most."""
+    return _reason(name, NAMES)
 
 
 def in_words() -> Iterator[tuple[str, str]]:

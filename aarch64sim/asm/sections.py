@@ -24,8 +24,8 @@ _HEAD = re.compile(
 _REFUSED = {
     "tdata": "thread-local storage needs an operating system that sets it up",
     "tbss": "thread-local storage needs an operating system that sets it up",
-    "init": "ld puts it at an address of its own, outside this memory",
-    "fini": "ld puts it at an address of its own, outside this memory",
+    ".init": "ld puts it at an address of its own, outside this memory",
+    ".fini": "ld puts it at an address of its own, outside this memory",
 }
 Kind = Literal["code", "fixed", "data", "zero"]
 
@@ -127,7 +127,7 @@ class Sections:
             raise Problem(column, f"{what}, found {quoted(rest.strip())}")
         name, flags = match["quoted"] or match["name"] or "", match["flags"]
         first = name.split(".")[1] if name.startswith(".") else ""
-        reason = _REFUSED.get("tdata" if "T" in (flags or "") else first)
+        reason = _REFUSED.get("tdata" if "T" in (flags or "") else first) or _REFUSED.get(name)
         if reason:
             raise Problem(column, f"section {quoted(name)} is not supported: {reason}")
         return self.named(name, flags, match["type"] or "", int(match["unit"] or 0))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 from aarch64sim.asm.operands import register_of
+from aarch64sim.asm.refused import undefined
 from aarch64sim.asm.sections import Section
 from aarch64sim.asm.text import Problem, Token, UnknownYet, did_you_mean
 
@@ -82,9 +84,14 @@ class Symbols:
             return self._near(token, order)
         value = self.known(token.text)
         if value is None:
-            hint = did_you_mean(token.text, [*self.labels, *self.values])
-            raise UnknownYet(token.column, f"unknown symbol {token}{hint}", 2)
+            raise UnknownYet(
+                token.column, f"unknown symbol {token}", 2, partial(self._why, token.text)
+            )
         return value
+
+    def _why(self, name: str) -> str:
+        known = undefined(name)
+        return f": {known}" if known else did_you_mean(name, [*self.labels, *self.values])
 
     def meaning(self, token: Token, order: int) -> tuple[object, ...]:
         """Equal for tokens that say the same from where they stand."""

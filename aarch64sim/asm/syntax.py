@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 from aarch64sim.arch.decode import decode
@@ -16,8 +17,8 @@ from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
 from aarch64sim.asm.operands import FieldValues, Operand, Register, register_of
-from aarch64sim.asm.reader import Reader
-from aarch64sim.asm.text import Problem, UnknownYet
+from aarch64sim.asm.reader import ANYWHERE, Reader
+from aarch64sim.asm.text import Problem, Token, UnknownYet
 
 _KINDS = operands.KINDS | numbers.KINDS | names.KINDS
 _PIECES = re.compile(r"[\[\]!{}]|, | |[^\s\[\]!,{}]+")
@@ -124,6 +125,11 @@ def _forms(mnemonic: str, letter: str) -> list[tuple[Encoding, FieldValues]]:
 
 def read_instruction(r: Reader) -> int:
     """The word of the instruction whose mnemonic, one of `spellings`, is the next token; Problem where it is wrong."""
+    row, fields = _read(r)
+    return row.build(fields)
+
+
+def _read(r: Reader) -> tuple[Encoding, FieldValues]:
     mnemonic = r.advance().text.lower()
     register = register_of(r.token.text.lower())
     start, problems = r.at, []
@@ -136,9 +142,35 @@ def read_instruction(r: Reader) -> int:
         except Problem as problem:
             problems.append(problem)
         else:
-            return row.build(fields)
+            return row, fields
     unknown = (problem for problem in problems if isinstance(problem, UnknownYet))
     raise next(unknown, None) or max(problems, key=lambda p: (p.column, p.weight))
+
+
+class Branch:
+    """What is the same in all instructions that differ in nothing but the label that they end in."""
+
+    def __init__(self, row: Encoding, fields: FieldValues, target: numbers.Target) -> None:
+        self._row, self._fields, self._target = row, fields, target
+
+    @classmethod
+    def read(cls, tokens: list[Token]) -> Branch | None:
+        """Of such an instruction; None if it is not one, or not a right one."""
+        if len(tokens) < 3 or tokens[-2].kind not in ("name", "local"):
+            return None
+        if len(tokens) > 3 and tokens[-3].text != ",":
+            return None
+        with suppress(Problem):
+            row, fields = _read(Reader(tokens, ANYWHERE))
+            target = _template(row).parts[-1]
+            if isinstance(target, numbers.Target):
+                return cls(row, fields, target)
+        return None
+
+    def word(self, value: int, here: int, label: Token) -> int:
+        """The instruction at address `here` with that value of the label; Problem if it does not reach so far."""
+        self._target.aim(self._fields, value, here, label)
+        return self._row.build(self._fields)
 
 
 @cache  # at most 256 values

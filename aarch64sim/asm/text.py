@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -33,11 +33,20 @@ _COMPARED = 5000  # names: in a larger program a wrong one gets no hint
 
 
 class Problem(Exception):
-    """A fault in one statement: `column` counts from 0; `weight` says how sure it is that this is what is meant."""
+    """A fault in one statement: `column` counts from 0; `weight` says how sure it is that this is what is meant.
 
-    def __init__(self, column: int, message: str, weight: int = 0) -> None:
-        super().__init__(message)
-        self.column, self.message, self.weight = column, message, weight
+    Most are caught and forgotten, so `hint` is called, and added to the message, only where one is shown.
+    """
+
+    def __init__(
+        self, column: int, what: str, weight: int = 0, hint: Callable[[], str] = str
+    ) -> None:
+        super().__init__(what)
+        self.column, self.weight, self._what, self._hint = column, weight, what, hint
+
+    @property
+    def message(self) -> str:
+        return self._what + self._hint()
 
 
 class UnknownYet(Problem):

@@ -96,6 +96,7 @@ def reinject_brk(machine: Machine) -> None:
     changes = tuple(Change(name, vcpu.get_one_reg(name), value) for name, value in values.items())
     for name, value in values.items():
         vcpu.set_one_reg(name, value)
+    vcpu.cpu.note_raised(vcpu.kvm_run.debug.hsr, pc)
     vcpu.kvm_run.exit_reason = ExitReason.UNKNOWN
     if machine.log.watching:
         state = vcpu.cpu.step_state()

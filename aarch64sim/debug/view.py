@@ -17,6 +17,7 @@ from aarch64sim.debug.open_track import OpenTrack
 from aarch64sim.debug.setup import Setup
 from aarch64sim.debug.stops import StepRecord, Stop
 from aarch64sim.events import Event
+from aarch64sim.kvm.guest_debug import armed_ss
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.vmm.machine import ExitRecord, Machine
 
@@ -111,6 +112,18 @@ class View:
             "pstate.d": pstate.d,
             "el": vcpu.el,
             "step_pending": int(vcpu.step_pending),
+        }
+
+    @property
+    def at_next_eret(self) -> dict[str, int]:
+        """The bits of `hardware` that the kernel sets for the guest, as they will be at the next entry."""
+        vcpu, sys = self.machine.vcpu, self.machine.vcpu.cpu.sys
+        stepped = vcpu.single_stepping
+        return {
+            "mdscr_el1.ss": int(stepped)
+            or (not vcpu.guest_debug and sys.mdscr_el1 & sysregs.MDSCR_SS),
+            "mdcr_el2.tde": int(bool(vcpu.guest_debug)),
+            "spsr_el2.ss": armed_ss(vcpu) if stepped else vcpu.cpu.pstate.ss,
         }
 
     # --- what has happened -------------------------------------------------------------------------------------------

@@ -113,7 +113,10 @@ class Apt:
         file = self.root / f"{package.name}.deb"
         said = self._run(HELPER, "download-file", package.uri, str(file), f"SHA256:{package.hash}")
         if not file.is_file():
-            raise DebianError(f"apt cannot download {package.name}: {said.strip()[-200:]}")
+            why = re.search(r"Failed to fetch.*|[EW]: .*", said)
+            raise DebianError(
+                f"apt cannot download {package.name}: {why[0] if why else 'it does not say why'}"
+            )
         return file
 
     def _lines(self, what: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aarch64sim.evidence.beyond import judged
 from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.random_scenarios import scenario as random_scenario
 from aarch64sim.evidence.record import (
@@ -29,6 +30,7 @@ from aarch64sim.evidence.scenario_vmm import EndlessGuest, ScenarioVmm
 from aarch64sim.evidence.shrink import shrink
 from aarch64sim.evidence.simulated import Event, Simulated
 from aarch64sim.kvm.kernels import kernels
+from aarch64sim.limits import LIMITS
 from aarch64sim.vmm.start import default_start
 
 MOST_SHRUNK = 20  # kinds
@@ -90,6 +92,9 @@ class Fuzzer:
         self.session = session
         self.found: list[Found] = []
         self.recorded: list[Scenario] = []
+        self.beyond: dict[
+            str, str
+        ] = {}  # the name of a scenario -> the limit of the model that it meets
 
     def compare(self, scenario: Scenario) -> Found | None:
         """Record it and replay it; None if they agree, or nothing could be recorded."""
@@ -98,8 +103,11 @@ class Fuzzer:
             return None
         self.session.events[scenario.name] = events
         recording = recording_of(self.session.entry, scenario, events)
-        difference = _difference(replay(recording))
+        result = judged(replay(recording))
+        difference = _difference(result)
         if difference is None:
+            if result.limit:
+                self.beyond[scenario.name] = result.limit
             return None
         return Found(recording, difference, kind_of(recording, difference), scenario)
 
@@ -149,13 +157,16 @@ class Fuzzer:
             return True
 
         events = dict(self.session.events)
-        left_out = dict(self.session.left_out)
+        left_out, beyond = dict(self.session.left_out), dict(self.beyond)
         shrink(found.scenario, same)
-        self.session.events, self.session.left_out = events, left_out
+        self.session.events, self.session.left_out, self.beyond = events, left_out, beyond
         return kept[0]
 
 
 def _difference(result: Result) -> Difference | None:
+    """What is to be explained: nothing where the model has a stated limit."""
+    if result.limit:
+        return None
     if result.unreplayable:
         return Difference(0, "not replayed", "", result.unreplayable)
     return result.difference
@@ -245,7 +256,7 @@ Sorted = tuple[str, dict[Kind, list[Found]], dict[Kind, Found]]
 
 
 def _from_recordings(folder: Path) -> Sorted:
-    results = [replay(recording) for recording in load(folder).recordings()]
+    results = [judged(replay(recording)) for recording in load(folder).recordings()]
     differing = [(r.recording, d) for r in results if (d := _difference(r))]
     kinds = by_kind(Found(r, d, kind_of(r, d)) for r, d in differing)
     return f"{folder}, {len(results)} recordings", kinds, {}
@@ -271,5 +282,9 @@ def _from_kernel(options: argparse.Namespace) -> Sorted:
     for name, why in session.left_out.items():
         print(f"left out: {name}: {why}")
     done = len(fuzzer.recorded)
-    print(f"{done - len(fuzzer.found)} of {done} random scenarios agree with {session.kernel}")
+    beyond = {s.name: fuzzer.beyond[s.name] for s in fuzzer.recorded if s.name in fuzzer.beyond}
+    for name, limit in beyond.items():
+        print(f"outside the model: {name}: {LIMITS[limit].what}")
+    agree = done - len(fuzzer.found) - len(beyond)
+    print(f"{agree} of {done} random scenarios agree with {session.kernel}")
     return f"{session.kernel}, seed {options.seed}, {done} random scenarios", kinds, smallest

@@ -5,7 +5,10 @@ Invariant: every line assembles; what it does to the guest is left to the guest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
+
+from aarch64sim.evidence.random_corners import corner
 
 GENERAL = (
     0,
@@ -187,9 +190,10 @@ class CodeMaker:
 
     def body(self, length: int, weights: dict[str, float]) -> list[str]:
         """About `length` lines of the kinds that have a weight."""
-        makers = {
+        makers: dict[str, Callable[[], list[str]]] = {
             "alu": self.alu, "mmio": self.mmio, "memory": self.memory, "system": self.system,
             "exception": self.exception, "loop": self.loop, "unmask": self.unmask,
+            "corner": lambda: corner(self.random),
         }  # fmt: skip
         lines: list[str] = []
         open_labels: list[tuple[int, str]] = []

@@ -29,9 +29,28 @@ PROFILES: dict[str, dict[str, float]] = {
     "irq": {"alu": 4, "mmio": 3, "exception": 0.5, "unmask": 1},
     "brk": {"alu": 4, "mmio": 2, "exception": 1},
     "snapshot": {"alu": 3, "mmio": 4, "exception": 1},
+    "corners": {"alu": 3, "corner": 5, "mmio": 1},
+    "mixed": {
+        "alu": 2,
+        "mmio": 2,
+        "memory": 2,
+        "system": 1,
+        "exception": 1,
+        "corner": 2,
+        "branch": 1,
+    },
     "vmm": {"alu": 3, "mmio": 4, "exception": 1, "system": 0.6, "unmask": 0.5},
 }
-_SHARE = {"alu": 2, "vmm": 20, "irq": 12, "selfstep": 12, "points": 12, "mmio": 8}  # others 10
+_SHARE = {
+    "alu": 2,
+    "vmm": 20,
+    "irq": 12,
+    "selfstep": 12,
+    "points": 12,
+    "mmio": 8,
+    "corners": 20,
+    "mixed": 20,
+}  # others 10
 STEPPING = "ENABLE|SINGLESTEP"
 
 

@@ -305,8 +305,8 @@ def build(folder: Path) -> Path:
     packages = "gcc libc6-dev" if native else "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     if compiler is None:
         raise RecorderError(f"no C compiler for arm64 is installed: apt-get install {packages}")
-    source, program = recordings_folder() / "recorder" / "recorder.c", folder / "recorder"
-    command = [compiler, "-O1", "-static", "-pthread", "-o", str(program), str(source)]
+    sources, program = sorted((recordings_folder() / "recorder").glob("*.c")), folder / "recorder"
+    command = [compiler, "-O1", "-static", "-pthread", "-o", str(program), *map(str, sources)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         why = next(iter(re.findall(r"error: (.*)", made.stderr)), "its linker failed")

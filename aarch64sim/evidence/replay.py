@@ -43,6 +43,8 @@ class Result:
     difference: Difference | None = None
     unreplayable: str = ""
     exits: int = 0
+    limit: str = ""
+    """Which of `LIMITS` explains the difference, if it was asked (`beyond.judged`) and one does."""
 
     @property
     def agrees(self) -> bool:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
+from aarch64sim.evidence.beyond import judged
 from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.recording import load
 from aarch64sim.evidence.replay import Result, replay
+from aarch64sim.limits import LIMITS
 
 CHOICES = {"qemu": QEMU, "architecture": ARCHITECTURE}
 
@@ -68,7 +71,7 @@ def replay_folder(
         print(f"{folder}: no recording of that kernel and scenario", file=sys.stderr)
         return 2
     _matrix(results)
-    return 0 if all(result.agrees for result in results) else 1
+    return 0 if all(result.agrees or result.limit for result in results) else 1
 
 
 def _replay_part(
@@ -77,7 +80,8 @@ def _replay_part(
     """Every `parts`-th recording of one kernel, from number `part` on."""
     recordings = load(folder).recordings(kernel, scenario)
     return [
-        replay(recording, choices=choices) for recording in islice(recordings, part, None, parts)
+        judged(replay(recording, choices=choices), choices)
+        for recording in islice(recordings, part, None, parts)
     ]
 
 
@@ -104,6 +108,10 @@ def _replayed(
 
 def _said(results: Sequence[Result], verbose: bool) -> Sequence[Result]:
     for result in results:
+        if result.limit:
+            print(f"{result.recording}: outside the model: {LIMITS[result.limit]}")
+            if not verbose:
+                continue
         if result.difference:
             print(f"{result.recording}: {result.difference}")
         elif result.unreplayable:
@@ -117,15 +125,19 @@ def _said(results: Sequence[Result], verbose: bool) -> Sequence[Result]:
 def _matrix(results: Sequence[Result]) -> None:
     """Per recorded kernel: its preset, and how many recordings agree."""
     width = max(len(result.recording.kernel) for result in results)
-    print(f"\n{'recorded kernel':<{width}}  {'preset':<38} agree  differ  not replayed")
+    print(
+        f"\n{'recorded kernel':<{width}}  {'preset':<38} agree  differ  not replayed  outside the model"
+    )
     for kernel in dict.fromkeys(result.recording.kernel for result in results):
         own = [result for result in results if result.recording.kernel == kernel]
         preset = next((result.kernel.name for result in own if result.kernel), "-")
         agree = sum(result.agrees for result in own)
-        differ = sum(result.difference is not None for result in own)
-        print(
-            f"{kernel:<{width}}  {preset:<38} {agree:>5}  {differ:>6}  {len(own) - agree - differ:>12}"
-        )
+        outside = sum(bool(result.limit) for result in own)
+        differ = sum(result.difference is not None and not result.limit for result in own)
+        lost = len(own) - agree - outside - differ
+        print(f"{kernel:<{width}}  {preset:<38} {agree:>5}  {differ:>6}  {lost:>12}  {outside:>17}")
     agree = sum(result.agrees for result in results)
     exits = sum(result.exits for result in results)
     print(f"\n{agree} of {len(results)} recordings agree; {exits} exits compared.")
+    for limit, count in Counter(result.limit for result in results if result.limit).items():
+        print(f"{count} outside the model: {LIMITS[limit].what}.")

@@ -19,10 +19,13 @@ monitor kernel          the kernel, and the others that there are
 monitor kernel NAME     start over under another kernel
 monitor restart         start over
 monitor events [N]      what happened in the last step, or in step N
-monitor mdscr           the bits that decide about the next step
+monitor mdscr           the bits that decide about the next step: now, and at the next ERET
 monitor stops           the last stops
 monitor goto N          go to step N of the history
 monitor console         what the UART has sent
+monitor run             what `continue` does
+monitor run steps       make it a row of single steps, which go wrong as the kernel's do
+monitor run freely      let it enter the guest freely again
 """
 STALE = "gdb still shows the old registers: type `maintenance flush register-cache`, or stepi.\n"
 
@@ -65,7 +68,14 @@ def _events(debugger: Debugger, number: str) -> tuple[str, bool]:
 
 
 def _mdscr(debugger: Debugger, _: str) -> tuple[str, bool]:
-    return "".join(f"{name:<20} {value}\n" for name, value in debugger.hardware.items()), False
+    now, then = debugger.hardware, debugger.at_next_eret
+    now["mdscr_el1.ss"] = now.pop(
+        "mdscr_el1.ss.guest"
+    )  # the host's is in the CPU while the guest runs
+    lines = [f"{'':<16} now   at the next ERET\n"]
+    for name, value in now.items():
+        lines.append(f"{name:<16} {value:<5} {then.get(name, value)}\n")
+    return "".join(lines), False
 
 
 def _stops(debugger: Debugger, _: str) -> tuple[str, bool]:
@@ -83,6 +93,19 @@ def _console(debugger: Debugger, _: str) -> tuple[str, bool]:
     return debugger.console + "\n", False
 
 
+def _run(debugger: Debugger, how: str) -> tuple[str, bool]:
+    if how not in ("", *_RUNS):
+        raise ValueError(f"there is no run {how!r}: expected steps or freely")
+    if how:
+        debugger.by_steps = how == "steps"
+    return _RUNS["steps" if debugger.by_steps else "freely"] + "\n", False
+
+
+_RUNS = {
+    "freely": "`continue` enters the guest freely, as a debugger's does.",
+    "steps": "`continue` is a row of single steps: each goes wrong as the kernel's do, and a loop of load- and"
+    " store-exclusive is never left.",
+}
 _COMMANDS: dict[str, Callable[[Debugger, str], tuple[str, bool]]] = {
     "kernel": _kernel,
     "restart": _restart,
@@ -91,4 +114,5 @@ _COMMANDS: dict[str, Callable[[Debugger, str], tuple[str, bool]]] = {
     "stops": _stops,
     "goto": _goto,
     "console": _console,
+    "run": _run,
 }

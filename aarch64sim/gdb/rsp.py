@@ -6,6 +6,7 @@ and had the right checksum.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 MAX_PACKET = (
@@ -143,3 +144,16 @@ class Reader:
         whole = payload if payload.startswith(b"X") else expand(payload)
         found.append(whole if right and whole is not None else Signal.BROKEN)
         return True
+
+
+def hexadecimal(text: bytes) -> int:
+    """A hexadecimal number of the protocol, up to 64 bits; ValueError for anything else."""
+    if not re.fullmatch(rb"[0-9a-fA-F]{1,16}", text):
+        raise ValueError(f"{text!r} is no hexadecimal number")
+    return int(text, 16)
+
+
+def pair(text: bytes) -> tuple[int, int]:
+    """ "address,length", both hexadecimal."""
+    first, _, second = text.partition(b",")
+    return hexadecimal(first), hexadecimal(second)

@@ -18,7 +18,6 @@ from aarch64sim.gdb.session import Session
 
 HOST = "127.0.0.1"
 LOOK = 0.2  # seconds between two calls of `on_change` while the guest runs
-SIGINT = 2
 
 
 class GdbServer:
@@ -207,8 +206,7 @@ class Connection(asyncio.Protocol):
 
     def _stop_run(self, session: Session) -> None:
         self._cancel()
-        session.work, session.changed = None, True
-        self._reply(session, session.stop_reply(signal=SIGINT))
+        self._reply(session, session.interrupt())
 
     def _cancel(self) -> None:
         if self._run:

@@ -8,7 +8,6 @@ slice, over and over.
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Callable, Iterator
 from struct import Struct
 
@@ -17,18 +16,14 @@ from aarch64sim.arch.syndrome import EC
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.points import Kind, Watchpoint
 from aarch64sim.debug.stops import EXCLUSIVE, Stop
-from aarch64sim.gdb.monitor import monitor
-from aarch64sim.gdb.rsp import MAX_PACKET, escape, unescape
-from aarch64sim.gdb.target_xml import IN_G, PC, REGISTERS, target_xml
-
-SUPPORTED = (
-    f"PacketSize={MAX_PACKET:x};QStartNoAckMode+;qXfer:features:read+;swbreak+;hwbreak+;"
-    "vContSupported+;ReverseStep+;ReverseContinue+"
-).encode()
+from aarch64sim.gdb.queries import MOST_MEMORY, query
+from aarch64sim.gdb.rsp import hexadecimal, pair, unescape
+from aarch64sim.gdb.target_xml import IN_G, PC, REGISTERS
 
 Work = Iterator[bytes | None]  # None after a slice, at the end the reply
 SLICE = 5000  # instructions of a run between two looks at the connection: some milliseconds
 
+SIGINT = 2
 OK, NOTHING_KNOWN, BAD_MEMORY, BAD_PACKET = b"OK", b"", b"E14", b"E16"
 _WATCH: dict[bytes, tuple[Kind, bytes]] = {
     b"2": ("write", b"watch"),
@@ -40,7 +35,6 @@ _G = Struct("<33QI")
 _EXPEDITED = tuple(
     (16 * n, (b";" if n else b"") + b"%x:" % n) for n in range(IN_G)
 )  # where it stands in the reply to g, and its number
-_MOST_MEMORY = MAX_PACKET // 2 - 16  # bytes in one m reply or M packet
 
 
 class Session:
@@ -53,6 +47,7 @@ class Session:
         self._told_at: int | None = (
             None  # where gdb was notified of a write that is about to be undone
         )
+        self._exclusives = 0  # how many were stepped before the run
         self.over = False  # gdb has said goodbye
         self.changed = False  # the guest was moved or written to since somebody looked
         self.messages: list[bytes] = []  # O packets to be sent before the reply
@@ -117,22 +112,22 @@ class Session:
         return OK
 
     def _read_register(self, rest: bytes) -> bytes:
-        return self._value(_hex(rest)).hex().encode()
+        return self._value(hexadecimal(rest)).hex().encode()
 
     def _write_register(self, rest: bytes) -> bytes:
         number, _, value = rest.partition(b"=")
-        self._put(_hex(number), bytes.fromhex(value.decode("ascii")))
+        self._put(hexadecimal(number), bytes.fromhex(value.decode("ascii")))
         return OK
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
     def _read_memory(self, rest: bytes) -> bytes:
-        address, size = _pair(rest)
+        address, size = pair(rest)
         slot = self.debugger.machine.vm.slot_at(address)
         if slot is None:
             return BAD_MEMORY
         size = min(
-            size, slot.end - address, _MOST_MEMORY
+            size, slot.end - address, MOST_MEMORY
         )  # fewer bytes than asked for are a right answer
         return self.debugger.read_memory(address, size).hex().encode()
 
@@ -145,7 +140,7 @@ class Session:
         return self._write(place, unescape(data))
 
     def _write(self, place: bytes, data: bytes) -> bytes:
-        address, size = _pair(place)
+        address, size = pair(place)
         if size != len(data):
             return BAD_PACKET
         if data:
@@ -157,7 +152,7 @@ class Session:
 
     def _point(self, rest: bytes, *, insert: bool) -> bytes:
         kind, place = rest[:1], rest[1:].lstrip(b",").partition(b";")[0]
-        address, size = _pair(place)
+        address, size = pair(place)
         debugger = self.debugger
         point: int | Watchpoint
         if kind in (b"0", b"1"):
@@ -211,10 +206,21 @@ class Session:
         return None
 
     def _run(self) -> Work:
+        self._exclusives = self.debugger.exclusives
         while (stop := self.debugger.run_slice(SLICE, finish=False)) is None:
             yield None
         self.changed = True
         yield self.stop_reply(stop)
+
+    def interrupt(self) -> bytes:
+        """Ctrl-C: end the run or the search, and say why a row of steps did not get further."""
+        self.work, self.changed = None, True
+        if self.debugger.exclusives > self._exclusives:
+            self._tell(EXCLUSIVE)
+        return self.stop_reply(signal=SIGINT)
+
+    def _tell(self, text: str) -> None:
+        self.messages.append(b"O" + (text + "\n").encode().hex().encode())
 
     def _continue_signal(self, rest: bytes) -> bytes | None:
         return self._continue(rest.partition(b";")[2])
@@ -233,7 +239,7 @@ class Session:
 
     def _resume_at(self, address: bytes) -> None:
         if address:
-            self._put(PC, _hex(address).to_bytes(8, "little"))
+            self._put(PC, hexadecimal(address).to_bytes(8, "little"))
 
     def _backwards(self, rest: bytes) -> bytes | None:
         debugger = self.debugger
@@ -292,7 +298,10 @@ class Session:
         )
 
     def _end_of_history(self) -> bytes:
-        return self.stop_reply(extra=b"replaylog:end;")
+        """What gdb calls the end of its history, forwards: the guest has ended."""
+        self._tell("The guest has ended: it goes no further.")
+        # With SIGTRAP at the same PC lldb would take its step for one that is not over, and ask again without end.
+        return self.stop_reply(signal=SIGINT, extra=b"replaylog:end;")
 
     def stop_reply(self, stop: Stop | None = None, *, signal: int = 5, extra: bytes = b"") -> bytes:
         """T: the signal, why, and the core registers. `stop` is one that was just made."""
@@ -305,7 +314,7 @@ class Session:
                 or stop.reason in ("exit", "error", "limit")
                 or (stop.reason == "watchpoint" and not why)
             ):
-                self.messages.append(b"O" + (text + "\n").encode().hex().encode())
+                self._tell(text)
         return b"T%02x%bthread:1;%b" % (signal, why, self._core_registers())
 
     def _core_registers(self) -> bytes:
@@ -343,24 +352,9 @@ class Session:
         return NOTHING_KNOWN
 
     def _query(self, rest: bytes) -> bytes:
-        name, _, arguments = rest.partition(b":")
-        if name == b"Supported":
-            return SUPPORTED
-        if name == b"Xfer" and arguments.startswith(b"features:read:"):
-            annex, _, window = arguments[len(b"features:read:") :].partition(b":")
-            if annex != b"target.xml":
-                return b"E00"
-            offset, size = _pair(window)
-            size = min(size, _MOST_MEMORY)
-            part = target_xml()[offset : offset + size]
-            return (b"m" if offset + size < len(target_xml()) else b"l") + escape(part)
-        if name.startswith(b"Rcmd,"):
-            command = bytes.fromhex(name[5:].decode("ascii")).decode("utf-8", "replace")
-            text, moved = monitor(self.debugger, command)
-            self.changed |= moved
-            return text.encode()[:_MOST_MEMORY].hex().encode() or OK
-        fixed = {b"Attached": b"1", b"C": b"QC1", b"fThreadInfo": b"m1", b"sThreadInfo": b"l"}
-        return fixed.get(name, NOTHING_KNOWN)
+        answer, moved = query(self.debugger, rest)
+        self.changed |= moved
+        return answer
 
     def _set(self, rest: bytes) -> bytes:
         if rest == b"StartNoAckMode":
@@ -376,16 +370,3 @@ class Session:
     def _kill(self, _: bytes) -> None:
         self.leave()
         self.over = True
-
-
-def _hex(text: bytes) -> int:
-    """A hexadecimal number of the protocol, up to 64 bits; ValueError for anything else."""
-    if not re.fullmatch(rb"[0-9a-fA-F]{1,16}", text):
-        raise ValueError(f"{text!r} is no hexadecimal number")
-    return int(text, 16)
-
-
-def _pair(text: bytes) -> tuple[int, int]:
-    """ "address,length", both hexadecimal."""
-    first, _, second = text.partition(b",")
-    return _hex(first), _hex(second)

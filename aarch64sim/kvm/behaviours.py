@@ -179,6 +179,12 @@ class Kernel:
         "If not, the guest's own breakpoints and watchpoints stay on the CPU while the host steps: one that is hit"
         " comes to userspace as a KVM_EXIT_DEBUG that it never asked for, again and again.",
     )
+    debug_registers_owned: bool = _behaviour(
+        True,
+        "Once a guest uses its debug registers, it owns them until KVM_RUN returns: they are not trapped. If not, they"
+        " are trapped after every exit until one is written. To a guest that steps itself a trapped access is a step in"
+        " which no instruction was made (ISV = 0).",
+    )
     id_registers_trapped: bool = _behaviour(
         True,
         "Reads of ID registers are emulated (HCR_EL2.TID3), so they count among the instructions that are skipped.",

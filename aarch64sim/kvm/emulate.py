@@ -12,6 +12,7 @@ from aarch64sim.arch.syndrome import is_wfe, system_fields, trapped_system_acces
 from aarch64sim.events import Change, What
 from aarch64sim.kvm import one_reg
 from aarch64sim.kvm.adjust_pc import inject_undefined
+from aarch64sim.kvm.guest_debug import debug_register_trapped
 from aarch64sim.kvm.kernels import PmuAccess
 from aarch64sim.kvm.vcpu_state import VcpuState
 from aarch64sim.limits import LIMITS
@@ -68,6 +69,7 @@ def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
             vcpu.cpu.memory.forget_caches()
             if value & _CACHE_ENABLED == _CACHE_ENABLED:
                 sys.hcr_el2 &= ~sysregs.HCR_TVM  # kvm_toggle_cache: no need to watch any longer
+    debug_register_trapped(vcpu, name, read=read)
     vcpu.skip_instruction()
     return 1
 

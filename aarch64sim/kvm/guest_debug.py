@@ -20,6 +20,7 @@ from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA | sysregs.MDCR_TDRA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
 _DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
+_OWNED = frozenset([*_DEBUG_REGISTERS, "mdscr_el1"])
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
@@ -60,7 +61,10 @@ def arm_step(vcpu: VcpuState) -> None:
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
         vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)} if vcpu.os_lock else {}
-        own = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE) and not vcpu.os_lock
+        enabled = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
+        if enabled and vcpu.vm.kernel.debug_registers_owned:
+            vcpu.debug_registers_used = True
+        own = vcpu.debug_registers_used and not vcpu.os_lock
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
             sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)
@@ -75,10 +79,7 @@ def arm_step(vcpu: VcpuState) -> None:
         mdscr &= ~(sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
     if vcpu.single_stepping:
         mdscr |= sysregs.MDSCR_SS
-        if vcpu.step_pending and vcpu.vm.kernel.arming is Arming.UNLESS_PENDING:
-            state.ss = 0
-        else:
-            state.ss = 1
+        state.ss = armed_ss(vcpu)
     if vcpu.guest_debug & GuestDebug.USE_HW:
         mdscr |= sysregs.MDSCR_MDE
         for name in _DEBUG_REGISTERS:
@@ -96,6 +97,11 @@ def arm_step(vcpu: VcpuState) -> None:
         )
 
 
+def armed_ss(vcpu: VcpuState) -> int:
+    """SPSR_EL2.SS with which the next entry of a stepped guest is armed: 0 if the kernel remembers a pending step."""
+    return int(not vcpu.step_pending or vcpu.vm.kernel.arming is not Arming.UNLESS_PENDING)
+
+
 def _guest_mdscr(vcpu: VcpuState) -> int:
     """The guest's MDSCR_EL1, as it is put aside (save_guest_debug_regs)."""
     value = vcpu.cpu.sys.mdscr_el1
@@ -105,6 +111,8 @@ def _guest_mdscr(vcpu: VcpuState) -> int:
 def disarm_step(vcpu: VcpuState) -> None:
     """Put the guest's debug state back (kvm_arm_clear_debug, kvm_vcpu_put_debug)."""
     sys = vcpu.cpu.sys
+    if not vcpu.vm.kernel.debug_registers_owned:
+        vcpu.debug_registers_used = False
     for name, value in vcpu.guest_registers.items():
         sys.set(name, value)
     if not vcpu.guest_debug:
@@ -116,6 +124,12 @@ def disarm_step(vcpu: VcpuState) -> None:
     unstepped = not vcpu.single_stepping
     if vcpu.vm.kernel.guest_ss_preserved and not (unstepped and vcpu.vm.kernel.unstepped_ss_lost):
         vcpu.cpu.pstate.ss = vcpu.guest_ss
+
+
+def debug_register_trapped(vcpu: VcpuState, name: str, *, read: bool) -> None:
+    """The guest has used one of its debug registers (kvm_debug_set_guest_ownership, and DEBUG_DIRTY before)."""
+    if name in _OWNED and (vcpu.vm.kernel.debug_registers_owned or not read):
+        vcpu.debug_registers_used = True
 
 
 def remember_step(vcpu: VcpuState) -> None:

@@ -95,6 +95,7 @@ HISTORY = (
         arming=Arming.EVERY_ENTRY,
         guest_ss_preserved=False,
         guest_breakpoints_put_away=False,
+        debug_registers_owned=False,
         guest_mdscr_cut=True,
         watchpoint_far_reported=False,
     ),
@@ -153,6 +154,7 @@ HISTORY = (
         aborted_access_forgotten=False,
     ),
     _commit("6.14", "4ad3a0b87f2e", guest_breakpoints_put_away=True, guest_mdscr_cut=False),
+    _commit("6.14", "beb470d96cec", debug_registers_owned=True),
     _commit(
         "6.14",
         "2ca3f03bf524",

@@ -42,7 +42,7 @@ _RESET_UNKNOWN = (
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
+    "debug_registers_used", "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ class Vcpu(VcpuState):
         self.skip_instruction = partial(adjust_pc.skip_instruction, self)
         self.return_to_userspace = partial(_return_to_userspace, self)
         # On the instance, so that `Vcpu.run` is KVM_RUN and nothing else.
-        vars(self)["run"] = self.quick.in_front_of(self.run, self.cpu, self.kvm_run, self.log)
+        vars(self)["run"] = self.quick.in_front_of(self.run, self.cpu, self.kvm_run)
 
     def init(self) -> None:
         """KVM_ARM_VCPU_INIT: reset values."""
@@ -93,6 +93,7 @@ class Vcpu(VcpuState):
         if not self.vm.kernel.cache_registers_trapped:
             sys.set("csselr_el1", UNKNOWN & 0xF)  # what the CPU's register keeps of it
         for trapped, bit in (
+            # Seen in 5.10.218 and later; which commit set it was not found.
             (True, sysregs.HCR_TERR),
             (self.vm.kernel.id_registers_trapped, sysregs.HCR_TID3),
             (self.vm.kernel.cache_registers_trapped, sysregs.HCR_TID2),
@@ -173,7 +174,6 @@ class Vcpu(VcpuState):
 
     def run(
         self,
-        *,
         immediate_exit: bool = False,
         pending_signal: bool = False,
         limit: int = DEFAULT_LIMIT,
@@ -276,6 +276,8 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.arm_step()
         vcpu.adjust_pc()
         vcpu.disarm_step()
+    if vcpu.vm.kernel.debug_registers_owned:
+        vcpu.debug_registers_used = False
     if ret < 0:
         text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
         has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED

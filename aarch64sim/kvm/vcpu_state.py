@@ -54,7 +54,9 @@ class VcpuState(Hooks):
         self.log = vm.log
         self.cpu = Cpu(resident_guest=True, choices=vm.choices, memory=vm.memory, log=vm.log)
         vm.cpu = self.cpu
-        self.kvm_run = KvmRun()
+        self.quick = Quick()
+        self.log.listeners.add(self.quick)
+        self.kvm_run = KvmRun(self.quick.look_again)
         self.guest_debug = GuestDebug(0)
         self.hw_registers: dict[str, int] = {}  # breakpoints and watchpoints of the host's
         # The guest's debug registers and PSTATE.SS while the host's are in place.
@@ -67,9 +69,11 @@ class VcpuState(Hooks):
         self.increment_pc = False  # a skip that waits for the next entry
         self.pending_exception = False  # an injected exception that waits for the next entry
         self.step_pending = False  # the host's step is spent, and its exception not yet taken
+        self.debug_registers_used = (
+            False  # by the guest: they are not trapped (DEBUG_DIRTY, debug_owner)
+        )
         self.signal_pending = False
         self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
-        self.quick = Quick()
 
     @property
     def pc(self) -> int:

@@ -28,6 +28,12 @@ UART_BASE, EXIT_BASE, COUNTER_BASE = 0x0900_0000, 0x0901_0000, 0x0902_0000
 
 
 EC_NAMES = {int(ec): ec.name for ec in EC} | {int(EC.UNKNOWN): "UNDEFINED"}
+# With one of these a vector has no instruction to begin with.
+_NO_HANDLER = (EC.UNKNOWN, EC.INSTRUCTION_ABORT_SAME, EC.PC_ALIGNMENT)
+
+
+def _exception(syndrome: int) -> str:
+    return EC_NAMES.get(exception_class(syndrome), "an exception")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +152,15 @@ class Machine:
         if not cpu.at_own_vector:
             return f"the guest does not get past {pc:#x}: the hypervisor enters it again and again"
         syndrome, at = cpu.raised
-        raised = EC_NAMES.get(exception_class(syndrome), "an exception")
+        first = "an interrupt" if syndrome is None else _exception(syndrome)
+        if syndrome is not None and exception_class(syndrome) == EC.SVC:
+            at -= 4  # it returns to the instruction after it
+        why = "no handler there"
+        if exception_class(cpu.sys.esr_el1) not in _NO_HANDLER:
+            why = f"the first instruction there raises {_exception(cpu.sys.esr_el1)}"
         return (
-            f"the guest is caught in exceptions at its vector {pc:#x}: no handler there"
-            f" ({raised} was raised at {at:#x})"
+            f"the guest is caught in exceptions at its vector {pc:#x}: {why}"
+            f" ({first} was raised at {at:#x})"
         )
 
     def _mmio(self, run: KvmRun) -> str:

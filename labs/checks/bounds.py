@@ -1,13 +1,14 @@
 """Learners' code within bounds: it may loop, raise, sleep, print or fill memory, and the check still gets its turn.
 
 Invariant: `in_bounds` comes back. Where the system can fork, the work is done in a child of its own, which is ended
-when one call of an answer takes longer than SECONDS, whatever it does; elsewhere only the lines of Python are counted.
+when one call of an answer takes longer than SECONDS, whatever it does; elsewhere `budget` alone ends endless Python.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import os
 import pickle
@@ -18,23 +19,17 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
+from checks.budget import LINES_AT_MOST, SECONDS, EndlessError, budget, can_fork
 from checks.outcome import NotAnswered, Text, Verdict, Wrong, cut
 from checks.plain import describe, plain
 
-LINES_AT_MOST = 200_000  # lines of Python that one call of an answer may execute
-SECONDS = 4.0  # that one call of an answer may take
 SECONDS_IN_ALL = 120.0  # that a whole check may take
 MEMORY = 2 << 30  # bytes that a child may take in addition
 
 _ENTER, _LEAVE = b"(", b")"
 _told: int | None = None  # in a child: the pipe to its parent
-
-
-class _EndlessError(BaseException):
-    """A call was not over after its lines; not an Exception, so that an answer cannot catch it by accident."""
 
 
 def call(function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MOST) -> Any:
@@ -45,35 +40,40 @@ def call(function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MO
     """
     if not callable(function):
         raise Wrong(f"this task asks for a function, and this is {describe(plain(function))}")
-    name = cut(str(getattr(function, "__name__", "your function")), 40)
-    left = lines
-
-    def count(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal left
-        left -= event == "line"
-        if left < 0:
-            raise _EndlessError
-        return count
-
-    before = sys.gettrace()
+    name = _name_of(function)
     try:
         with contextlib.redirect_stdout(io.StringIO()), timed():
-            sys.settrace(count)
-            try:
+            _expect_arguments(function, name, arguments)
+            with budget(lines):
                 return plain(function(*copy.deepcopy(arguments)), callables=False)
-            finally:
-                sys.settrace(before)
-    except _EndlessError:
+    except EndlessError:
         raise Wrong(
-            f"{name} did not end after {lines:,} lines: is there a loop without an end?"
+            f"{name} did not end after {lines:,} lines or {SECONDS:g} seconds: is there a loop without an end?"
         ) from None
     except (Wrong, NotAnswered):
         raise
     except BaseException as error:  # learners' code may raise anything
         if isinstance(error, KeyboardInterrupt) and _told is None:
             raise  # somebody has pressed the button
-        place = f" in {name}" if isinstance(error, TypeError) else ""
-        raise Wrong(f"{name} raised {_named(error)}{place}") from None
+        raise Wrong(f"{name} raised {_named(error)}") from None
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "<lambda>")
+    return cut(str(name), 40) if name != "<lambda>" else "your function"
+
+
+def _expect_arguments(function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> None:
+    """Wrong if the function takes other arguments than the task gives it."""
+    if not inspect.isfunction(function):
+        return  # an object's own call is found out by calling it
+    try:
+        inspect.signature(function, follow_wrapped=False).bind(*arguments)
+    except TypeError as error:
+        many = f"{len(arguments)} argument{'s' * (len(arguments) != 1)}"
+        raise Wrong(
+            f"the task calls {name} with {many}, and it does not take them: {error}"
+        ) from None
 
 
 def _named(error: BaseException) -> str:
@@ -106,8 +106,8 @@ def _tell(word: bytes) -> None:
 
 def in_bounds(task: str, work: Callable[[], Verdict]) -> Verdict:
     """Do the work in a child of this process; a Verdict in any case."""
-    if not hasattr(os, "fork") or sys.platform == "emscripten":
-        return work()  # Python in a browser has the name, and no processes
+    if not can_fork():
+        return work()
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a kernel has threads; the child uses none of theirs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,9 @@ NO_GDB = (
     if sys.platform == "emscripten"
     else "There is no gdb-multiarch on this computer. Install it (apt install gdb-multiarch), and run the cell again."
 )
-SECONDS = 20
+SECONDS = 20  # for gdb to start
+SILENCE = 4.0  # seconds between two of its lines, once it is attached
+MOST_TEXT = 1 << 16
 _QUIET = ("set confirm off", "set pagination off", "set style enabled off", "set width 0")
 _NOISE = re.compile(
     r"^warning: No executable has been specified.*|^determining executable automatically.*"
@@ -56,23 +59,33 @@ def talk(port: int, *commands: str) -> str:
     for command in (f"target remote :{port}", *commands):
         shown = "target remote :1234" if command.startswith("target remote") else command
         line += ["-ex", _echo(shown), "-ex", command]
-    try:
-        done = subprocess.run(
-            line,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-            env=os.environ | {"LC_ALL": "C", "DEBUGINFOD_URLS": ""},
-        )
-    except subprocess.TimeoutExpired:
-        raise SessionTooLongError(
-            f"gdb did not come to the end of its commands in {SECONDS} seconds"
-        ) from None
-    return clean(done.stdout)
+    with subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"LC_ALL": "C", "DEBUGINFOD_URLS": ""},
+    ) as gdb:
+        try:
+            return clean(_said(gdb).decode("utf-8", "replace"))
+        finally:
+            gdb.kill()
+
+
+def _said(gdb: subprocess.Popen[bytes]) -> bytes:
+    """All that gdb prints; SessionTooLongError if it falls silent, or goes on and on."""
+    assert gdb.stdout
+    said = b""
+    while len(said) < MOST_TEXT:
+        attached = b"(gdb) target remote" in said
+        ready, _, _ = select.select([gdb.stdout], [], [], SILENCE if attached else SECONDS)
+        if not ready:
+            raise SessionTooLongError("gdb did not come to the end of its commands")
+        part = os.read(gdb.stdout.fileno(), 1 << 16)
+        if not part:
+            return said
+        said += part
+    raise SessionTooLongError("gdb printed on and on")
 
 
 def _echo(command: str) -> str:

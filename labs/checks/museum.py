@@ -21,11 +21,13 @@ from aarch64sim.vmm.machine import EXIT_BASE
 
 NOT_RECORDED = eras_table.NOT_RECORDED
 NOT_YET = (2027, 1)  # of a release whose date is in no table: after all that are
+FIRST = ("",)  # folders of recordings: the sixteen kernels that the lab's tasks are about
+NEWER = ("debian", "today")  # kernels recorded since, and what-ifs of one of them
 
 
 @cache
-def _folder() -> Folder:
-    return recording.load(recordings_folder())
+def _folder(name: str = "") -> Folder:
+    return recording.load(recordings_folder() / name)
 
 
 @cache
@@ -35,8 +37,8 @@ def real_kernels() -> tuple[str, ...]:
 
 
 def era_of(kernel: str) -> str:
-    """The era of a recorded kernel, "A" to "F": the first letter of what kernels.json says."""
-    return str(_folder().kernels[kernel]["era"][0])
+    """The era of one of the sixteen, "A" to "F": the first letter of what kernels.json says; "" for others."""
+    return str(_folder().kernels.get(kernel, {}).get("era", ""))[:1]
 
 
 @cache
@@ -94,25 +96,35 @@ def guest_log(made: Recording) -> list[int]:
 
 
 @cache
-def recorded_cells() -> dict[tuple[str, str], str]:
+def columns(folders: tuple[str, ...] = FIRST) -> tuple[str, ...]:
+    """The kernels that a matrix of these folders shows; of the first folder, those that nobody has changed."""
+    if folders == FIRST:
+        return real_kernels()
+    return tuple(dict.fromkeys(name for folder in folders for name in _folder(folder).kernels))
+
+
+@cache
+def recorded_cells(folders: tuple[str, ...] = FIRST) -> dict[tuple[str, str], str]:
     """(row's title, recorded kernel) -> the answer, from the recordings alone."""
     return {
         key: cell
-        for key, cell in eras_table.recorded_cells(_folder().recordings()).items()
-        if key[1].startswith("linux-")
+        for folder in folders
+        for key, cell in eras_table.recorded_cells(_folder(folder).recordings()).items()
+        if key[1] in columns(folders)
     }
 
 
 @cache
-def simulated_cells() -> dict[tuple[str, str], str]:
+def simulated_cells(folders: tuple[str, ...] = FIRST) -> dict[tuple[str, str], str]:
     """The same from the simulator: each preset runs each scenario now. Cells that were not recorded are left out."""
+    entries = {name: entry for f in folders for name, entry in _folder(f).kernels.items()}
     return {
         (row.title, name): eras_table.simulated_cell(
-            row, kernels[name], recording.host_of(_folder().kernels[name])
+            row, kernels[name], recording.host_of(entries[name])
         )
         for row in ROWS
-        for name in real_kernels()
-        if (row.title, name) in recorded_cells()
+        for name in columns(folders)
+        if (row.title, name) in recorded_cells(folders)
     }
 
 
@@ -122,9 +134,9 @@ def right_cell(row: Row) -> str:
     return eras_table.simulated_cell(row, kernels["fixed"])
 
 
-def is_right(title: str, kernel: str) -> bool | None:
+def is_right(title: str, kernel: str, folders: tuple[str, ...] = FIRST) -> bool | None:
     """Whether a recorded kernel does what it should in a row; None where it was not recorded."""
-    cell = recorded_cells().get((title, kernel))
+    cell = recorded_cells(folders).get((title, kernel))
     return None if cell is None else cell == right_cell(row_named(title))
 
 

@@ -23,7 +23,7 @@ class Foreign:
         self.kind = cut(kind, MOST_SHOWN)
 
     def __repr__(self) -> str:
-        return f"a {self.kind}"
+        return f"an object of type {self.kind}"
 
 
 def plain(value: Any, *, callables: bool = True, depth: int = 0) -> Any:
@@ -94,24 +94,59 @@ def _is_ours(value: Any) -> bool:
     return found is kind
 
 
+def numbers(value: Any) -> Any:
+    """The value with each text that is a number made that number, at any depth.
+
+    >>> numbers(["0x40000008", " 8 ", "eight", (1, "1")])
+    [1073741832, 8, 'eight', (1, 1)]
+    """
+    match value:
+        case str():
+            try:
+                return int(value.strip(), 0)
+            except ValueError:
+                return value
+        case list() | tuple() | set():
+            return type(value)(map(numbers, value))
+        case dict():
+            return {key: numbers(part) for key, part in value.items()}
+    return value
+
+
 def describe(value: Any) -> str:
     """A value as a sentence names it: its type, and itself if it is short.
 
-    >>> describe(3), describe([1] * 100), describe(10**5000)
-    ('the int 3', 'a list of 100', 'a very large int')
+    >>> describe(3), describe([1] * 100), describe("a" * 100), describe(print), describe(10**5000)
+    ('the int 3', 'a list of 100 entries', 'a str of 100 characters', 'a function', 'a very large int')
     """
     kind = cut(type(value).__name__, MOST_SHOWN)
     if isinstance(value, Foreign):
         return repr(value)
+    if callable(value):
+        return "a class" if isinstance(value, type) else "a function"
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a very large {kind}"
-    if hasattr(value, "__len__") and len(value) > 2 * MOST_SHOWN:
-        return f"a {kind} of {len(value)}"
-    text = repr(value)
-    if len(text) <= MOST_SHOWN:
+    text = repr(value) if not _is_long(value) else ""
+    if text and len(text) <= MOST_SHOWN:
         return f"the {kind} {text}"
-    size = f" of {len(value)}" if hasattr(value, "__len__") else ""
-    return f"a {kind}{size}"
+    if not hasattr(value, "__len__"):
+        return f"a {kind}"
+    parts = "character" if isinstance(value, str | bytes) else "entry"
+    return f"a {kind} of {_counted(len(value), parts)}"
+
+
+def _is_long(value: Any) -> bool:
+    return hasattr(value, "__len__") and len(value) > 2 * MOST_SHOWN
+
+
+def _counted(count: int, name: str) -> str:
+    """
+    >>> _counted(1, "entry"), _counted(2, "entry")
+    ('1 entry', '2 entries')
+    """
+    if count == 1:
+        return f"1 {name}"
+    return f"{count} {name.removesuffix('y')}ies" if name.endswith("y") else f"{count} {name}s"
 
 
 def expect_type(answer: Any, kind: Any, asked: str) -> None:

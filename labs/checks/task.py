@@ -15,7 +15,9 @@ from widgets.page import offered
 
 from checks.bounds import call, in_bounds, timed
 from checks.outcome import MARKS, MISCONCEPTIONS, NotAnswered, Text, Verdict, Wrong, cut
-from checks.plain import Foreign, describe, expect_type, plain
+from checks.plain import Foreign, describe, expect_type, numbers, plain
+
+MOST_CHARACTERS = 20_000  # of an answer that is a text
 
 
 class NotRightError(Exception):
@@ -41,14 +43,19 @@ class Task:
     explanation: str
     misconceptions: tuple[str, ...] = ()
     code: str = ""
+    numeric: bool = False  # a number in quotes counts as that number: "0x40000008"
 
     def judge(self, answer: Any) -> Verdict:
         """What the check says of an answer, in this very process."""
         try:
             with timed():
-                answer = plain(answer)
+                answer = numbers(plain(answer)) if self.numeric else plain(answer)
             if answer is None:
                 raise NotAnswered(self.missing)
+            if isinstance(answer, str) and len(answer) > MOST_CHARACTERS:
+                raise Wrong(
+                    f"this is a text of {len(answer):,} characters; no task here needs more than {MOST_CHARACTERS:,}"
+                )
             return Verdict(self.name, "right", self.check(answer))
         except NotAnswered as open_:
             return Verdict(self.name, "open", open_.text or self.missing)
@@ -119,6 +126,13 @@ class Lab:
             return Text(f"Nothing to show: {name} is {verdict.state}.")
         return verdict.evidence
 
+    def once_right(self, name: str, show: Callable[[], Any]) -> Any:
+        """What `show` gives, as soon as the task has been right: before, it would give the answer away."""
+        self.task(name)
+        if name in self._solved:
+            return show()
+        return Text(f"This is shown when {name} is right: run this cell again then.")
+
     def hint(self, name: str) -> Text:
         """The next hint; after the last one it stays."""
         task = self.task(name)
@@ -140,7 +154,7 @@ class Lab:
         """Which tasks have been answered correctly, at any time since the lab was opened."""
         text = f"Lab {self.number}: {len(self._solved)} of {len(self.tasks)} tasks are right."
         left = [task.name for task in self.tasks if task.name not in self._solved]
-        return Text(f"{text} Still to do: {', '.join(left)}." if left else text)
+        return Text(f"{text}\nStill to do: {', '.join(left)}." if left else text)
 
 
 __all__ = [
@@ -157,5 +171,6 @@ __all__ = [
     "call",
     "describe",
     "expect_type",
+    "numbers",
     "plain",
 ]

@@ -96,7 +96,7 @@ bug.diagram()
 # %% [markdown]
 # 1. The kernel enters the guest with SS = 1: one instruction is granted.
 # 2. The store is trapped. It has not run, so the CPU saves SS = 1: the step is still owed.
-# 3. Userspace acts as the UART. The kernel moves the PC over the store.
+# 3. Userspace acts as the UART. The kernel moves the PC past the store.
 # 4. The store is done now, so the step is spent, and SS should be 0. **Nobody cleared it.** The
 #    guest is entered with SS = 1 once more.
 # 5. The `add` runs: that was the instruction granted by mistake.
@@ -147,9 +147,9 @@ RecordedRun("linux-6.14", "b_str")
 # %% [markdown]
 # ## Try
 #
-# In every lab a task is a cell to fill in. Running it checks your answer, as often as you like. Every
-# lab has a checker, `lab`; in a new cell you can ask it for help. `lab.hint("late_kernel")` gives a
-# hint, and the next one when you run it again. `lab.explain("late_kernel")` gives the reasons behind
+# In every lab a task is a cell to fill in: write your answer in place of `None`, `""` or `pass`. Running the
+# cell checks the answer, as often as you like. Every lab has a checker, `lab`; in a new cell you can ask it for help. `lab.hint("late_kernel")` gives a
+# hint, and the next one when you run it again. `lab.explain("late_kernel")` gives the reasons for
 # the answer. `lab.progress()` says what is still to do.
 #
 # **Task 1, `late_kernel`.** Linux 5.0 fixed the bug. Or did it? Use the list of kernels in the panel,

@@ -162,8 +162,8 @@ Bench(little, host=1).enter(el=1, mdscr_ss=1, spsr_ss=1)
 #
 # * An instruction that **completes** sets PSTATE.SS to 0. The manual's function for it is called `SSAdvance`.
 # * An **exception entry** saves PSTATE.SS in SPSR_ELx.SS, then sets PSTATE.SS to 0 and PSTATE.D to 1. A call completes
-#   *before* it raises its exception, so it saves 0: SVC calls a kernel, HVC a hypervisor, SMC the firmware. In every
-#   other case the instruction has not run, so the bit is saved unchanged.
+#   *before* it raises its exception, so it saves 0: SVC calls a kernel, HVC a hypervisor, SMC the firmware. (A call
+#   that is trapped, as KVM traps SMC, has not run.) In every other case the instruction has not run, so the bit is saved unchanged.
 # * An **ERET** is the only instruction that can set PSTATE.SS to 1. It copies SPSR_ELx.SS, but only if stepping is
 #   impossible where it stands and possible where it goes to. Otherwise it sets PSTATE.SS to 0.
 #
@@ -254,7 +254,7 @@ print(lab.explain("stops"))
 
 # %% name="task-saved"
 saved = {
-    "abort": None,  # a load from an address where there is nothing: `str w0, [x19]` does the same
+    "abort": None,  # a load from an address where there is nothing (a store does the same)
     "undefined": None,  # an undefined instruction
     "svc": None,  # a system call
     "hvc": None,  # a call of the hypervisor
@@ -312,7 +312,7 @@ lab.check("transitions", table)
 print(lab.explain("transitions"))
 
 # %% [markdown]
-# When the sweep agrees, count the cells in which you wrote *active-not-pending*. There are not many ways into the
+# When the CPU agrees with your table, count the cells in which you wrote *active-not-pending*. There are not many ways into the
 # state in which an instruction may run, and each of them was set up deliberately. If one instruction too many
 # runs, ask who granted it.
 
@@ -346,7 +346,7 @@ Question(
     "A debugger is notified of a Software Step exception with ELR_EL2 = 0x40000010. Which instruction was stepped?",
     {
         "the one at 0x40000010": "That one has not run. ELR_EL2 is where the guest goes on.",
-        "the one at 0x4000000c": "Only if it was no branch. The exception does not say.",
+        "the one at 0x4000000c": "Only if it was not a branch. The exception does not say.",
         "the exception does not say": "A debugger must remember where the guest was before the step.",
     },
     right="the exception does not say",

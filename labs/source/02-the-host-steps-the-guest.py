@@ -82,8 +82,8 @@ third.diagram()
 # %% [markdown]
 # ### The same, by hand
 #
-# Under the panel there are three calls. In C they are ioctls on the file descriptor of a vCPU; here they are methods
-# with the same names. `Machine` gives you a VM with memory, a vCPU, and devices.
+# The panel makes three calls for this. In C they are ioctls on the file descriptor of a
+# [vCPU](glossary.md), a virtual CPU; here they are methods with the same names. `Machine` gives you a VM with memory, a vCPU, and devices.
 
 # %% name="by-hand"
 machine = Machine(assemble(store), kernels["fixed"])
@@ -102,6 +102,9 @@ run = vcpu.run()
 print(run, "with PC", hex(vcpu.get_one_reg("pc")))
 
 # %% [markdown]
+# (A guest that never leaves keeps KVM_RUN from returning, as on a real machine. The notebook's button with the square,
+# *Interrupt the kernel*, ends the cell.)
+#
 # Two calls for one step. At the first return PC still points to the store: the kernel asks userspace to act as the
 # device, and *the instruction has not completed yet*. The kernel finishes it in the second call.
 #
@@ -134,7 +137,7 @@ probe.last
 # > just before control is passed back to the guest.
 #
 # So inside KVM_RUN there is a loop, and each turn is: *put the host's bits in place - ERET - the guest runs - an
-# exception to EL2 - put the guest's bits back - look at why*. Userspace, which only ever looks between two KVM_RUNs,
+# exception to EL2 - put the guest's bits back - look at why the guest was left*. Userspace, which only ever looks between two KVM_RUNs,
 # finds the guest's own bits. Keep the first of these in mind: in Bennée's version, the kernel sets SS **at every
 # entry**, again and again. Labs 04 and 05 show what this does to a step that has already been used up.
 #
@@ -208,14 +211,14 @@ for event, text in zip(
 RecordedRun("linux-6.1.192", "k_selfstep_alu_both")
 
 # %% [markdown]
-# Look at the syndromes of rows 2 and 3. 0xca000022: the MSR and the MRS were *not* stepped by the CPU. They were
-# trapped and emulated, like the store to the UART. A bug in skipping emulated instructions shows up here, too.
+# Look at the syndromes of rows 2, 3 and 5. 0xca000022: the MSR and the MRS of MDSCR_EL1, and an MSR of the OS Lock, were
+# *not* stepped by the CPU. They were trapped and emulated, like the store to the UART. A bug in skipping emulated instructions shows up here, too.
+#
+# *This is the middle of the lab. Next time, run all cells and go on here.*
 #
 # ### The guest's own stepping is squashed
 #
 # *Squashed* means put out of action; it is the word of the patch's author. Here is how one sees it.
-#
-# *This is the middle of the lab. Next time, run all cells and go on here.*
 #
 # `step-itself.s` is a guest kernel that steps its own code, as you did in task 5 of lab 01. Its handler counts the
 # stops in `x10`.
@@ -344,7 +347,7 @@ print(lab.explain("views"))
 # **Task 5, `notice`.** MDSCR_EL1 lies well. But is stepping invisible? Write a guest program that leaves 1 in `x0` if
 # it is being stepped, and 0 if it runs freely. It ends with `str w20, [x20]`. `x21` points to memory that you may use.
 # There is more than one way; the hints lead to one. What the guest can read of its own debug registers is no help, as
-# you have seen. Look for instructions on which an exception between them leaves a trace: exclusive loads and stores
+# you have seen. Look for two instructions that notice an exception between them: exclusive loads and stores
 # (`ldxr`, `stxr`), for example. A store-exclusive fails if the *reservation* of its load has been lost.
 
 # %% name="task-notice"
@@ -409,7 +412,7 @@ print(lab.progress())
 # * The thread: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*; Bennée's text of 25 November 2014
 #   is quoted in it.
 # * In Linux: 337b99bf7edf (4.3) is that patch as it was merged. 34fbdee086cf (6.1) keeps the guest's PSTATE.SS,
-#   2ca3f03bf524 (6.14) moves the exchange of the bits to where a vCPU is put on a CPU.  `arch/arm64/kvm/debug.c` is
+#   2ca3f03bf524 (6.14) moves the exchange of the bits to where a vCPU is put on a CPU. `arch/arm64/kvm/debug.c` is
 #   the file.
 # * In the KVM API documentation: KVM_SET_GUEST_DEBUG, KVM_RUN, KVM_GET_ONE_REG.
 # * In the Arm manual (DDI 0487): D2.11 for the step, and the descriptions of MDCR_EL2.TDE and TDA.

@@ -78,7 +78,7 @@ second.timeline()
 # * **guest** - the `str` does not run. It ends in a *data abort* to EL2.
 # * **kernel** - it returns to userspace with KVM_EXIT_MMIO.
 # * **userspace** - the UART takes the byte. Userspace calls KVM_RUN again.
-# * **kernel** - only now does it move the PC past the store, and PSTATE.SS goes from 1 to 0 at the same time.
+# * **kernel** - only now does it move the PC past the store, and SPSR_EL2.SS, the saved bit, goes from 1 to 0 at the same time.
 # * **guest** - goes on after the store; here it stops at once, since it is being stepped.
 #
 # What the access means for the step is in the diagram:
@@ -108,7 +108,7 @@ EsrRuler(trap("str w0, [x19]").esr)
 # Read it from the left: a *data abort* (EC), by an instruction whose details are *valid* (ISV), of *4 bytes* (SAS),
 # register *0* (SRT), 32 bits wide (SF), a *write* (WnR), because [stage 2](glossary.md), the hypervisor's own table of the
 # guest's memory, has *no translation* there (DFSC). That is `str w0` in all but name. The other fields are not needed
-# here: SSE says that a load extends the sign, SET, FnV, EA, CM and S1PTW qualify the fault, VNCR belongs to nested
+# here: IL says that the instruction has 32 bits, AR is acquire or release, SSE says that a load extends the sign, SET, FnV, EA, CM and S1PTW qualify the fault, VNCR belongs to nested
 # hypervisors. Try a ruler yourself: write another word, or another value of a field.
 
 # %% name="ruler"
@@ -182,7 +182,7 @@ for line in ("ldr w2, [x19]", "ldr w2, [x19], #4", "ldp w2, w3, [x19]", "ldadd w
     print(trap(line))
 
 # %% [markdown]
-# The last three have the same syndrome, and it says nothing: ISV is 0. KVM_RUN fails with ENOSYS. Userspace can ask
+# The last three have the same syndrome, and it says nothing: ISV is 0. KVM_RUN fails with [ENOSYS](glossary.md), *function not implemented*. Userspace can ask
 # for an exit instead, KVM_EXIT_ARM_NISV, and decode the instruction itself. A guest driver that uses such an
 # instruction works on the real device and fails in a virtual machine.
 #

@@ -123,8 +123,8 @@ for n in range(7):
     print(f"{n:2}{stops(program_of(kinds), 'v4.3')[0]:6}{stops(program_of(kinds), 'fixed')[0]:7}")
 
 # %% [markdown]
-# n + 1 instructions in one click. Was your prediction right? Three accesses in a row, recorded on a real machine, a
-# Linux 4.4.60 as it was released. Each row is one return of `KVM_RUN`:
+# n + 1 instructions in one click. Was your prediction right? Here are three accesses in a row under a real kernel, a
+# Linux 4.4.60 as it was released, recorded. Each row is one return of `KVM_RUN`:
 
 # %%
 RecordedRun("linux-4.4.60", "d_three")
@@ -156,14 +156,14 @@ print(inspect.getsource(advance_ss))
 # > You should be able to achieve this effect by simply always clearing the guest's PSTATE.SS when you advance the PC to
 # > skip the emulated instruction (cf the comment in the pseudocode SSAdvance() function).
 #
-# Step 3 is a general mistake, and not only of this kernel: *software completes an instruction for the CPU, and moves
+# Step 3 is a general mistake, and not this kernel's alone: *software completes an instruction for the CPU, and moves
 # only the PC.* Whatever else the CPU does at that moment is forgotten. KVM on x86
 # forgot the trap flag in this way, and Linux on arm64 forgot SS when it emulated an instruction for a user program.
 #
 # On arm64 there is a second thing that is easily forgotten. `PSTATE.BTYPE` (bits 11:10) says that the instruction at
 # the PC was reached by an indirect branch, one whose target is in a register. BTI, *branch target identification*, guards
 # pages of code: there an indirect branch may only lead to a *landing pad*, an instruction made for that, or it faults.
-# Every instruction but an indirect branch sets BTYPE to 0 when it completes.
+# Every instruction except an indirect branch sets BTYPE to 0 when it completes.
 
 # %% [markdown]
 # ## Try

@@ -127,8 +127,8 @@ both
 # The same boxes, and two of them have changed places. 5.3 skips, with SS := 0, and *then* sets SS for the entry. 5.11
 # sets SS for the entry, and *then* skips. The last one to write wins.
 #
-# This is the path 5.3 takes through the diagram. It takes the edge with the cross, as 4.3 did. The edge calls it "nobody
-# cleared SS". You know better: somebody did, and somebody else set it again.
+# This is the path 5.3 takes through the diagram. It takes the edge with the cross, as 4.3 did: SS is 1 again at the
+# second ERET. But here somebody cleared it, and somebody else set it again.
 
 # %%
 bug = StepLab(store, kernel="v5.3")
@@ -273,7 +273,9 @@ print(lab.explain("after_abort"))
 # where the handler returns to:
 
 # %%
-RecordedRun("what-if-early-advance-ss-kept", "j_abort_retry_step")
+lab.once_right(
+    "after_abort", lambda: RecordedRun("what-if-early-advance-ss-kept", "j_abort_retry_step")
+)
 
 # %% [markdown]
 # *This is the end of the second third. Next time, run all cells and go on here.*
@@ -407,7 +409,7 @@ print(lab.explain("maydell"))
 # right place:
 
 # %%
-RecordedRun("what-if-early-advance-step-remembered", "b_str")
+lab.once_right("maydell", lambda: RecordedRun("what-if-early-advance-step-remembered", "b_str"))
 
 # %% [markdown]
 # ### Ten years later
@@ -461,8 +463,7 @@ print(lab.explain("one_line"))
 # and recorded. *After put* is the change of task 8. Here are the stops over the store of `store.s`, and next to them those of the simulation:
 
 # %% name="today"
-for line in today("b_str"):
-    print(line)
+print(lab.once_right("one_line", lambda: "\n".join(today("b_str"))))
 
 # %% [markdown]
 # "Right" has three limits here. Each is a place where the early advance still shows:

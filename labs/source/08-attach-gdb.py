@@ -128,7 +128,7 @@ panel
 # ### By hand
 #
 # It is much more fun to do this yourself. Click **Start** in the panel above, so that the guest is at its first
-# instruction again. Then type this in a new cell, and run it once:
+# instruction again. Then type this in a new cell, and run it:
 #
 # ```python
 # panel.serve_gdb(1234)
@@ -144,9 +144,10 @@ panel
 # second one goes two instructions. Click **Back** in the panel; then type `maintenance flush register-cache` and `x/i $pc`,
 # because gdb does not know that someone else has moved the guest. Choose another kernel in the panel, or with
 # `monitor kernel v5.0`. Try `monitor events`. `display/i $pc` shows the instruction after every step, and `detach` ends
-# the session.
+# the session. `continue` enters the guest freely; after `monitor run steps` it is a row of single steps, which go wrong as
+# `stepi` does and never leave a loop of LDXR and STXR.
 #
-# If port 1234 is in use, the cell says so: take another, or 0 for any free one. Nobody but this computer can attach.
+# If port 1234 is in use, or another panel's gdb is attached there, the cell says so: take another, or 0 for any free one. Nobody but this computer can attach.
 # Without a notebook it is `python -m aarch64sim gdb labs/programs/store.s --kernel v4.3`. lldb can attach, too:
 # `gdb-remote 1234`.
 
@@ -189,16 +190,16 @@ print(attach("break *0x40000008", "stepi", "stepi", "monitor events", kernel="v4
 #
 # ### Whose registers?
 #
-# gdb's `info registers` shows what KVM_GET_ONE_REG gives: the guest's registers. `monitor mdscr` shows the bits of the host,
-# as they stand now, while the guest does not run:
+# gdb's `info registers` shows what KVM_GET_ONE_REG gives: the guest's registers. `monitor mdscr` shows the bits that decide about
+# a step twice: as they stand now, while the host runs, and as the kernel will have set them at the next ERET:
 
 # %% name="two-views"
 print(attach("stepi", "info registers mdscr_el1", "monitor mdscr", kernel="v4.3"))
 
 # %% [markdown]
-# `mdscr_el1.ss.guest` is the guest's, 0: the guest does not step itself. `mdscr_el1.ss` is the host's, 1: the host wants
-# steps. The kernel puts it into the CPU before the ERET, and takes it out again when the guest has left. `spsr_el2.ss` is
-# what the last exception has saved, 0 after a step; the next entry arms it to 1 (lab 02, task 2). To judge by what
+# Now `mdscr_el1.ss` is the guest's own bit, 0: the guest does not step itself. At the next ERET it is the host's, 1: the
+# kernel puts it into the CPU before the ERET, and takes it out again when the guest has left. `spsr_el2.ss` is what the
+# last exception has saved, 0 after a step; the next entry arms it to 1 (lab 02, task 2). To judge by what
 # `info registers` shows, nobody is stepping at all.
 
 # %% [markdown]
@@ -263,7 +264,7 @@ print(lab.explain("missing_stops"))
 # %% name="task-what-gdb-shows"
 numbers = {
     "bit 0 of mdscr_el1, in `info registers`": None,
-    "mdscr_el1.ss, in `monitor mdscr`": None,
+    "mdscr_el1.ss at the next ERET, in `monitor mdscr`": None,
     "x1": None,
     "instructions that `reverse-stepi` takes back": None,
 }

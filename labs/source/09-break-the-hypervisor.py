@@ -454,8 +454,8 @@ cheat_sheet()
 # * The thread: *[PATCH 5/7] KVM: arm64: guest debug, add support for single-step*, November 2014.
 # * Tests that came afterwards, in Linux: `tools/testing/selftests/kvm`, *debug-exceptions* (b18e4d4aebdd steps a guest
 #   and asks that each PC is the one before plus 4), and 65a38ddeaeed for signed loads from a device.
-# * The mistakes, in Linux: 337b99bf7edf, bd7d95cafb49, 2113c5f62b74, 370531d1e95b, b6ae256afd32, 3d0b70fd4d23,
-#   e735a5da6442, 85f56708a443. (b6ae256afd32 and 3d0b70fd4d23 are named from memory and were not looked up.)
+# * The mistakes, in Linux: 337b99bf7edf, bd7d95cafb49, 2113c5f62b74, 370531d1e95b, b6ae256afd32, bc45a516fa90,
+#   e735a5da6442, 85f56708a443.
 # * The KVM documentation, `Documentation/virt/kvm/api.rst`, *KVM_RUN*: an access is complete after the next KVM_RUN.
 # * R. DeMillo, R. Lipton, F. Sayward, *Hints on Test Data Selection: Help for the Practicing Programmer*, 1978: where
 #   mutants come from.

@@ -14,6 +14,7 @@ import pytest
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.choices import ARCHITECTURE, QEMU, Choices
 from aarch64sim.arch.cpu import Cpu
+from aarch64sim.arch.pstate import PAN
 from aarch64sim.arch.syndrome import EC, FSC
 from tests.arch.bench import CODE, DAIF, DATA, EL0, EL1, HOLE, IL, MDE, SS, boot, esr, inside
 
@@ -65,8 +66,24 @@ def _one(source: str, **values: Any) -> Scene:
     return lambda choices: _first(inside(source, choices=choices, **values))
 
 
+def _pan_after_an_illegal_return(choices: Choices) -> int:
+    """PSTATE.PAN is 0, SPSR_EL1.PAN is 1, and its mode is no mode."""
+    cpu = inside("eret", spsr=EL1 | DAIF, spsr_el1=PAN | DAIF | 0b0111, choices=choices)
+    cpu.step()
+    assert cpu.pstate.il
+    return cpu.pstate.pan
+
+
+def _masking_step(choices: Choices) -> Any:
+    """A guest that steps itself masks debug exceptions with the instruction that is stepped."""
+    own = {"mdscr": sysregs.MDSCR_SS | sysregs.MDSCR_KDE, "spsr": EL1 | SS}
+    return _first(inside("msr daifset, #8", choices=choices, **own))
+
+
 def _pmselr(choices: Choices) -> Any:
-    return _one("mrs x0, pmselr_el0", spsr=EL0, mdcr_el2=sysregs.MDCR_TPM, pmuserenr_el0=1)(choices)
+    return _one("mrs x0, pmselr_el0", spsr=EL0, mdcr_el2=sysregs.MDCR_TPM, pmuserenr_el0=0xF)(
+        choices
+    )
 
 
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
@@ -86,15 +103,16 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
         EC.UNKNOWN,
         EC.SYSTEM,
     ),
+    "illegal_return_keeps_fields": (_pan_after_an_illegal_return, 1, 0),
+    "completed_step_first": (_masking_step, None, EC.SOFTWARE_STEP_SAME),
     "daif_fields_swapped": (_daif_at_el0, 0x620C_D3E4, 0x6207_93E4),
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
-    "pmselr_traps": (_pmselr, None, EC.SYSTEM),
+    "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
 }
 ELSEWHERE = {  # test_exceptions and test_claims
     "interrupt_before_step",
-    "completed_step_first",
     "fetch_before_step",
     "stepped_wfi_traps",
     "wfe_traps",

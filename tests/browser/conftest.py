@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from tests.browser.harness import CHROMIUM_ARGUMENTS, LabPage, find_chromium, lab_page
 from tests.browser.server import Server, jupyter_server
+from tests.browser.static_files import reading, served
 from tests.browser.workbench import Workbench, open_workbench
 
 HERE = Path(__file__).parent
@@ -73,3 +74,17 @@ def lab(browser: Browser, server: Server) -> Iterator[LabPage]:
     """A window on a JupyterLab with a copy of labs/: `lab.open_notebook("labs/00-...")`."""
     with lab_page(browser, server) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """Where the static files of the module's `folder` are given out."""
+    with served(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def reader(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    """A reader's browser on those files."""
+    with reading(browser, address) as context:
+        yield context

@@ -42,7 +42,7 @@ def both(bench: Workbench) -> Workbench:
 def test_a_click_steps_both_and_lights_both_machines(both: Workbench) -> None:
     both.button("Step").click()
     both.button("Step").click()
-    expect(both.status()).to_contain_text("They part at click 2.")
+    expect(both.status()).to_contain_text("They differ from click 2 on.")
     expect(both.page.locator(".sl-ghostcell")).to_contain_text("should have stopped here")
     numbers = both.page.evaluate(
         """() => [...document.querySelectorAll(".sl-diagram [id*='-number-skip-kept']")]
@@ -57,7 +57,7 @@ def test_a_click_steps_both_and_lights_both_machines(both: Workbench) -> None:
 def test_the_first_difference_is_reached_by_key_and_by_slider_left_again(both: Workbench) -> None:
     both.button("Step").focus()
     both.page.keyboard.press("d")
-    expect(both.status()).to_contain_text("They part at click 2.")
+    expect(both.status()).to_contain_text("They differ from click 2 on.")
     both.page.get_by_role("slider", name="position in the history").focus()
     both.page.keyboard.press("Home")
     expect(both.status()).to_contain_text("Not started")

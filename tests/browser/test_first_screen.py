@@ -50,7 +50,7 @@ def seen(browser: Browser, server: Server, code: str, width: int, height: int, *
     with lab_page(browser, server, width, height) as lab:
         write_notebook(server.folder / "labs" / "screen.ipynb", code)
         lab.open_notebook("labs/screen.ipynb")
-        if width < 700:
+        if width < 1000:
             lab.command("application:toggle-left-area")
         lab.run_all()
         step = lab.page.locator(".sl-do-step")
@@ -78,6 +78,15 @@ def test_on_a_phone_there_is_one_column(browser: Browser, server: Server) -> Non
     boxes = seen(
         browser, server, CODE, 390, 844, ".sl-do-step", ".sl-status", ".sl-listing .sl-now"
     )
+    assert boxes["hidden"] == [], boxes
+
+
+def test_at_150_percent_the_controls_the_status_and_the_diagram_are_on_the_screen(
+    browser: Browser, server: Server
+) -> None:
+    width, height = 1366 * 2 // 3, 768 * 2 // 3
+    parts = (".sl-bar", ".sl-status", ".sl-diagram svg", ".sl-listing .sl-now")
+    boxes = seen(browser, server, CODE, width, height, *parts)
     assert boxes["hidden"] == [], boxes
 
 

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.static_files import reading
 from tools import site
 
 LOST = "The instruction at 0x40000008 (add x1, x1, #0x1) ran without a stop."
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *values: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out: Path = tmp_path_factory.mktemp("site")
     site.build(out, labs=False, python=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(out))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture
-def reader(browser: Browser, address: str) -> Iterator[BrowserContext]:
-    """A reader's browser; an error on a page, or a request to another site, fails the test."""
-    faults: list[str] = []
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
-    context.on("weberror", lambda error: faults.append(str(error.error)))
-    context.on(
-        "request",
-        lambda r: (
-            faults.append(r.url)
-            if urlsplit(r.url).netloc not in (urlsplit(address).netloc, "")
-            else None
-        ),
-    )
-    yield context
-    context.close()
-    assert not faults
+    return out
 
 
 def opened(reader: BrowserContext, address: str) -> Page:
@@ -137,27 +106,24 @@ def test_embedded_only_the_panel_is_to_be_seen(reader: BrowserContext, address: 
 def test_nothing_scrolls_sideways_and_axe_finds_no_barrier(
     browser: Browser, address: str, width: int, theme: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 768}, color_scheme=theme, reduced_motion="reduce"
-    )
-    page = opened(context, address + "#step=2")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    found = Axe().run(page).response["violations"]
-    assert not [(v["id"], [n["target"] for n in v["nodes"]]) for v in found]
-    context.close()
+    looks = {"color_scheme": theme, "reduced_motion": "reduce"}
+    with reading(browser, address, viewport={"width": width, "height": 768}, **looks) as context:
+        page = opened(context, address + "#step=2")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        found = Axe().run(page).response["violations"]
+        assert not [(v["id"], [n["target"] for n in v["nodes"]]) for v in found]
 
 
 def test_without_javascript_there_is_a_picture_and_its_words(
     browser: Browser, address: str
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(address)
-    assert page.locator(".web-still svg[role=img]").is_visible()
-    assert "without JavaScript nothing here steps" in page.locator(".web-still").inner_text()
-    assert not page.locator(".web-panel").is_visible()
-    context.close()
+    with reading(browser, address, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(address)
+        assert page.locator(".web-still svg[role=img]").is_visible()
+        assert "without JavaScript nothing here steps" in page.locator(".web-still").inner_text()
+        assert not page.locator(".web-panel").is_visible()
 
 
 def test_with_storage_switched_off_and_no_webassembly_the_page_goes_on(

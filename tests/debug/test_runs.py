@@ -158,7 +158,7 @@ def test_a_condition_may_ask_where_the_guest_is_but_not_what_has_happened() -> N
     ("source", "what"),
     [
         (NO_HANDLER, "UNDEFINED was raised at 0x40000004"),
-        ("svc #0", "SVC was raised at 0x40000004"),
+        ("svc #0", "SVC was raised at 0x40000000"),
         ("mov x0, #1", "UNDEFINED was raised at 0x40000004"),
         ("mov x1, #1\nmsr vbar_el1, x1\nmov x2, #7\nlsl x2, x2, #60\nblr x2", "was raised at"),
     ],

@@ -1,6 +1,6 @@
 """A stand-in for the recorder program: the same requests and answers, with a simulated kernel behind them.
 
-As a program it serves standard input as labs/recordings/recorder/recorder.c does. Its argument says what fails:
+As a program it serves standard input as labs/recordings/recorder/ does. Its argument says what fails:
 `no-kvm`, `no-permission`, `panic-N` and `hang-N` (at the N-th VM), `garbled-N`.
 """
 

@@ -32,9 +32,9 @@ def image() -> Path:
 def test_the_recorder_compiles_without_a_warning(tmp_path: Path) -> None:
     if not shutil.which(COMPILER):
         pytest.skip(f"{COMPILER} is not installed")
-    source = recordings_folder() / "recorder" / "recorder.c"
+    sources = sorted((recordings_folder() / "recorder").glob("*.c"))
     flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]
-    subprocess.run([COMPILER, *flags, "-o", tmp_path / "recorder", source], check=True)
+    subprocess.run([COMPILER, *flags, "-o", tmp_path / "recorder", *sources], check=True)
 
 
 def test_a_kernel_recorded_now_does_what_it_was_recorded_to_do(

@@ -6,6 +6,8 @@ Invariant: what does not agree stands here by name, with its reason.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace as changed_copy
 from itertools import islice
 from pathlib import Path
 
@@ -13,31 +15,33 @@ import pytest
 
 from aarch64sim.__main__ import main
 from aarch64sim.arch.choices import ARCHITECTURE
-from aarch64sim.evidence.recording import RecordingError, load
+from aarch64sim.evidence.beyond import judged
+from aarch64sim.evidence.recording import Recording, RecordingError, load
 from aarch64sim.evidence.replay import needed_choices, replay
 from aarch64sim.kvm.kernels import changed, kernels, recorded_what_ifs
 from aarch64sim.vmm.start import recordings_folder
 
-# Scenario -> why the model is known to do something else (aarch64sim/limits.py says it to users).
-KNOWN = {
-    "m_aa32": "AArch32 at EL0 is not modelled",
-    "z2_0509_mem": "AArch32 at EL0 is not modelled",
-    "z3_0915_irq": "a timer interrupt of the host made 5.10 forget a step: it agrees when it is recorded again",
+# Scenario -> the limit of the model that it goes beyond: a key of `LIMITS`, which says it to users.
+BEYOND = {
+    "m_aa32": "aarch32",
+    "z2_0509_mem": "aarch32",
+    "z3_0915_irq": "interrupted host",
 }
 
 
 def differences(folder: str, kernel: str | None = None, every: int = 1) -> list[str]:
     recordings = load(recordings_folder() / folder).recordings(kernel)
-    results = [replay(recording) for recording in islice(recordings, 0, None, every)]
+    results = [judged(replay(recording)) for recording in islice(recordings, 0, None, every)]
     return [
         f"{r.recording}: {r.difference or r.unreplayable}"
         for r in results
-        if not r.agrees and r.recording.scenario not in KNOWN
+        if not r.agrees and r.limit != BEYOND.get(r.recording.scenario, "no limit")
     ]
 
 
 @pytest.mark.parametrize(
-    ("folder", "recordings"), [("today", 490), ("minimal", 595), ("minimal-2", 24)]
+    ("folder", "recordings"),
+    [("today", 490), ("minimal", 595), ("minimal-2", 24), ("minimal-3", 30)],
 )
 def test_every_recording_is_replayed_without_a_difference(folder: str, recordings: int) -> None:
     assert len(list(load(recordings_folder() / folder).recordings())) == recordings
@@ -53,10 +57,42 @@ def test_every_random_guest_is_replayed_without_a_difference() -> None:
     assert differences("random") == []
 
 
-def test_each_exception_is_still_one() -> None:
+def beyond(recordings: Iterable[Recording]) -> dict[str, str]:
+    return {r.recording.scenario: r.limit for r in map(judged, map(replay, recordings))}
+
+
+def test_what_goes_beyond_the_model_is_said_by_the_limit_that_it_meets() -> None:
     folders = [load(recordings_folder() / name) for name in ("minimal", "random")]
-    known = [r for f in folders for name in KNOWN for r in f.recordings("linux-5.10.218", name)]
-    assert {r.recording.scenario for r in map(replay, known) if not r.agrees} == KNOWN.keys()
+    assert BEYOND.items() <= {
+        limit for f in folders for n in BEYOND for limit in beyond(f.recordings("linux-5.10.218", n)).items()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kernel", ["linux-5.10.218", "linux-7.3.4"])
+def test_a_wrong_recording_is_explained_by_no_limit(kernel: str) -> None:
+    recordings = list(islice(load(recordings_folder() / "minimal").recordings(kernel), 0, None, 9))
+    for recording in recordings:
+        run = next(event for event in recording.events if event["op"] == "KVM_RUN")
+        run["registers"]["x7"] = "0x77"
+    assert set(beyond(recordings).values()) == {""}
+
+
+def test_a_pstate_of_aarch32_is_beyond_the_model() -> None:
+    (recording,) = load(recordings_folder() / "minimal").recordings("linux-7.3.4", "m_nzcv")
+    action = {"op": "KVM_SET_ONE_REG", "register": "pstate", "value": "0x10"}
+    assert beyond([changed_copy(recording, events=(action, *recording.events))]) == {
+        "m_nzcv": "aarch32"
+    }
+
+
+def test_the_command_line_says_what_is_outside_the_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["replay", str(recordings_folder() / "minimal"), "--scenario", "m_aa32"]) == 0
+    out = capsys.readouterr().out
+    assert "linux-7.3.4/m_aa32: outside the model: AArch32" in out
+    assert "0 of 6 recordings agree" in out
+    assert "6 outside the model: AArch32" in out
 
 
 @pytest.mark.parametrize(
@@ -67,7 +103,7 @@ def test_each_exception_is_still_one() -> None:
         ("m_spalign", ["sp_alignment_checked"]),
         ("m_impdef", ["entry_clears_flags", "implementation_defined_traps"]),
         ("m_el0_daif", ["daif_fields_swapped"]),
-        ("m_el0_pmselr", ["pmselr_traps"]),
+        ("m_el0_pmselr", ["granted_pmu_traps"]),
         ("m_ilbp", ["illegal_state_last"]),
         ("m_wvr2", []),
         ("m_aa32", None),

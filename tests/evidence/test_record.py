@@ -373,7 +373,7 @@ def test_fuzz_shrinks_a_difference_and_writes_an_issue(
     with_fault("")
     monkeypatch.setattr(fuzz, "replay", wrong)
     out = tmp_path / "out"
-    assert main(["fuzz", "--count", "12", "--seed", "2", "--out", str(out)]) == 1
+    assert main(["fuzz", "--count", "30", "--seed", "2", "--out", str(out)]) == 1
     text = (out / "issue.md").read_text("utf-8")
     assert text.startswith("# linux-6.12.117, seed 2, ")
     section = text.split("## ")[1]
@@ -382,6 +382,23 @@ def test_fuzz_shrinks_a_difference_and_writes_an_issue(
     instructions = [line for line in code.splitlines() if line.startswith("    ")]
     assert len(instructions) <= 4
     assert any("svc" in line for line in instructions)
+
+
+def test_fuzz_counts_what_is_outside_the_model_apart(
+    with_fault: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def beyond(result: Any) -> Any:
+        result.limit = "time" if "_00001_" in result.recording.scenario else ""
+        return result
+
+    with_fault("")
+    monkeypatch.setattr(fuzz, "judged", beyond)
+    assert main(["fuzz", "--count", "3", "--seed", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "outside the model: fuzz_2_00001_" in said
+    assert "1 of 2 random scenarios agree" in said
 
 
 def test_fuzz_takes_recordings_or_a_kernel_not_both(capsys: pytest.CaptureFixture[str]) -> None:

@@ -265,11 +265,11 @@ def test_the_matrix_names_each_kernel_its_preset_and_what_agrees(
 ) -> None:
     change(folder, "b_str", wrong_register)
     change(folder, "a_alu", unknown_op)
-    main(["replay", str(folder)])
+    assert main(["replay", str(folder)]) == 1
     row = next(
         line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{KERNEL} ")
     )
-    assert row.split() == [KERNEL, "v5.5", "1", "1", "1"]
+    assert row.split() == [KERNEL, "v5.5", "1", "1", "1", "0"]
 
 
 def test_a_recording_is_named_by_kernel_and_scenario() -> None:

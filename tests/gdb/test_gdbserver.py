@@ -158,7 +158,7 @@ def test_breakpoints_stop_a_continue_forwards_and_backwards(kind: bytes) -> None
         assert client.pc() == 0x4000_0008
         assert client.ask(b"s").startswith(b"T05thread")
         assert client.ask(b"c").startswith(b"T05thread")
-        assert client.ask(b"c").startswith(b"T05replaylog:end;")
+        assert client.ask(b"c").startswith(b"T02replaylog:end;")
         assert client.ask(b"bc").startswith(b"T05" + name)
         assert client.pc() == 0x4000_0008
         assert client.ask(b"z%b,40000008,4" % kind) == b"OK"
@@ -218,6 +218,28 @@ def test_a_load_and_a_store_exclusive_go_through_a_continue_and_a_step_says_what
         client.send(b"s")
         assert client.reply().startswith(b"T05thread")
         assert b"clears the exclusive monitor" in bytes.fromhex(client.console[-1].decode())
+
+
+def test_a_run_can_be_a_row_of_steps_and_ctrl_c_says_why_it_did_not_leave_the_loop() -> None:
+    debugger = Debugger("1: ldxr w0, [x21]\nstxr w3, w0, [x21]\ncbnz w3, 1b\nstr w20, [x20]")
+    with served(debugger) as server, Client(server.port) as client:
+
+        def monitor(line: str) -> str:
+            return bytes.fromhex(
+                client.ask(b"qRcmd," + line.encode().hex().encode()).decode()
+            ).decode()
+
+        assert "enters the guest freely" in monitor("run")
+        assert "a row of single steps" in monitor("run steps")
+        assert "expected steps or freely" in monitor("run fast")
+        client.send(b"c")
+        wait_for(lambda: debugger.exclusives > 3)
+        client.socket.sendall(b"\x03")
+        assert client.reply().startswith(b"T02thread:1;")
+        assert b"clears the exclusive monitor" in bytes.fromhex(client.console[-1].decode())
+        assert "enters the guest freely" in monitor("run freely")
+        assert client.ask(b"c").startswith(b"T05")
+        assert debugger.ended
 
 
 def test_a_watchpoint_stops_in_front_of_the_access() -> None:
@@ -312,7 +334,11 @@ def test_monitor_commands_answer_with_text() -> None:
         assert "emulated instruction is skipped and SS is kept" in monitor("events")
         assert "step 1: Stopped at 0x40000004." in monitor("events 1")
         assert "there is no step 9" in monitor("events 9")
-        assert "mdscr_el1.ss " in monitor("mdscr")
+        assert monitor("mdscr").splitlines()[1:4] == [
+            "mdscr_el1.ss     0     1",
+            "mdcr_el2.tde     1     1",
+            "spsr_el2.ss      0     1",
+        ]
         assert "0x4000000c" in monitor("stops")
         assert monitor("console") == "A\n"
         assert "v4.3" in monitor("kernel")

@@ -418,6 +418,59 @@ BY_HAND = {
                 .lcomm e, 3
                 .comm f, 100
     """,
+    "sections as the kernel names them": """
+                .section .init.text, "ax"
+        start:  ret
+                .section ".head.text", "ax"
+        head:   b start
+                .text
+        _start: bl start
+                .section .init.data, "aw"
+                .quad head
+                .section .data..percpu, "aw"
+                .word 3
+                .section .altinstructions, "a"
+                .word 1f - ., start - .
+                .section patched, "awx"
+        1:      nop
+    """,
+    "the point in a list, distances, wide numbers": """
+                nop
+        here:   .word here - _start, . - _start, _start - .
+                .quad ., .
+                .inst 0xd503201f, 0xd503201f + here - here
+                .octa 0x0123456789abcdef0123456789abcdef, -1
+                .equiv size, . - here
+                mov x0, #size
+        _start: ret
+    """,
+    "macros with commas in quotes": r"""
+        .macro  both a="x1, x2", b = 5
+                add x0, \a
+                mov x3, #\b
+        .endm
+        .macro  pair, a, b
+                stp \a, \b, [sp]
+        .endm
+        both
+        both "x4, x5"
+        both b=7
+        both , 9
+        pair x1, x2
+        .irp both, "x1, #1", "x2, x3"
+                mov x0, x1
+                add x0, \both
+        .endr
+    """,
+    "literals of all sizes": """
+                ldrsw x0, =0x12345678
+                ldr d0, =0x1122334455667788
+                ldr s1, =0x11223344
+                ldr q2, =0x112233445566778811223344556677ff
+                ldr w3, =0x11223344
+                ldr x4, =here
+        here:   ret
+    """,
 }  # fmt: skip
 
 

@@ -30,6 +30,12 @@ FORGED = [
     "import sys\nsys._getframe(1).f_locals",
     "exec('import os')",
     "import os\nos._exit(0)",
+    f"inspect.sys.modules['checks.lab04'].bits = lambda k: dict.fromkeys({MOMENTS}, 0)\n{ZEROS}",
+    f"inspect.builtins.sum = lambda *a: 5\n{ZEROS}",
+    f"lab.tasks.clear()\nlab.check = lab.judge = lambda *a: 1\n{ZEROS}",
+    "class D(dict):\n    def get(self, k, d=None):\n        return int(k != 'after the add')\n"
+    f"bit = D({{m: 0 for m in {MOMENTS}}})",
+    f"type(lab).judge = lambda *a: 1\n{ZEROS}",
     "raise SystemExit",
     "1 +",
 ]

@@ -39,7 +39,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("late_kernel", "v5.11", "try an older one", ""),
     ("late_kernel", "5.99x", "unknown kernel", ""),
     ("late_kernel", "linux-5.12", "try an older one", ""),
-    ("late_kernel", 5.3, "asks for the name of a kernel", ""),
+    ("late_kernel", 5.3, "write it in quotes", ""),
     ("three_in_one", "addd x0, x0, #1", "does not assemble", ""),
     (
         "three_in_one",
@@ -68,7 +68,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     ("nothing_stepped", 0xCA00_0022, "is a syndrome", ""),
     ("nothing_stepped", 0x4000_0002, "never stops at", ""),
-    ("nothing_stepped", "0x40000008", "asks for an address", ""),
+    ("nothing_stepped", "at 8", "asks for an address", ""),
 ]
 
 

@@ -192,7 +192,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("order", "cgbafdeh", "the register first", ""),
     ("order", "cgbafehd", "everything must be in place", ""),
     ("order", "cgbafed", "h is missing", ""),
-    ("order", "cgbafedhh", "stands there twice", ""),
+    ("order", "cgbafedhh", "is there twice", ""),
     ("extend", lambda d, size, sign, wide: d, "The sign is lost", ""),
     (
         "extend",

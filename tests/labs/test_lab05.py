@@ -101,7 +101,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "The aborted load was not done",
         "mmio-is-done",
     ),
-    ("after_abort", aborts(LATE_ABORT, (BEHIND, 2)), "nobody makes it again", ""),
+    ("after_abort", aborts(LATE_ABORT, (BEHIND, 2)), "nobody makes the load again", ""),
     ("after_abort", aborts(LATE_ABORT, LATE_ABORT), "no longer the load", ""),
     ("after_abort", aborts(EARLY_ABORT, EARLY_ABORT), "nothing was skipped", "mmio-is-done"),
     ("after_abort", aborts(EARLY_ABORT, LATE_ABORT), "the other way round", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("bug_of_2014", lambda: None, "asks for a scenario", ""),
     ("bug_of_2014", one(7, stops=[4]), "the program is a text", ""),
     ("bug_of_2014", one("mov w0, 0x41x", stops=[4]), "does not assemble", ""),
-    ("bug_of_2014", one("nop\n" * 9999, stops=[4]), "no smallest program", ""),
+    ("bug_of_2014", one("nop\n" * 9999, stops=[4]), "too long for a test", ""),
     ("bug_of_2014", one(".org 0x300000\nnop", stops=[4]), "there is no memory at", ""),
     ("bug_of_2014", one(STORE), "expects nothing", ""),
     ("bug_of_2014", one(STORE, stops=4), "a list of addresses", ""),
@@ -121,7 +122,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("bug_of_2014", one(STORE, uart=0x41), "uart is a text", ""),
     ("bug_of_2014", one(STORE, registers=["x1"]), "is a dictionary", ""),
     ("bug_of_2014", one(STORE, registers={"w1": 1}), "not 'w1'", ""),
-    ("bug_of_2014", one(STORE, registers={"x1": "1"}), "is a number", ""),
+    ("bug_of_2014", one(STORE, registers={"x1": "one"}), "is a number", ""),
     ("bug_of_2014", one(STORE, accesses=["store"]), "an access is", ""),
     ("bug_of_2014", one(STORE, accesses=0x41), "accesses is a list", ""),
     ("bug_of_2014", one(STORE, stops=[4, 8, 12], at_mmio="reset"), "at_mmio is one of", ""),
@@ -233,6 +234,30 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "",
     ),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scenario", "hypervisor", "why"),
+    [
+        (Scenario("a", "foo"), "fixed", "unknown mnemonic 'foo'"),
+        (Scenario("a"), "fixed", "has no program yet"),
+        (Scenario("a", "nop", at_mmio="irq"), "fixed", "at_mmio is one of"),
+        (Scenario("a", "nop"), "v99.9x", "there is no kernel 'v99.9x'"),
+        ("a", "fixed", "this is no scenario, but the str 'a'"),
+    ],
+)
+def test_what_cannot_be_played_says_why(scenario: Any, hypervisor: str, why: str) -> None:
+    assert why in repr(play(scenario, hypervisor))
+
+
+def test_a_teacher_counts_mutants_of_their_own_as_the_guide_says() -> None:
+    guide = (SOURCE.parents[1] / "instructors.md").read_text(encoding="utf-8")
+    (code,) = (part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "Mutant" in part)
+    lock = "mov x0, #1\nmsr oslar_el1, x0\nmrs x1, oslsr_el1\nstr w20, [x20]"
+    names: dict[str, Any] = {"suite": [Scenario("lock", lock, registers={"x1": 0xA})]}
+    exec(code.replace("score(suite", "board = score(suite"), names)
+    assert len(names["board"].caught) == len(MUTANTS) + 1
+    assert "held-out" not in {mutant.name for mutant in names["board"].survivors}
 
 
 def test_the_suite_of_the_stub_is_still_open_and_says_how_far_it_gets() -> None:

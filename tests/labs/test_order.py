@@ -47,7 +47,7 @@ TERMS = {
     r"mutant": ("09", r"is called a \*mutant\*"),
     r"golden": ("09", r"a \*golden\* test"),
     r"\bPSCI\b": ("09", r"\*PSCI\* is the interface"),
-    r"ENOSYS": ("03", r"KVM_RUN fails with ENOSYS"),
+    r"ENOSYS": ("03", r"KVM_RUN fails with \[ENOSYS\]"),
     r"Maydell": ("01", r"Maydell, who maintains"),
     r"\bDall\b": ("03", r"Dall, who maintained KVM"),
     r"Bennée": ("02", r"Bennée wrote the patch that"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from checks import bounds
+from checks import bounds, budget
 from checks.task import MISCONCEPTIONS, Lab, NotAnswered, Task, Wrong, call, expect_type
 
 
@@ -52,7 +52,7 @@ def _raise(n: int) -> int:
         (lambda n: n * 2, "right", "twice"),
         (lambda n: n + n, "right", "twice"),
         (lambda n: n, "wrong", "not twice"),
-        (lambda: 42, "wrong", "raised TypeError"),
+        (lambda: 42, "wrong", "calls your function with 1 argument, and it does not take them"),
         (_loop, "wrong", "did not end"),
         (_raise, "wrong", "raised KeyError"),
         (7, "wrong", "asks for a function, and this is the int 7"),
@@ -230,6 +230,59 @@ def test_whatever_an_answer_does_a_short_verdict_comes(
     assert 10 < len(str(verdict)) < 1600
 
 
+def _caught_again_and_again(n: int) -> None:
+    while True:
+        try:
+            pass
+        finally:
+            continue  # noqa: B012
+
+
+WITHOUT_A_FORK: list[Any] = [
+    _loop,
+    _one_line,
+    lambda n: [0 for _ in iter(int, 1)],
+    lambda n: sum(1 for _ in iter(int, 1)),
+    lambda n: all(map(lambda _: True, iter(int, 1))),  # noqa: C417  # no loop of Python
+    lambda n: (lambda again: again(again))(lambda again: again(again)),
+    *([_swallowing, _caught_again_and_again] if hasattr(sys, "monitoring") else []),
+]
+
+
+@pytest.mark.parametrize("answer", WITHOUT_A_FORK)
+def test_endless_python_ends_also_where_no_process_can_be_forked(
+    answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (bounds, budget):
+        monkeypatch.setattr(module, "can_fork", lambda: False)
+    verdict = LAB.check("double", answer)
+    assert verdict.state == "wrong"
+    assert LAB.check("double", lambda n: 2 * n).right
+
+
+def test_a_call_of_long_lines_ends_by_the_clock_where_no_process_can_be_forked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (bounds, budget):
+        monkeypatch.setattr(module, "can_fork", lambda: False)
+    monkeypatch.setattr(budget, "SECONDS", 0.1)
+    verdict = LAB.check("double", lambda n: [time.sleep(0.01) for _ in range(10**6)])
+    assert "is there a loop without an end" in verdict.text
+
+
+def test_a_number_in_quotes_is_that_number_where_a_task_asks_for_numbers() -> None:
+    lab = Lab("95", [Task("one", "", _number, "", ("a",), "Because.", numeric=True)])
+    assert lab.check("one", "0x40000008").right
+    assert not lab.check("one", "eight").right
+
+
+def test_what_would_give_an_answer_away_is_shown_once_it_is_right() -> None:
+    lab = Lab("94", LAB.tasks)
+    assert "when number is right" in lab.once_right("number", lambda: "the recording")
+    lab.check("number", 3)
+    assert lab.once_right("number", lambda: "the recording") == "the recording"
+
+
 def test_a_number_as_an_answer_may_be_of_any_kind_that_is_one() -> None:
     assert LAB.check("number", Index()).right
     assert LAB.check("number", Sly(7)).right
@@ -274,6 +327,10 @@ def test_arguments_are_copies() -> None:
     assert shared == [1]
 
 
+def test_a_text_of_a_million_lines_is_not_assembled() -> None:
+    assert "no task here needs more" in LAB.check("number", "nop\n" * 10**6).text
+
+
 def test_a_bool_is_no_number() -> None:
     assert "asks for a number, and this is the bool True" in LAB.check("number", True).text
     assert LAB.check("number", 0).state == "open"
@@ -301,7 +358,7 @@ def test_progress_counts_the_right_ones() -> None:
     lab = Lab("99", LAB.tasks)
     for answer in (lambda n: n * 2, lambda n: 0):
         lab.check("double", answer)
-        assert lab.progress() == "Lab 99: 1 of 2 tasks are right. Still to do: number."
+        assert lab.progress() == "Lab 99: 1 of 2 tasks are right.\nStill to do: number."
 
 
 def test_there_are_ten_named_misconceptions() -> None:

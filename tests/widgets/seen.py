@@ -10,7 +10,7 @@ from typing import Any
 import widgets
 from widgets.page import ownkernel
 from widgets.panel import comparepage, panel, views
-from widgets.panel.parts import Shown
+from widgets.panel.view import Shown
 
 
 def press(lab: panel.Panel, action: str, value: object = None) -> None:

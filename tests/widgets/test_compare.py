@@ -144,7 +144,7 @@ def test_the_first_difference_is_found_and_marked(store: str) -> None:
     lab = CompareLab(store, "v4.3", "fixed")
     left, right = lab.run_to_difference()
     assert (lab.clicks, left.pc, right.pc) == (2, 0x4000_000C, 0x4000_0008)
-    assert "They part at click 2." in lab._shown["status.text"]
+    assert "They differ from click 2 on." in lab._shown["status.text"]
     assert "sl-parted" in lab._shown["time-left"]
     assert "2 registers differ here: x1, pc" in lab._shown["differing"]
     lab.run()

@@ -160,6 +160,23 @@ def test_a_second_door_closes_the_first(store: str) -> None:
     assert repr(second) == f"gdb may attach: target remote :{second.port}"
 
 
+def test_a_door_is_not_closed_on_an_attached_gdb(store: str) -> None:
+    async def serve() -> None:
+        lab = StepLab(store)
+        door = lab.serve_gdb()
+        await asyncio.sleep(0.01)
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        await asyncio.sleep(0.01)
+        assert lab.serve_gdb(door.port) is door is lab.serve_gdb()
+        assert repr(door) == f"gdb is attached on port {door.port}"
+        with pytest.raises(OSError, match="type `detach` there"):
+            StepLab(store).serve_gdb(door.port)
+        writer.close()
+        door.close()
+
+    asyncio.run(serve())
+
+
 def test_a_cell_that_opens_a_door_may_be_run_again(store: str) -> None:
     async def serve() -> None:
         first = StepLab(store).serve_gdb()

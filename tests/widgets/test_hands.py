@@ -8,6 +8,8 @@ import zlib
 
 import pytest
 
+import widgets
+from aarch64sim.debug.stops import EXCLUSIVE
 from tests.widgets.seen import StepLab, press
 from widgets.page import memory, sourcelink
 from widgets.page.runner import PLAY_SECONDS
@@ -99,6 +101,31 @@ def test_the_uart_takes_input() -> None:
 
 
 # Play
+
+
+def test_a_run_can_be_made_a_row_of_single_steps_and_says_why_it_stays_in_an_exclusive_loop() -> (
+    None
+):
+    lab = StepLab("1: ldxr w0, [x21]\nstxr w3, w0, [x21]\ncbnz w3, 1b\nstr w20, [x20]", "fixed")
+    press(lab, "runs", "steps")
+    assert lab.status == "From now on a run is a row of single steps."
+    lab.run(limit=60)
+    assert EXCLUSIVE in lab.status
+    press(lab, "runs", "freely")
+    lab.run(limit=60)
+    assert lab.debugger.ended
+
+
+def test_the_choice_of_a_run_shows_what_is_so() -> None:
+    lab = widgets.StepLab("b .", "fixed", by_steps=True)
+    lab._drawers.tab.selected_index = lab._drawers._names.index("points")
+    runs = lab._drawers._runs
+    assert runs.value == "steps"
+    lab.debugger.by_steps = False
+    lab.step()
+    assert runs.value == "freely"
+    runs.value = "steps"
+    assert lab.debugger.by_steps
 
 
 def test_play_steps_at_its_speed_and_can_be_paused(

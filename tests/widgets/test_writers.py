@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from xml.etree import ElementTree
@@ -13,6 +14,9 @@ import pytest
 
 from tests.widgets import gallery
 from tests.widgets.eyes import WALLS
+from widgets import StepLab
+from widgets.figures import figure as figures
+from widgets.figures.cheatsheet import CheatSheet
 from widgets.figures.mpl_writer import figure, to_svg
 from widgets.figures.svg_writer import file_svg
 from widgets.models.drawing import Arrow, Drawing, Text
@@ -172,3 +176,21 @@ print(sorted({name.split(".")[0] for name in sys.modules} & {"matplotlib", "nump
 def test_live_panels_import_no_matplotlib() -> None:
     done = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PICTURES: dict[str, Callable[[], object]] = {
+    "a panel as PNG": lambda: StepLab("nop").png(),
+    "a panel as a figure": lambda: StepLab("nop").draw(),
+    "a figure as PNG": lambda: StepLab("nop").diagram().png(),
+    "the cheat sheet as PDF": lambda: CheatSheet().pdf(),
+}
+
+
+@pytest.mark.parametrize("what", PICTURES)
+def test_without_matplotlib_a_picture_that_needs_it_is_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(figures, "has_matplotlib", lambda: False)
+    with pytest.raises(figures.NoMatplotlibError, match="no matplotlib here") as raised:
+        PICTURES[what]()
+    assert raised.value._render_traceback_() == [str(raised.value)]

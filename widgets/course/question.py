@@ -28,12 +28,8 @@ class Question(ipywidgets.VBox):
         plain = [(_CODE.sub(r"\1", answer), answer) for answer in answers]
         layout, style = ipywidgets.Layout(), ipywidgets.HTML.style.klass()
         self._radio = RadioButtons(options=plain, index=None, layout=layout)
-        self._response = HTML(
-            self._said, layout=layout, style=style, _dom_classes=("sl-response",)
-        )
-        asked = HTML(
-            f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style
-        )
+        self._response = HTML(self._said, layout=layout, style=style, _dom_classes=("sl-response",))
+        asked = HTML(f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style)
         super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
         self._radio.observe(self._chosen, "value")
 

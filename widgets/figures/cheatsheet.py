@@ -12,7 +12,7 @@ from aarch64sim.arch.step import StepState, step_state
 from aarch64sim.kvm import ExitReason
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.start import default_start
-from widgets.figures.figure import Figure
+from widgets.figures.figure import Figure, mpl_writer
 from widgets.models.drawing import Drawing
 
 PAGE = (842.0, 595.0)  # A4, landscape, in points
@@ -268,9 +268,7 @@ class CheatSheet(Figure):
 
     def pdf(self) -> bytes:
         """The page as PDF, the same bytes every time."""
-        from widgets.figures.mpl_writer import to_pdf
-
-        return to_pdf(self.draw(), "Cheat sheet")
+        return bytes(mpl_writer().to_pdf(self.draw(), "Cheat sheet"))
 
 
 def _draw(drawing: Drawing, section: Section, x: float, top: float, width: float) -> None:

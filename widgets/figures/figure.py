@@ -15,6 +15,7 @@ from functools import partial
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from widgets.figures import svg_writer
@@ -84,9 +85,7 @@ class Figure:
         """
         if not has_matplotlib():
             return svg_writer.file_svg(self.drawing(), theme, self.sentence)
-        from widgets.figures.mpl_writer import to_svg
-
-        svg = to_svg(self.draw(theme), outlines=True)
+        svg = str(mpl_writer().to_svg(self.draw(theme), outlines=True))
         end = svg.index(">", svg.index("<svg")) + 1
         return f"{svg[:end]}\n <title>{escape(self.sentence)}</title>{svg[end:]}"
 
@@ -144,18 +143,37 @@ def has_matplotlib() -> bool:
     return find_spec("matplotlib") is not None
 
 
+class NoMatplotlibError(ImportError):
+    """Raised for a picture that only matplotlib makes. A notebook shows the sentence, and nothing of a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no matplotlib here, as in a browser, so a PNG, a PDF and a matplotlib figure cannot be made;"
+            " .svg() of a figure needs none."
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def mpl_writer() -> ModuleType:
+    """The writer that needs matplotlib; NoMatplotlibError where that is not installed."""
+    if not has_matplotlib():
+        raise NoMatplotlibError
+    from widgets.figures import mpl_writer
+
+    return mpl_writer
+
+
 def mpl_figure(drawing: Drawing, theme: str = "light") -> MplFigure:
     """The drawing as matplotlib draws it, in the colours of a theme."""
-    from widgets.figures.mpl_writer import figure
-
-    return figure(drawing, theme)
+    made: MplFigure = mpl_writer().figure(drawing, theme)
+    return made
 
 
 def png(drawing: Drawing, theme: str = "light") -> bytes:
     """The drawing as PNG."""
-    from widgets.figures.mpl_writer import to_png
-
-    return to_png(mpl_figure(drawing, theme))
+    return bytes(mpl_writer().to_png(mpl_figure(drawing, theme)))
 
 
 def page_width(drawing: Drawing) -> int:

@@ -128,7 +128,7 @@ class Runner:
         try:
             message = await work
         except HistoryError as error:
-            message = f"Could not do that: {error}."
+            message = could_not(error)
         except Exception as error:  # noqa: BLE001  # a device or patch of the learner's may raise anything
             message = broken_off(error)
         if self._task is task:
@@ -167,6 +167,11 @@ class Runner:
                 return ""
             await asyncio.sleep(pause)
         return f"Paused{self._stopped.rstrip(',')}." if self._stopped else ""
+
+
+def could_not(error: Exception) -> str:
+    """Why something that was asked for was not done, in a sentence."""
+    return f"Could not do that: {error}."
 
 
 def broken_off(error: BaseException) -> str:

@@ -30,7 +30,8 @@ from widgets.panel.driving import MOST_KEPT, read_program
 from widgets.panel.face import one_of
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Part, Shown
+from widgets.panel.parts import Part
+from widgets.panel.view import Shown
 
 TITLES = {
     "stops": "Stops",
@@ -177,7 +178,7 @@ class CompareLab(PairDriving, Panel):
         if self.clicks == 0:
             return "Not started. One click on Step steps both kernels."
         parted = self.pair.parted
-        where = f" They part at click {parted}." if parted is not None else ""
+        where = f" They differ from click {parted} on." if parted is not None else ""
         return table.sentence + where
 
     def _show(self) -> None:

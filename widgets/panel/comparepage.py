@@ -12,7 +12,7 @@ from aarch64sim.evidence.lockstep import Divergence
 from widgets.figures.figure import html_table
 from widgets.figures.stepfigure import StepFigure
 from widgets.page import timelinepage
-from widgets.panel.parts import Shown, View
+from widgets.panel.view import Shown, View
 from widgets.panel.views import machine_svg
 
 if TYPE_CHECKING:

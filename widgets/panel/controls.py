@@ -44,6 +44,8 @@ BUTTONS = (
 )
 STEPPING = ("start", "back", "step", "run", "play", "stop")
 VERBS = {"run": "Run to", "break": "Break at", "watch": "Watch", "write": "Last write to"}
+# What Run and Run to do.
+RUNS = {"freely": "enters the guest freely", "steps": "is a row of single steps"}
 HINTS = {
     "run": "a label, line 7, 0x40000010, exit MMIO, x2 == 5",
     "break": "a label, line 7, 0x40000010",

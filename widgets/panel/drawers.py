@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from widgets.page.board import Board
-from widgets.page.together import HTML
+from widgets.page.together import HTML, Dropdown
 from widgets.panel import controls
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ class Drawers:
         if self._errors is not None:
             self._errors.show({"errors": html})
 
+    def refresh(self) -> None:
+        """Show what has been changed elsewhere."""
+
     def loaded(self, source: str) -> None:
         """Another program has been loaded."""
         if self._editor is not None:
@@ -120,6 +123,7 @@ class StepDrawers(Drawers):
     """The pages of a StepLab."""
 
     fields_first = ("points", "memory")
+    _runs: Dropdown | None = None
 
     def _registers_fields(self) -> Fields:
         return self._field("register", "register = value", "x1 = 0x10", "Set")
@@ -142,9 +146,24 @@ class StepDrawers(Drawers):
         verb.observe(lambda _: where.set_trait("placeholder", controls.HINTS[verb.value]), "value")
         speed = maker.dropdown("speed", "how fast Play is", controls.speeds(), "medium")
         speed.description = "speed of Play"
+        runs = [(words, how) for how, words in controls.RUNS.items()]
+        self._runs = maker.dropdown("runs", "what a run is", runs, self._kind_of_run)
+        self._runs.description = "a run"
         return (
             maker.row(verb, where, maker.button("travel", "Go", asked)),
             self._answer(),
-            maker.row(maker.button("reverse"), speed),
-            self._note("A click left of an address in the listing sets a breakpoint there."),
+            maker.row(maker.button("reverse"), speed, self._runs),
+            self._note(
+                "A click left of an address in the listing sets a breakpoint there. A row of single steps goes wrong as"
+                " the kernel's steps do, and never leaves a loop of load- and store-exclusive."
+            ),
         )
+
+    @property
+    def _kind_of_run(self) -> str:
+        return "steps" if self._panel.debugger.by_steps else "freely"
+
+    def refresh(self) -> None:
+        if self._runs is not None:
+            with self._maker.quiet():
+                self._runs.value = self._kind_of_run

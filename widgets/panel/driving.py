@@ -38,7 +38,6 @@ class Driving(Looking):
     _message: str
     _speed: str
     _gdb: GdbDoor | None = None
-    _status: Callable[[], str]
     _own: OwnKernel | None  # the learner's kernel, for the list
     _wrote: tuple[str, Write] | None  # what was asked for last, and found
     running: bool  # a run is under way
@@ -237,7 +236,12 @@ class Driving(Looking):
     # --- others that drive ---------------------------------------------------------------------------
 
     def serve_gdb(self, port: int = 0) -> GdbDoor:
-        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed."""
+        """Let a gdb of this computer attach; OSError if the port is in use. A door that was open before is closed.
+
+        While a gdb is attached, its door stays open, and is returned.
+        """
+        if self._gdb and self._gdb.attached and port in (0, self._gdb.port):
+            return self._gdb
         door = GdbDoor(self, port)
         if self._gdb:
             self._gdb.close()

@@ -19,7 +19,8 @@ _open: dict[int, GdbDoor] = {}  # by port, so that a cell may be run again
 
 
 class GdbDoor:
-    """A server for one gdb on this computer. `port` is where, `close()` ends it. A door of ours on that port is closed.
+    """A server for one gdb on this computer. `port` is where, `close()` ends it. A door of ours on that port is closed,
+    if no gdb is attached there.
 
     OSError with a sentence if the port is in use; RuntimeError where no event loop runs, outside of a notebook.
     """
@@ -34,6 +35,11 @@ class GdbDoor:
                 "gdb is served by the event loop of a notebook, and none runs here; outside of one, start"
                 " `python -m aarch64sim gdb FILE.s`"
             ) from None
+        if port in _open and _open[port].attached:
+            raise OSError(
+                errno.EADDRINUSE,
+                f"gdb is attached to another panel on port {port}: type `detach` there, or choose another port",
+            )
         if port in _open:
             _open[port].close()
         self._lab = lab
@@ -66,4 +72,6 @@ class GdbDoor:
             self._server.close()
 
     def __repr__(self) -> str:
+        if self.attached:
+            return f"gdb is attached on port {self.port}"
         return self._why or f"gdb may attach: target remote :{self.port}"

@@ -6,12 +6,16 @@ Invariant: an action moves nothing itself: it calls what `Driving` does, or `edi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aarch64sim.debug import Debugger
 from widgets.page import edits
-from widgets.page.board import Action
 from widgets.page.runner import PLAY_SECONDS
+from widgets.panel import controls
 from widgets.panel.driving import MOST_KEPT, Driving
+
+if TYPE_CHECKING:
+    from widgets.page.board import Action
 
 
 class Hands(Driving):
@@ -38,6 +42,7 @@ class Hands(Driving):
             "travel": lambda m: self._travel(*edits.value_of(m).partition(" ")[::2]),
             "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
             "speed": lambda m: self._set_speed(edits.value_of(m)),
+            "runs": lambda m: self._set_runs(edits.value_of(m)),
             "breakpoint": lambda m: self._say(
                 edits.toggle_breakpoint(self.debugger, int(edits.value_of(m)))
             ),
@@ -82,6 +87,12 @@ class Hands(Driving):
     def _set_address(self, text: str) -> None:
         self._memory_address = edits.address(self.debugger, text)
         self._say("")
+
+    def _set_runs(self, value: str) -> None:
+        if value not in controls.RUNS:
+            return
+        self.debugger.by_steps = value == "steps"
+        self._say(f"From now on a run {controls.RUNS[value]}.")
 
     def _set_speed(self, value: str) -> None:
         self._speed = value if value in PLAY_SECONDS else "medium"

@@ -14,18 +14,20 @@ import ipywidgets
 import traitlets as t
 
 from aarch64sim.asm import AssemblyError, Program
+from aarch64sim.kvm import UnknownKernelError
 from widgets.figures.figure import live_still, mpl_figure, png
 from widgets.models.drawing import Drawing
 from widgets.page import editor
 from widgets.page.board import Action, Bundle
 from widgets.page.guard import guarded
-from widgets.page.runner import Runner, broken_off
+from widgets.page.runner import Runner, broken_off, could_not
 from widgets.page.together import InStep, Together
 from widgets.panel import controls
 from widgets.panel.drawers import Drawers
 from widgets.panel.face import Face, one_of
-from widgets.panel.parts import KINDS, Part, ProgramTrait, Shown, Stage, View
+from widgets.panel.parts import KINDS, Part, ProgramTrait, Stage
 from widgets.panel.statusline import StatusLine
+from widgets.panel.view import Shown, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -241,8 +243,8 @@ class Panel(Face, InStep, ipywidgets.VBox):
         with self._together():
             try:
                 action(content)
-            except ValueError as error:
-                self._say(f"Could not do that: {error}.")
+            except (ValueError, UnknownKernelError) as error:
+                self._say(could_not(error))
             except Exception as error:  # noqa: BLE001  # a device or patch of the learner's may raise anything
                 self._say(broken_off(error))
 

@@ -5,8 +5,7 @@ Invariant: a part shows what the panel's debugger says; it keeps nothing of its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,17 +15,7 @@ import traitlets as t
 from aarch64sim.asm import Program
 from widgets.page.board import Board
 from widgets.page.together import Together
-
-Shown = dict[str, str | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A title, the HTML of the section, and what fills it; both are functions of the panel."""
-
-    title: str
-    html: Callable[[Any], str]
-    values: Callable[[Any], Shown]
+from widgets.panel.view import Shown, View
 
 
 class Owner(Protocol):

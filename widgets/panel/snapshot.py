@@ -13,7 +13,7 @@ from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import ownkernel, session_code
+from widgets.page import ownkernel, session_code, wording
 from widgets.page.listing import Listing
 
 
@@ -69,6 +69,12 @@ class Looking:
     def last_timeline(self) -> Timeline:
         """The timeline of the last step as a model."""
         return self._timeline(self.debugger.position, self.debugger.position)
+
+    def _status(self) -> str:
+        """The status line: the step that is over, or the moment in it that is looked at."""
+        if now := self.debugger.phase:
+            return wording.phase(now)
+        return wording.status(self.debugger.last, self._listing, self.last_timeline)
 
     def _timeline(self, first: int, last: int) -> Timeline:
         debugger = self.debugger

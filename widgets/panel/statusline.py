@@ -15,7 +15,7 @@ from widgets.page import historyline
 from widgets.page.board import Board
 from widgets.page.together import Together
 from widgets.panel import controls
-from widgets.panel.parts import Shown
+from widgets.panel.view import Shown
 
 # What stock controls without a label of their own are called.
 LABELS = {

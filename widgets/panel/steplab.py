@@ -19,7 +19,7 @@ from aarch64sim.debug import Debugger, Stop
 from aarch64sim.kvm import Kernel, kernels
 from widgets.figures.poster import poster
 from widgets.models.drawing import Drawing
-from widgets.page import historyline, ownkernel, session_code, wording
+from widgets.page import historyline, ownkernel, session_code
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
 from widgets.page.ownkernel import OwnKernel
@@ -30,7 +30,7 @@ from widgets.panel.face import one_of
 from widgets.panel.hands import Hands
 from widgets.panel.named import NamedParts
 from widgets.panel.panel import Panel
-from widgets.panel.parts import Shown
+from widgets.panel.view import Shown
 from widgets.panel.views import FIRST, VIEWS
 
 SESSION_LIMIT = 1_000_000  # steps that a session code is followed
@@ -215,6 +215,7 @@ class StepLab(Hands, NamedParts, Panel):
             self._status_line.show(self._status_values())
             for part in self._open():
                 part.refresh()
+            self._drawers.refresh()
             self._drawers.say(self._message)
             if not self._message:
                 self._drawers.show_errors("")
@@ -239,11 +240,6 @@ class StepLab(Hands, NamedParts, Panel):
             self.set_trait("status", words)
             self._status_line.show({"status.text": words, "position.text": self._progress})
             self._show_controls(running=True)
-
-    def _status(self) -> str:
-        if now := self.debugger.phase:
-            return wording.phase(now)
-        return wording.status(self.debugger.last, self._listing, self.last_timeline)
 
     @property
     def _progress(self) -> str:

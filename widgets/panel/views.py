@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from widgets.figures.figure import html_table
 from widgets.figures.stepfigure import StepFigure
 from widgets.page import bits, logview, memory, registerfile, timelinepage, wording
-from widgets.panel.parts import Shown, View
+from widgets.panel.view import Shown, View
 
 if TYPE_CHECKING:
     from widgets.panel.steplab import StepLab

@@ -259,6 +259,7 @@ const board = {
         watchWidth(model, root.closest(".sl-panel.jupyter-widgets"), root);
         if (!el.closest(".sl-guard")) el.classList.add("sl-guard", `sl-of-${model.get("guard")}`);
         place(root);
+        greet(model.get("guard"));
       }, wait);
     }
     const onMessage = (message) => {

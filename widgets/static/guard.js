@@ -20,6 +20,7 @@ const rootsOf = (token) => document.querySelectorAll(`${ROOT}.sl-of-${CSS.escape
 
 function complain(root, words) {
   root.classList.add("sl-silent");
+  if (root.parentElement?.closest(ROOT)) return; // said once, at the top
   let note = root.querySelector(":scope > .sl-silence");
   if (!note) {
     note = document.createElement("p");
@@ -28,6 +29,12 @@ function complain(root, words) {
     root.prepend(note);
   }
   if (note.textContent !== words) note.textContent = words;
+}
+
+// What stands in the notebook from before, saved with it, belongs to no kernel.
+function greet(token) {
+  if (!page.kernels.get(token)?.saved) return;
+  for (const root of rootsOf(token)) complain(root, NOT_STARTED);
 }
 
 function forgive(token) {
@@ -59,7 +66,7 @@ page.heard = (token) => {
 function expectAnswer(root) {
   const token = tokenOf(root), kernel = page.kernels.get(token);
   if (!kernel || kernel.gone) {
-    complain(root, kernel ? RESTARTED : NOT_STARTED);
+    complain(root, kernel && !kernel.saved ? RESTARTED : NOT_STARTED);
     return;
   }
   const clicked = performance.now();
@@ -171,7 +178,11 @@ export default {
     const real = await model.widget_manager?.get_model?.(token);
     const stock = real && Object.getPrototypeOf(Object.getPrototypeOf(real))._handle_comm_msg;
     if (real?.comm && stock) real.comm.on_msg(stock.bind(real)); // as in board.js
+    if (real && !real.comm_live) {
+      Object.assign(page.kernels.get(token), { gone: true, saved: true });
+      for (const wait of [0, 500, 2000]) setTimeout(() => greet(token), wait);
+    }
     real?.on("comm_live_update", () => { if (!real.comm_live) ended(token); });
-    forgive(token);
+    if (!page.kernels.get(token).saved) forgive(token);
   },
 };

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from aarch64sim.debug import Debugger
-from aarch64sim.kvm import Kernel, kernels
-from widgets.page.listing import Listing
-from widgets.web.view import FIELDS, PREFIX, frame, listing_html, machine_svg
+from aarch64sim.kvm.kernels import Kernel, kernel_of
+from widgets.web.guest import PREFIX, Guest
 
 MOST_STEPS = 60
 FRONT_KERNELS = ("v4.3", "v4.15", "v5.0", "v5.11", "v6.14", "fixed")
@@ -25,30 +24,32 @@ def history(
 ) -> dict[str, Any]:
     """All frames of a program under these kernels, at most so many steps each; the first, and step `at`, are shown.
 
-    Texts stand in "texts"; a frame is a list of their numbers, in the order of "fields".
+    Texts stand in "texts"; a frame is a list of their numbers, in the order of "slots".
     """
     numbers: dict[str, int] = {}
-    chosen = [kernels[name] if isinstance(name, str) else name for name in names]
-    told = [_of_kernel(program, kernel, most, numbers) for kernel in chosen]
-    first = Debugger(program, chosen[0])
+    chosen = [kernel_of(name) for name in names]
+    first = Guest(Debugger(program, chosen[0]))
+    slots = tuple(first.frame())
+    told = [_of_kernel(program, kernel, slots, most, numbers) for kernel in chosen]
     return {
         "prefix": PREFIX,
-        "fields": FIELDS,
+        "slots": slots,
         "source": program,
-        "listing": listing_html(Listing(first.program), first.last.pc),
-        "machine": machine_svg(),
+        "listing": first.listing_html(),
         "start": {"kernel": chosen[0].name, "step": at},
         "kernels": told,
         "texts": list(numbers),
     }
 
 
-def _of_kernel(program: str, kernel: Kernel, most: int, numbers: dict[str, int]) -> dict[str, Any]:
-    debugger = Debugger(program, kernel)
-    listing, frames = Listing(debugger.program), []
+def _of_kernel(
+    program: str, kernel: Kernel, slots: Sequence[str], most: int, numbers: dict[str, int]
+) -> dict[str, Any]:
+    guest = Guest(Debugger(program, kernel))
+    debugger, frames = guest.debugger, []
     while True:
-        shown = frame(debugger, listing)
-        frames.append([numbers.setdefault(shown[name], len(numbers)) for name in FIELDS])
+        shown = guest.frame()
+        frames.append([numbers.setdefault(shown[slot], len(numbers)) for slot in slots])
         if debugger.ended or debugger.position >= most:
             break
         debugger.step()

@@ -6,103 +6,94 @@ Invariant: what cannot be done is answered with one sentence, and all stays as i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aarch64sim.asm import AssemblyError
 from aarch64sim.debug import Debugger
-from aarch64sim.kvm import kernels
-from widgets.page import wording
+from aarch64sim.kvm import UnknownKernelError, kernels
+from widgets.page import editor, edits
 from widgets.page.listing import Listing
-from widgets.web.view import frame, last_timeline, listing_html
+from widgets.page.runner import broken_off, could_not
+from widgets.web.guest import Guest
 
-RUN_LIMIT = 100_000  # steps of one Run
+Post = Callable[[str], object]  # a message for the page, in JSON
 
 
-class Live:
-    """One guest. `do` is what the page calls for a click."""
+class Live(Guest):
+    """One guest, from where a reader stands. A run goes on in slices, as in a notebook, so that Stop works."""
 
-    def __init__(self, source: str, kernel: str, step: int = 0) -> None:
-        self._start(Debugger(source, kernel))
-        self._go_on_to(step)
+    unanswered = (
+        0  # questions to the page: there are none, a page that is closed takes Python with it
+    )
 
-    def _start(self, debugger: Debugger) -> None:
-        self.debugger, self.listing = debugger, Listing(debugger.program)
+    def __init__(self, source: str, kernel: str, step: int, post: Post) -> None:
+        super().__init__(Debugger(source, kernel, by_steps=True))
+        self._post = post
+        self._runner.panels.add(self)
+        self._actions = self._make_actions() | {
+            "assemble": lambda m: self._assemble(edits.value_of(m)),
+            "reach": lambda m: self._go_or_step(edits.number(edits.value_of(m))),
+        }
+        if step:
+            self._go_or_step(step)
+        else:
+            self._show()
 
-    def do(self, verb: str, value: Any = None) -> dict[str, Any]:
-        """Act, and say everything that the page shows; `words` is a sentence that stands for the status."""
+    def ask(self) -> bool:
+        """Nobody has to be asked."""
+        return False
+
+    def do(self, message: Mapping[str, Any]) -> None:
+        """What a click asks for: {"do": what, "value": a text}."""
         try:
-            words = self._act(verb, value)
-        except AssemblyError as error:
-            words = (
-                f"The program does not assemble, so the old one stays: {str(error).splitlines()[0]}"
-            )
-        except ValueError as error:
-            words = f"Not done: {error}."
-        return self.view(words)
+            self._actions[message["do"]](message)
+        except (ValueError, UnknownKernelError) as error:
+            self._say(could_not(error))
+        except Exception as error:  # noqa: BLE001  # the page goes on, whatever happened
+            self._say(broken_off(error))
 
-    def _act(self, verb: str, value: Any) -> str:
-        debugger = self.debugger
-        if verb == "start":
-            debugger.goto(0)
-        elif verb == "back":
-            debugger.back()
-        elif verb == "step":
-            debugger.step()
-        elif verb == "run":
-            return self._run(None)
-        elif verb == "run-to":
-            return self._run(str(value))
-        elif verb == "goto":
-            debugger.goto(max(0, min(int(value), debugger.length)))
-        elif verb == "kernel":
-            at = debugger.position
-            self._start(Debugger(debugger.program, str(value)))
-            self._go_on_to(at)
-        elif verb == "assemble":
-            self._start(Debugger(str(value), debugger.kernel))
-        return ""
+    def _assemble(self, source: str) -> None:
+        try:
+            self.load(editor.read(source))
+        except (AssemblyError, ValueError) as error:
+            self._say(editor.refusal(error)["status.text"])
 
-    def _go_on_to(self, step: int) -> None:
-        debugger = self.debugger
-        while debugger.position < step and not debugger.ended:
-            debugger.run_slice(step - debugger.position)
+    def _show(self) -> None:
+        if self._listing.program is not self.debugger.program:
+            self._listing = Listing(self.debugger.program)
+        self._post(json.dumps({"view": self.view()}))
 
-    def _run(self, where: str | None) -> str:
-        debugger = self.debugger
-        to = debugger.destination(where) if where else None
-        stop = debugger.run_slice(RUN_LIMIT, to=to)
-        if stop is None:
-            return f"The run was stopped after {RUN_LIMIT} steps; the guest has not ended."
-        line = last_timeline(debugger, self.listing)
-        return wording.arrival(to, debugger, self.listing, line) if to else ""
+    def _show_progress(self, words: str) -> None:
+        self._post(json.dumps({"said": words}))
 
-    def view(self, words: str = "") -> dict[str, Any]:
+    def view(self) -> dict[str, Any]:
         """Everything that the page shows."""
         debugger = self.debugger
+        points = {
+            f"bp-{address:x}@aria-pressed": str(address in debugger.breakpoints).lower()
+            for address, _ in debugger.program.words()
+        }
         return {
-            "frame": frame(debugger, self.listing),
+            "shown": self.frame() | points,
             "kernel": debugger.kernel.name,
             "summary": debugger.kernel.summary,
             "step": debugger.position,
             "length": debugger.length,
-            "ended": bool(debugger.ended),
             "stuck": bool(debugger.ended),
-            "listing": listing_html(self.listing, debugger.last.pc),
-            "words": words,
+            "running": self._runner.running,
+            "listing": self.listing_html(points=True),
         }
 
 
 _live: list[Live] = []
 
 
-def answer(message: str) -> str:
-    """A message of the page, in JSON, and its answer: {"view": ...} or {"error": a sentence}."""
+def receive(message: str, post: Post) -> None:
+    """A message of the page, in JSON; what it leads to is posted: {"view": ...}, {"said": a sentence}."""
     said: Mapping[str, Any] = json.loads(message)
-    verb: str = said["verb"]
-    value: Any = said.get("value")
-    if verb == "open":
-        _live[:] = [Live(value["source"], value["kernel"], int(value["step"]))]
-        names = [(kernel.name, kernel.title) for kernel in kernels.values()]
-        return json.dumps({"view": _live[0].view() | {"kernels": names}})
-    return json.dumps({"view": _live[0].do(verb, value)})
+    if said["do"] == "open":
+        post(json.dumps({"kernels": [(kernel.name, kernel.title) for kernel in kernels.values()]}))
+        _live[:] = [Live(said["source"], said["kernel"], said["step"], post)]
+    else:
+        _live[0].do(said)

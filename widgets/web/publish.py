@@ -15,11 +15,10 @@ from widgets.figures.recorded import RecordedRun
 from widgets.figures.ruler import EsrLab
 from widgets.figures.svg_writer import page_svg
 from widgets.models.drawing import Drawing
-from widgets.page.listing import Listing
 from widgets.panel.comparelab import CompareLab
 from widgets.panel.steplab import StepLab
+from widgets.web.guest import Guest
 from widgets.web.history import FRONT_KERNELS, history
-from widgets.web.view import frame
 
 MIME = "application/vnd.step-labs.page+json"
 
@@ -56,7 +55,7 @@ def _held(debugger: Debugger, others: tuple[str, ...] = ()) -> dict[str, Any] | 
     again = Debugger(debugger.program.source, own)
     while again.position < debugger.position and not again.ended:
         again.step()
-    shown, wanted = (frame(each, Listing(each.program)) for each in (again, debugger))
+    shown, wanted = (Guest(each).frame() for each in (again, debugger))
     if shown != wanted:
         return None
     return history(debugger.program.source, names, at=debugger.position)

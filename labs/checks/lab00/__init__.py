@@ -12,6 +12,7 @@ from typing import Any
 
 from aarch64sim import AssemblyError, Debugger, Kernel, kernels
 from aarch64sim.events import Event, Lane, What
+from aarch64sim.vmm import ExitDevice
 from widgets import Question
 from widgets.page.offered import Offer
 
@@ -19,6 +20,7 @@ from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
 
 STORE = Path(__file__).resolve().parents[2] / "programs" / "store.s"
 MOST_CLICKS = 50
+LAST_OF_5 = 19  # 5.19 was followed by 6.0
 
 
 def completed(events: tuple[Event, ...]) -> int:
@@ -37,24 +39,35 @@ def most_in_one_click(source: str, kernel: Kernel | str) -> int:
     return most
 
 
+SERIES = tuple(name for name in kernels if name.startswith("v5."))
+
+
 def _named_kernel(name: str) -> Kernel:
-    """The kernel that somebody means: a short name, a release ("5.3", "v5.4"), or a title of the list."""
-    titled = [k for k in kernels.values() if k.title.lower() == name.lower().strip()]
-    release = name.lower().strip().removeprefix("linux-").removeprefix("linux ").removeprefix("v")
-    for known in (f"v{release}", f"linux-{release}", name.strip()):
-        if known in kernels:
-            return kernels[known]
-        with contextlib.suppress(KeyError):
-            return kernels[known]
-    if titled:
-        return titled[0]
-    raise Wrong(f"unknown kernel {name[:40]!r}; the short names are {', '.join(kernels)}")
+    """The kernel that somebody means: a short name, a release ("5.3", "v5.4"), or a line of the panel's list."""
+    said = re.sub(
+        r"^.*\((\S+)\)$", r"\1", name.lower()
+    )  # a line of the list: Linux 5.3 - 5.4 (v5.3)
+    release = re.sub(r"^linux[- ]|^v", "", said)
+    release = re.sub(r"^(\d+\.\d+) ?- ?\d+\.\d+$", r"\1", release)
+    number = re.fullmatch(r"5\.(\d+)(\.\d+)?", release)
+    if number is None or int(number[1]) <= LAST_OF_5:
+        for known in (said, f"v{release}", f"linux-{release}"):
+            with contextlib.suppress(KeyError):
+                return kernels[known]
+    raise Wrong(
+        f"unknown kernel {name[:40]!r}; the short names of the 5.x series are {', '.join(SERIES)}"
+    )
 
 
 def _late_kernel(answer: Any) -> str:
     if isinstance(answer, Kernel):
         answer = answer.name
+    if isinstance(answer, float | int) and not isinstance(answer, bool):
+        raise Wrong(f"a name is a text: write it in quotes, as in 'v5.11', not {answer!r}")
     expect_type(answer, str, "the name of a kernel, such as 'v5.11'")
+    answer = answer.strip()
+    if not answer:
+        raise NotAnswered("give late_kernel the name of a kernel, for example 'v5.11'")
     kernel = _named_kernel(answer)
     if not re.match(r"(v|linux-)5\.", kernel.name):
         raise Wrong(
@@ -84,9 +97,11 @@ def _three_in_one(source: Any) -> str:
         raise Wrong(f"one click takes {most} instructions, and the task asks for three")
     debugger = Debugger(source, "v4.3", by_steps=True)
     debugger.run(MOST_CLICKS)
-    if not any(e.lane is Lane.KVM and e.what is What.SKIP for e in debugger.events):
+    skipped = [e for e in debugger.events if e.lane is Lane.KVM and e.what is What.SKIP]
+    ends = [e for e in debugger.events if e.what is What.MMIO_WRITE and e.kind == ExitDevice.name]
+    if len(skipped) <= len(ends):
         raise Wrong(
-            "nothing in your program is emulated: RAM answers by itself; store to the UART, at [x19]"
+            "nothing in your program is emulated but its end: RAM answers by itself. Store to the UART, at [x19]"
         )
     if most == 2:
         raise Wrong(
@@ -137,7 +152,7 @@ LAB = Lab(
         ),
         Task(
             "three_in_one",
-            "Write a program of which one click on Step takes three instructions under v4.3.",
+            "Write a program in which one click on Step takes three instructions under v4.3.",
             _three_in_one,
             "put your program into three_in_one",
             (
@@ -158,6 +173,7 @@ LAB = Lab(
             ),
             "The stop after the store: the kernel did the store, so the CPU had stepped nothing, and the syndrome has ISV = 0.",
             misconceptions=("reports-stepped",),
+            numeric=True,
         ),
     ],
     Offer(what_ifs=False, summaries=False),

@@ -1,10 +1,11 @@
-"""Checks of lab 01, one step: the state from the bits, the way from state to state.
+"""Checks of lab 01, one step: the state from the bits, the path from state to state.
 
 Invariant: what is right is what the CPU model does; no check holds a table of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
@@ -88,7 +89,7 @@ def _check_possible(answer: Any) -> str:
 
 
 def _state_name(value: Any, where: str) -> str:
-    name = str(value).strip().lower()
+    name = re.sub(r"[ _]+", "-", str(value).strip().lower())
     if name not in STATES:
         raise Wrong(f"{where} gives {describe(value)}; the states are {', '.join(STATES)}.")
     return name
@@ -146,15 +147,26 @@ def _check_stops(answer: Any) -> str:
     wanted = {ss: Bench(BRANCH).enter(mdscr_ss=1, tde=1, spsr_ss=ss) for ss in (1, 0)}
     for ss in (1, 0):
         pair = answer.get(ss)
-        if pair is None or (isinstance(pair, tuple | list) and None in pair):
+        if pair is None or (isinstance(pair, tuple | list) and None in pair[:1]):
             raise NotAnswered(f"stops[{ss}] is still open: how many instructions run, and ELR_EL2?")
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise Wrong(f"stops[{ss}] should be a pair (instructions, address).")
+        if pair[1] is None and pair[0] > 1 and ss == 0:
+            raise Wrong(
+                "The guest does stop. SS = 0 is not off: the CPU is active-pending right after the ERET.",
+                misconception="ss0-is-off",
+            )
+        if pair[1] is None:
+            raise NotAnswered(f"stops[{ss}] is still open: what is ELR_EL2 at the stop?")
         if not all(isinstance(part, int) for part in pair):
             raise Wrong(f"stops[{ss}] should be two numbers, such as (1, 0x40000000).")
     for ss in (1, 0):
         ran, elr = answer[ss]
         right = wanted[ss]
+        if ran >= CODE:
+            raise Wrong(
+                f"stops[{ss}]: first how many instructions run, then the address in ELR_EL2."
+            )
         shown = f"on the bench, SPSR_EL2.SS = {ss}: {'1 instruction' if right.ran else 'no instruction'} ran"
         if ran != right.ran and ss == 1:
             raise Wrong(
@@ -302,16 +314,16 @@ def _check_self_step(answer: Any) -> str:
 _WRONG_CELLS = {
     (
         INACTIVE,
+        "ERET to where stepping is possible, SPSR.SS = 1",
+    ): ("SPSR.SS = 1 grants one instruction: that is how every step begins.", ""),
+    (
+        INACTIVE,
         "ERET to where stepping is possible, SPSR.SS = 0",
     ): (
         "An ERET with SPSR.SS = 0 leads to active-pending: the CPU stops before it runs anything. It does not switch"
         " stepping off.",
         "ss0-is-off",
     ),
-    (
-        INACTIVE,
-        "ERET to where stepping is possible, SPSR.SS = 1",
-    ): ("SPSR.SS = 1 grants one instruction: that is how every step begins.", ""),
     (
         INACTIVE,
         "an instruction retires",
@@ -384,12 +396,10 @@ def _check_transitions(answer: Any) -> str:
             raise Wrong(
                 f"{before}, {event}: {text}",
                 misconception=misconception,
-                first=f"your table and the CPU part in {_cells_that_differ(given)}. Work out PSTATE.SS after each event.",
-                evidence=f"run {runs} of the sweep ({shown}): the CPU went from {before} to {after}",
+                first=f"your table and the CPU differ in {_cells_that_differ(given)}. Work out PSTATE.SS after each event.",
+                evidence=f"case {runs} ({shown}): the CPU went from {before} to {after}",
             )
-    return (
-        f"All {runs} runs of the CPU, over every combination of the bits, went as your table says."
-    )
+    return f"All {runs} cases, over every combination of the bits, went as your table says."
 
 
 LAB = Lab(
@@ -415,7 +425,7 @@ LAB = Lab(
         ),
         Task(
             "state",
-            "Write state(mdscr_ss, pstate_ss, possible): the name of the state.",
+            "Write state(mdscr_ss, pstate_ss, possible_here): the name of the state.",
             _check_state,
             "state is None: write the function.",
             (
@@ -442,6 +452,7 @@ LAB = Lab(
             " ELR_EL2 is where the guest was. A debugger that wants to show the instruction it has just stepped must remember where"
             " it was before: ELR_EL2 - 4 is wrong as soon as there is a branch.",
             ("reports-stepped", "ss0-is-off"),
+            numeric=True,
         ),
         Task(
             "saved",
@@ -454,9 +465,10 @@ LAB = Lab(
             ),
             "SS = 1 is saved where the step is still owed: after the abort and the undefined instruction (they return"
             " to the same instruction) and after the interrupt (it came first). SVC and HVC complete, spend the step,"
-            " and then raise their exception: 0. A *trapped* instruction, one that the hypervisor refuses, belongs to"
+            " and then raise their exception: 0. A trapped instruction, one that the hypervisor refuses, belongs to"
             " the first group, also if it is an SMC.",
             ("abort-saves-0", "interrupts-do-not-matter"),
+            numeric=True,
         ),
         Task(
             "self_step",
@@ -472,6 +484,7 @@ LAB = Lab(
             " handler is not stepped), SPSR_EL1.D = 0 where it goes to, SPSR_EL1.SS = 1 for one instruction. Linux"
             " steps its own kernel code in this way under kgdb. Lab 07 does it in a guest.",
             ("mdscr-alone", "ss0-is-off"),
+            numeric=True,
         ),
         Task(
             "transitions",

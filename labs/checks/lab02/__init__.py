@@ -61,6 +61,8 @@ def _check_entry(answer: Any) -> str:
             raise NotAnswered(f"entry[{name!r}] is still open.")
         if not isinstance(answer[name], int):
             raise Wrong(f"entry[{name!r}] is a number, not {describe(answer[name])}.")
+        if name != "mdscr_el1" and answer[name] not in (0, 1):
+            raise Wrong(f"entry[{name!r}] is a bit: 0 or 1, not {describe(answer[name])}.")
     machine = guest(SETS_KDE, STEPPING)
     probe = Probe(machine.vcpu)
     for _ in range(4):
@@ -219,7 +221,8 @@ def _check_views(answer: Any) -> str:
         given = answer.get(name)
         if given is None or (isinstance(given, tuple | list) and None in given):
             raise NotAnswered(f"views[{name!r}] is still open: {words}.")
-        if not isinstance(given, tuple | list) or len(given) != 3:
+        numbers = isinstance(given, tuple | list) and all(isinstance(one, int) for one in given)
+        if not numbers or len(given) != 3:
             raise Wrong(f"views[{name!r}] should be three numbers: MRS, GET_ONE_REG, the CPU.")
     for name, (words, source, control) in SITUATIONS.items():
         mrs, one_reg, cpu = answer[name]
@@ -293,7 +296,7 @@ def _check_notice(answer: Any) -> str:
         raise Wrong("Left alone, your program does not end.")
     if stepped is None:
         raise Wrong(
-            f"Under the debugger your program has not ended after {MOST_STEPS} steps. You are on the track: something"
+            f"Under the debugger your program has not ended after {MOST_STEPS} steps. You are on the right track: something"
             " never succeeds while it is stepped. Do not wait for it; look at it once."
         )
     if (free, stepped) == (0, 1):
@@ -306,15 +309,16 @@ def _check_notice(answer: Any) -> str:
         )
     if free == stepped:
         raise Wrong(
-            f"x0 is {free:#x} in both cases: your program cannot tell. Timers, counters and registers of the guest go on"
-            " as if nothing had happened. What does an exception between two instructions disturb?"
+            f"x0 is {free:#x} in both cases: your program cannot tell. The guest's registers are put back as they were,"
+            " and a counter counts only the guest's own instructions here. What does an exception between two"
+            " instructions disturb?"
         )
     if (free, stepped) == (1, 0):
         raise Wrong(
             "The other way round: x0 should be 1 when the guest is stepped, and 0 when it is free."
         )
     raise Wrong(
-        f"Your program can tell: x0 is {free:#x} when free and {stepped:#x} when stepped. Make 0 and 1 of it."
+        f"Your program can tell: x0 is {free:#x} when free and {stepped:#x} when stepped. Turn that into 0 and 1."
     )
 
 
@@ -333,6 +337,7 @@ LAB = Lab(
             "KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, that is 3. ENABLE alone is worth knowing, too: it takes"
             " the debug registers away from the guest, and steps nothing. Flags that arm64 does not know are refused"
             " with EINVAL; x86 has one that holds interrupts back while stepping (BLOCKIRQ), arm64 has none.",
+            numeric=True,
         ),
         Task(
             "entry",
@@ -349,6 +354,7 @@ LAB = Lab(
             " instruction. MDCR_EL2.TDA = 1: the guest's accesses to its debug registers are trapped and answered"
             " from the saved copy.",
             ("mdscr-alone", "ss0-is-off"),
+            numeric=True,
         ),
         Task(
             "step",
@@ -357,11 +363,11 @@ LAB = Lab(
             "step is None: write the function.",
             (
                 "vcpu.run() returns the shared page: run.exit_reason is ExitReason.DEBUG, ExitReason.MMIO ...",
-                "At KVM_EXIT_MMIO call serve(run.mmio), and go round once more.",
+                "At KVM_EXIT_MMIO call serve(run.mmio), and call vcpu.run() again.",
                 "Only KVM_EXIT_DEBUG ends the loop.",
             ),
             "A step is as many KVM_RUNs as it takes. The access is complete only after"
-            " the *next* KVM_RUN; the documentation of KVM_RUN says so. So userspace never moves the PC: the kernel"
+            " the next KVM_RUN; the documentation of KVM_RUN says so. So userspace never moves the PC: the kernel"
             " does, when it is asked to go on.",
             ("mmio-is-done",),
             "while True:\n    run = vcpu.run()\n    if run.exit_reason is ExitReason.DEBUG:\n"
@@ -382,6 +388,7 @@ LAB = Lab(
             " the host's while the host debugs: 1 with SINGLESTEP, 0 without. Only when nobody debugs the guest, all"
             " three are the same.",
             ("shows-host-ss",),
+            numeric=True,
         ),
         Task(
             "notice",
@@ -391,7 +398,7 @@ LAB = Lab(
             (
                 "Registers that KVM shows to the guest are no help. Look for an effect of stepping on other"
                 " instructions.",
-                "Every step is an exception and an ERET. What does an ERET do to a LDXR that waits for its STXR?",
+                "Every step is an exception and an ERET. What does an ERET do to an LDXR that waits for its STXR?",
                 "Write ldxr w1, [x21], then stxr w0, w1, [x21]: W0 is 1 if the store has failed. Touch the memory"
                 " before, so that no page fault comes between the two.",
             ),

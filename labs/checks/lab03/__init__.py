@@ -140,6 +140,8 @@ def _check_decode(answer: Any) -> str:
 def _compare(said: str, wanted: str, esr: int, line: str) -> None:
     if said == wanted:
         return
+    if said.startswith(f"{wanted} "):
+        raise Wrong(f"Only the name and the register, {wanted!r}: the address is not in ESR_EL2.")
     evidence = f"{line}: ESR_EL2 = {esr:#x}; decode said {said!r}, it was {wanted!r}"
     said_name, _, said_register = said.partition(" ")
     name, _, register = wanted.partition(" ")
@@ -156,13 +158,13 @@ def _compare(said: str, wanted: str, esr: int, line: str) -> None:
         raise Wrong("The register is SRT, bits 20:16.", evidence=evidence)
     if "s" in name[3:] and said_name == name.replace("rs", "r"):
         raise Wrong(
-            "This load sign-extends (SSE, bit 21): there is an s in its name. Its value is another one without.",
+            "This load sign-extends (SSE, bit 21): there is an s in its name. Without it the value would be another one.",
             evidence=evidence,
         )
     if said_name.replace("rs", "r").rstrip("bhw") == name.replace("rs", "r").rstrip("bhw"):
         raise Wrong(
-            "The size is SAS: b for 1 byte, h for 2. For 4 and 8 bytes the register says it, so there is no letter -"
-            " but for ldrsw, which loads 4 bytes into an x register.",
+            "The size is SAS: b for 1 byte, h for 2. For 4 and 8 bytes the register says it, so there is no letter,"
+            " except in ldrsw, which loads 4 bytes into an x register.",
             evidence=evidence,
         )
     raise Wrong(f"{said!r} is not the instruction.", evidence=evidence)
@@ -288,7 +290,14 @@ def _check_order(answer: Any) -> str:
         raise NotAnswered("order is empty: write the eight letters in their order.")
     if sorted(given) != sorted(EVENTS):
         missing = sorted(set(EVENTS) - set(given))
-        what = f"{missing[0]} is missing" if missing else "a letter stands there twice"
+        strange = sorted(set(given) - set(EVENTS))
+        what = (
+            f"{missing[0]} is missing"
+            if missing
+            else f"there is no event {strange[0]}"
+            if strange
+            else f"{next(c for c in given if given.count(c) > 1)} is there twice"
+        )
         raise Wrong(f"Each letter once, please: {what}.")
     at = {letter: given.index(letter) for letter in EVENTS}
     if at["c"] != 0:
@@ -400,7 +409,7 @@ BASE = 0x0903_0000
 
 def _check_device(answer: Any) -> str:
     if not isinstance(answer, type):
-        raise Wrong(f"Hand in the class itself, not {describe(answer)}.")
+        raise Wrong(f"Give the class itself, Mailbox, not {describe(answer)}.")
 
     def scenario() -> str:
         return _try_device(answer)
@@ -476,6 +485,10 @@ def _try_registers(device: Any) -> None:
 def _try_checkpoints(device: Any) -> None:
     device.write(0, 4, 0x61)
     before = device.save()
+    if before is None:
+        raise Wrong(
+            "save() returns nothing, so there is nothing to go back to: it should give the state."
+        )
     for value in (0x62, 0x63):
         device.write(0, 4, value)
     for time in ("", ", the second time"):
@@ -490,10 +503,6 @@ def _try_checkpoints(device: Any) -> None:
 def _whose_fault(device: Any) -> str:
     """Whether `save` gives the very list that stores go to, or `restore` keeps the list that it was given."""
     state = device.save()
-    if state is None:
-        return (
-            "save() returns nothing, so there is nothing to go back to: it should give the state."
-        )
     before = copy.copy(state)
     device.write(0, 4, 0x64)
     if state != before:
@@ -518,6 +527,7 @@ LAB = Lab(
             "0x93670005 = 100100 1 1 01 1 00111 0 ... 0 ... 000101. EC 0x24: a data abort from a lower level. ISV 1."
             " SAS 01: 2 bytes. SSE 1: sign-extend. SRT 00111: register 7. SF 0: a W register. WnR 0: a load. So it is"
             " ldrsh w7; DFSC 000101 says that stage 2 had no translation, at level 1 of its tables.",
+            numeric=True,
         ),
         Task(
             "decode",
@@ -527,7 +537,7 @@ LAB = Lab(
             (
                 "Look at ISV first.",
                 "ld or st from WnR, s from SSE, b or h from SAS; w or x from SF; 31 is zr.",
-                "A size of 4 or 8 bytes has no letter, but for ldrsw.",
+                "A size of 4 or 8 bytes has no letter, except in ldrsw.",
             ),
             "The hypervisor never looks at the instruction itself. Reading guest memory at PC would be slow, and another"
             " vCPU could change it meanwhile. So what the syndrome does not say, it does not know.",
@@ -547,11 +557,12 @@ LAB = Lab(
                 "It begins with the abort and ends with the ERET.",
                 "The kernel acts twice: inside the first KVM_RUN and inside the second. Which events belong to which?",
             ),
-            "c g b a f e d h. In the first KVM_RUN the kernel only finds out what is wanted. Userspace answers. In"
+            "In the first KVM_RUN the kernel only finds out what is wanted. Userspace answers. In"
             " the second the kernel completes: the register, then the PC. So at KVM_EXIT_MMIO the instruction is not"
             " done, and a VMM that wants the guest to be consistent must call KVM_RUN once more. Up to 4.20 d stood"
             " before b.",
             ("mmio-is-done",),
+            'order = "c g b a f e d h"',
         ),
         Task(
             "extend",

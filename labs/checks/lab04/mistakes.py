@@ -134,7 +134,7 @@ def _mistake(e: Effect) -> tuple[str, str]:
     if e.btype:
         return (
             "Your function leaves PSTATE.BTYPE as it was. BTYPE says that the instruction at PC was reached by an"
-            " indirect branch. After any instruction but such a branch it is 0; left over, it makes the next"
+            " indirect branch. After any instruction except such a branch it is 0; left over, it makes the next"
             " instruction fault in a page that is guarded by BTI.",
             "skip-is-pc",
         )
@@ -167,8 +167,8 @@ def skip_instruction(answer: Any) -> str:
     if text:
         raise Wrong(f"All scenarios are right, and yet: {text}", misconception=misconception)
     return (
-        f"right: all {len(SCENARIOS)} scenarios step as they should. This is what Linux does since 5.0, and"
-        " at the place where it does it since 5.11."
+        f"right: all {len(SCENARIOS)} scenarios step as they should. This is what Linux has done since 5.0, and"
+        " in the place where it has done it since 5.11."
     )
 
 

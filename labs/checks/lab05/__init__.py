@@ -124,8 +124,8 @@ def _after_abort(answer: Any) -> str:
                     misconception="mmio-is-done",
                 )
             raise Wrong(
-                f"early: userspace sees the load {right[key][1]} time, not {loads}. The handler returns behind the"
-                " load, and nobody makes it again"
+                f"early: userspace sees the load {right[key][1]} time, not {loads}. The handler returns to the"
+                " instruction after the load, and nobody makes the load again"
             )
     if pairs["early"][0] == right["late"][0]:
         raise Wrong(
@@ -155,10 +155,10 @@ def _interrupted(answer: Any) -> str:
         raise NotAnswered(f"say where the debugger stops under {' and '.join(missing)}")
     got = {name: answer[name] for name in names}
     right = {name: interrupted_step(name) for name in names}
-    behind, late = right["v6.1"], right["v5.13"]
+    after, late = right["v6.1"], right["v5.13"]
     if got == right:
         return "right: 5.13 was right as long as nothing came in between. 6.1 remembers that the step is spent."
-    if got == {"v5.13": behind, "v6.1": behind}:
+    if got == {"v5.13": after, "v6.1": after}:
         raise Wrong(
             "v5.13: the interrupt takes the CPU to EL2 before the stop is taken, and the next entry arms SS again. The"
             " spent step is granted once more",
@@ -169,7 +169,7 @@ def _interrupted(answer: Any) -> str:
             "v6.1: on the way out it sees SS = 0 without a step exception, and notes that a step is pending. The next"
             " entry leaves SS at 0"
         )
-    if got == {"v5.13": behind, "v6.1": late}:
+    if got == {"v5.13": after, "v6.1": late}:
         raise Wrong(
             "it is the other way round: which of the two has a memory for the step that is spent?"
         )
@@ -220,11 +220,12 @@ LAB = Lab(
             ),
             explanation=(
                 "Late: the PC is the load, 0x40000004, so the handler returns to it, and userspace sees it twice."
-                " Early: the PC has moved already, ELR_EL1 is 0x40000008, and nobody makes the load again: x2 keeps"
+                " Early: the PC has moved already, ELR_EL1 is 0x40000008, and nobody repeats the load: x2 keeps"
                 " its old value, and the guest goes on as if it had been read. A handler that skips the faulting"
                 " instruction with ELR += 4 would even skip an innocent one."
             ),
             misconceptions=("mmio-is-done",),
+            numeric=True,
         ),
         Task(
             "guest_steps_right",
@@ -277,6 +278,7 @@ LAB = Lab(
                 " machines this lost a few stops in a thousand, and up to a fifth of them under a fast timer."
             ),
             misconceptions=("interrupts-do-not-matter",),
+            numeric=True,
         ),
         Task(
             "dall",

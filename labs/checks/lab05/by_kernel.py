@@ -193,8 +193,9 @@ def maydell(answer: Any) -> str:
                 misconception="skip-is-pc",
             )
     if not host_right(late):
+        where = "the late kernel" if host_right(early) else "both kernels"
         raise Wrong(
-            "the debugger's stop is late under both kernels: look at your rule for host_steps_right once more",
+            f"the debugger's stop is late under {where}: look at your rule for host_steps_right once more",
             misconception="clear-anywhere",
         )
     if not host_right(early):
@@ -245,9 +246,14 @@ def one_line(answer: Any) -> str:
             misconception="skip-is-pc",
         )
     if changed != ["leftover_advance"]:
+        also = host_right(replace(answer, pc_advance=LATE))
+        why = (
+            "no line has moved, but the kernel no longer remembers that a step is spent"
+            if also
+            else "a step over an access is late also under the late advance"
+        )
         raise Wrong(
-            f"it is late, but not for the reason of 6.13: with another {changed[0]} every step over an emulated"
-            " instruction is late, also under the late advance",
+            f"it is late, but not for the reason of 6.13: with another {changed[0]} {why}",
             misconception="clear-anywhere",
         )
     return (

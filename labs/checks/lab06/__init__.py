@@ -5,6 +5,7 @@ Invariant: what is right is read from the recordings of real kernels; no check h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -86,7 +87,7 @@ def _check_steps(answer: Any) -> str:
         )
     if all(right == 0 for _, _, _, right in wrong):
         raise Wrong(
-            "Wrong only where the answer is 0. A stop at the same place is a stop, too: the debugger was told that a"
+            "Wrong only where the answer is 0. A stop at the same place is a stop, too: the debugger was notified that a"
             " step is over, and nothing had run.",
             evidence=shown,
         )
@@ -108,7 +109,12 @@ HISTORY = ("userspace MMIO", "HVC", "MMIO then signal", "guest steps itself over
 
 
 def _kernel_name(value: Any, where: str) -> str:
-    name = "linux-" + str(value).removeprefix("linux-").removeprefix("v")
+    """The recorded kernel that is meant: "linux-5.0.1", "v5.0.1", "Linux 5.0.1", or "5.0", the only one of a series."""
+    release = re.sub(r"^linux[- ]|^v", "", str(value).strip().lower())
+    name = f"linux-{release}"
+    of_series = [one for one in museum.real_kernels() if one.startswith(f"{name}.")]
+    if name not in museum.real_kernels() and len(of_series) == 1:
+        return of_series[0]
     if name not in museum.real_kernels():
         raise Wrong(
             f"{where} names {describe(value)}, which was not recorded. Use the names of the columns:"
@@ -197,12 +203,21 @@ BORDERS = {
 }
 
 
+def _title(said: Any) -> Any:
+    """The row that is meant, also in other capitals, or alone in a list."""
+    if isinstance(said, list | tuple) and len(said) == 1:
+        (said,) = said
+    names = {title.lower(): title for title in TITLES}
+    return names.get(said.strip().lower(), said) if isinstance(said, str) else said
+
+
 def _check_brought(answer: Any) -> str:
     expect_type(answer, Mapping, "a dictionary from a kernel to a row of the matrix")
     for after, before in BORDERS.items():
         title = answer.get(after)
         if title is None:
             raise NotAnswered(f"brought[{after!r}] is still open: which row got worse?")
+        title = _title(title)
         if title not in TITLES:
             raise Wrong(
                 f"brought[{after!r}]: {describe(title)} is no row. They are: {'; '.join(TITLES)}."
@@ -214,7 +229,7 @@ def _check_brought(answer: Any) -> str:
             raise Wrong(f"{title} was not recorded on both sides of this border.", evidence=shown)
         if now and not was:
             raise Wrong(
-                f"That is what {after} set right. What did it break while it did so?",
+                f"That is what {after} fixed. What did it break at the same time?",
                 evidence=shown,
             )
         if now:
@@ -231,7 +246,9 @@ def _check_brought(answer: Any) -> str:
 
 
 def _letter(value: Any, where: str) -> str:
-    letter = str(value).strip().upper()
+    letter = {releases: era for era, releases in ERAS.items()}.get(
+        value, str(value).strip().upper()
+    )
     if letter not in ERAS:
         raise Wrong(f"{where} gives {describe(value)}; the eras are {', '.join(ERAS)}.")
     return letter
@@ -370,7 +387,7 @@ LAB = Lab(
             explanation="4.15 fakes a stop after everything that it handled, so also after a fault on RAM, which"
             " completes nothing. 5.0 took the fakes away and cleared SS instead, before the arming: seven rows of"
             " stepping are late again. And it moved the completion of an access without a note that it was done, so"
-            " immediate_exit loses an instruction. 5.13 commits a skip that is left over when KVM_RUN returns, after"
+            " immediate_exit loses an instruction. 5.13 applies a skip that is left over when KVM_RUN returns, after"
             " the host's step state is put away: the stop is lost over a signal or immediate_exit.",
         ),
         _task(
@@ -379,7 +396,7 @@ LAB = Lab(
             _check_detective,
             hints=(
                 "First the syndromes: 0xc8000000 is faked. Then: is there a stop at 0x40000008 in `store`?",
-                "Late: A or C. The guest's own log tells: 0x40000038 is the stop behind its store.",
+                "Late: A or C. The guest's own log tells: 0x40000038 is the stop after its store.",
                 "In time: D if PSTATE at the MMIO exit has bit 21 (0x200000). Else E or F: is there a stop at"
                 " 0x40000008 in `signal`?",
             ),

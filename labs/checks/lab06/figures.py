@@ -5,6 +5,7 @@ Invariant: picture, table and sentence are made from the same rows.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ _CODES = {
     "0x2003c5": ("SS1", "the host's SS shows"),
     "0x3c5": ("SS0", "the guest's own SS"),
     "0x80": ("80", "zero-extended"),
+    "0xffffffffffffff80": ("F80", "sign-extended"),
     "taken": ("ok", "the abort is taken, once, and nothing else happens"),
     "taken, but 1st handler insn skipped": ("S", "the handler's first instruction is skipped"),
     "lost, MMIO re-executed": ("G", "the abort is lost"),
@@ -44,61 +46,73 @@ def code(cell: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Matrix(Figure):
-    """Which kernels step correctly? In every cell the recording's answer, and the simulator's."""
+    """Which kernels step correctly? In every cell the recording's answer, and the simulator's.
 
+    `folders` are those of the recordings: `museum.FIRST` or `museum.NEWER`.
+    """
+
+    folders: tuple[str, ...] = museum.FIRST
     name = "matrix"
 
     @property
+    def _cells(self) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], str]]:
+        return museum.recorded_cells(self.folders), museum.simulated_cells(self.folders)
+
+    @property
     def sentence(self) -> str:
-        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        recorded, simulated = self._cells
         equal = sum(recorded[key] == simulated[key] for key in recorded)
-        wrong = sum(museum.is_right(*key) is False for key in recorded)
+        wrong = sum(museum.is_right(*key, self.folders) is False for key in recorded)
         return (
-            f"{len(ROWS)} cases on {len(museum.real_kernels())} real kernels. In {equal} of {len(recorded)}"
+            f"{len(ROWS)} cases on {len(museum.columns(self.folders))} real kernels. In {equal} of {len(recorded)}"
             f" recorded cells the simulator gives the same answer. {wrong} cells are not as they should be."
         )
 
     @property
     def header(self) -> tuple[str, ...]:
-        return ("case", *museum.real_kernels())
+        return ("case", *museum.columns(self.folders))
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        recorded, simulated = self._cells
         table = []
         for row in ROWS:
             cells = []
-            for name in museum.real_kernels():
+            for name in museum.columns(self.folders):
                 real, ours = (found.get((row.title, name), "-") for found in (recorded, simulated))
                 cells.append(real if real == ours else f"{real}; simulated {ours}")
             table.append((row.title, *cells))
         return table
 
     def drawing(self) -> Drawing:
-        kernels = museum.real_kernels()
+        kernels = museum.columns(self.folders)
         left, column, line = 212.0, 36.5, 22.0
+        shorts = [re.sub(r"^(linux|what-if-[\d.]+)-", "", name) for name in kernels]
+        head = max(58.0, 4.6 * max(map(len, shorts)) + 16)
         legend = [(short, words) for short, words in _CODES.values() if words]
         bottom = 15.0 * ((len(legend) + 2) // 3) + 42
-        height = bottom + line * len(ROWS) + 62
+        height = bottom + line * len(ROWS) + head + 4
         drawing = Drawing((800, height))
-        recorded, simulated = museum.recorded_cells(), museum.simulated_cells()
+        recorded, simulated = self._cells
         for n, name in enumerate(kernels):
-            x, short = left + column * (n + 0.5), name.removeprefix("linux-")
-            drawing.text(x, height - 30, short, 8.5, turned=True, anchor="middle")
+            x = left + column * (n + 0.5)
+            middle = height - head + 8 + 2.3 * len(shorts[n])
+            drawing.text(x, middle, shorts[n], 8.5, turned=True, anchor="middle")
             if n == 0 or museum.era_of(name) != museum.era_of(kernels[n - 1]):
                 border = x - column / 2
                 drawing.line(
-                    (border, bottom - 10), (border, height - 58), colour="ink", width=1.1, z=4
+                    (border, bottom - 10), (border, height - head), colour="ink", width=1.1, z=4
                 )
                 drawing.text(border + 4, bottom - 4, museum.era_of(name), 9, bold=True)
         for r, row in enumerate(ROWS):
-            y = height - 70 - line * r
+            y = height - head - 12 - line * r
             drawing.text(4, y, row.title, 8.5)
             for n, name in enumerate(kernels):
                 real, ours = (found.get((row.title, name)) for found in (recorded, simulated))
                 if real is not None and ours is not None:
                     place = (left + column * n, y, column, line)
-                    _cell(drawing, place, (row.title, name), (real, ours))
+                    right = museum.is_right(row.title, name, self.folders)
+                    _cell(drawing, place, bool(right), (real, ours))
         words = (
             "In each cell: recorded, then simulated, = or \u2260. Shaded: not as it should be. Empty: not recorded."
             " 1: right, 2: one late, 0: a spurious stop."
@@ -114,11 +128,11 @@ class Matrix(Figure):
 def _cell(
     drawing: Drawing,
     place: tuple[float, float, float, float],
-    key: tuple[str, str],
+    right: bool,
     cells: tuple[str, str],
 ) -> None:
     (x, y, width, line), (real, ours) = place, cells
-    if not museum.is_right(*key):
+    if not right:
         style = {"fill": "stop-fill", "edge": "stop", "z": 2}
         drawing.box(x + 1, y - line / 2 + 1, width - 2, line - 2, stroke=0.7, **style)
     same = real == ours

@@ -59,6 +59,10 @@ def _right_log(name: str) -> list[int]:
 def _check_entry(answer: Any) -> str:
     made = _run("step-user", "grant", answer)
     shown, cpu = _shown(made), made.vcpu.cpu
+    if made.endless and not made.log and cpu.pstate.el:
+        raise Wrong(
+            "Your lines never get to the ERET: is there a loop without an end?", evidence=shown
+        )
     foreign = [told for told in made.told if told.esr >> 26 != SOFTWARE_STEP]
     if foreign:
         raise Wrong(
@@ -97,6 +101,11 @@ def _check_finish(answer: Any) -> str:
     made = _run("step-user", "resume", answer)
     shown, all_stops = _shown(made), _right_log("step-user")
     log, x1, x4 = made.log, made.vcpu.get_one_reg("x1"), made.vcpu.get_one_reg("x4")
+    if "caught in exceptions" in made.machine.ended:
+        raise Wrong(
+            "Your lines run on into what follows them, and that is no code. Is there an ERET on every path?",
+            evidence=shown,
+        )
     if log == all_stops[:2] and (x1, x4) == (1, 1) and not made.endless:
         return "Right: two stops, and then the user runs to its end."
     if made.endless and len(log) > 2 and len(set(log)) < 3:
@@ -109,12 +118,12 @@ def _check_finish(answer: Any) -> str:
         )
     if log == all_stops:
         raise Wrong(
-            "The user is stepped to its end. Behind the store, at 0x40000108, it should be let go.",
+            "The user is stepped to its end. After the store, at 0x40000108, it should be let go.",
             evidence=shown,
         )
     if made.endless:
         raise Wrong(
-            "The guest did not come back to its user. Is there an ERET on every way?",
+            "The guest did not come back to its user. Is there an ERET on every path?",
             evidence=shown,
         )
     if log == all_stops[:1] and x1 == 1:
@@ -154,9 +163,11 @@ def _check_logs(answer: Any) -> str:
             raise NotAnswered(
                 f"logs[{name!r}] is still open: a list of addresses, perhaps an empty one."
             )
-        if not isinstance(value, list | tuple) or not all(isinstance(pc, int) for pc in value):
+        if not isinstance(value, list | tuple | set) or not all(
+            isinstance(pc, int) for pc in value
+        ):
             raise Wrong(f"logs[{name!r}] is a list of addresses, not {describe(value)}.")
-        given[name] = list(value)
+        given[name] = sorted(value) if isinstance(value, set) else list(value)
     right = _logs()
     if given["debugged"]:
         raise Wrong(
@@ -169,7 +180,7 @@ def _check_logs(answer: Any) -> str:
             continue
         if USER in mine:
             raise Wrong(
-                f"{name}: the handler is told where the user *goes on*. The first instruction, at {USER:#x}, has run by"
+                f"{name}: the handler is notified of where the user goes on. The first instruction, at {USER:#x}, has run by"
                 " then.",
                 misconception="reports-stepped",
             )
@@ -181,14 +192,14 @@ def _check_logs(answer: Any) -> str:
             )
         if name == "v5.3" and mine == right["v4.3"]:
             raise Wrong(
-                "5.3 is late for a debugger on the *host*: it arms SS at every entry, after the skip has cleared it. It"
+                "5.3 is late for a debugger on the host: it arms SS at every entry, after the skip has cleared it. It"
                 " arms only while the host steps. Here nobody does, and the cleared SS stays cleared.",
                 evidence=_shown(guest("v5.3"), 3),
             )
         if set(theirs) - set(mine) == {theirs[-1]}:
             raise Wrong(
                 f"{name}: the stop before the last instruction is missing, {theirs[-1]:#x}. The guest ends with the"
-                " instruction behind that stop."
+                " instruction after that stop."
             )
         if len(mine) < 2:
             raise Wrong(
@@ -257,6 +268,11 @@ def _check_release(answer: Any) -> str:
     first = made.told[0]
     shown = _shown(made, 3)
     told, ran = answer["told"], answer["ran"]
+    for key in ("ran", "isv"):
+        if not isinstance(answer[key], int):
+            raise Wrong(f'release["{key}"] is a number, not {describe(answer[key])}.')
+    if isinstance(told, str):
+        told = told.strip().lower()
     if told == "never":
         raise Wrong(
             "The guest's MDSCR_EL1.SS is 1, and the host is gone: stepping is on. Its PSTATE.SS is 0, and that is not"
@@ -279,7 +295,7 @@ def _check_release(answer: Any) -> str:
         )
     if ran != 0:
         raise Wrong(
-            "It is told at the very instruction at which the host let go: then nothing can have run in between.",
+            "The handler is notified of the very instruction at which the host let go, so nothing can have run in between.",
             evidence=shown,
         )
     if answer["isv"] != first.isv:
@@ -310,11 +326,11 @@ def _check_skip(answer: Any) -> str:
         if not made.vcpu.cpu.sys.mdscr_el1 & 1:
             raise Wrong(
                 "You have cleared the SS of MDSCR_EL1. That is the switch: the user runs freely from here on. The bit"
-                " of *this* step is SS in SPSR_EL1.",
+                " of this one step is SS in SPSR_EL1.",
                 misconception="clear-anywhere",
                 evidence=shown,
             )
-        raise Wrong("Behind the UDF the user is not stepped any longer.", evidence=shown)
+        raise Wrong("After the UDF the user is no longer stepped.", evidence=shown)
     if x1 == 0:
         raise Wrong("ELR_EL1 has moved too far: the `add` after the UDF never ran.", evidence=shown)
     if AFTER_STORE not in log and "resume" in answer:
@@ -351,10 +367,10 @@ LAB = Lab(
                 "In which state is the machine when stepping is on and PSTATE.SS is 0?",
             ),
             explanation="MDSCR_EL1.SS = 1 is the switch. SPSR_EL1 = 0x3c0 sends the user to EL0 with SS = 0: no"
-            " instruction is granted, so the machine is active-pending, and the handler is told at 0x40000100, with ISV"
+            " instruction is granted, so the machine is active-pending, and the handler is called with 0x40000100 and ISV"
             " = 0. From then on it grants one at a time. A debugger does so to show a program at its entry. KDE is not"
-            " needed: the user is below the debug target level. Nor is an ISB, since the ERET synchronises:\n\n"
-            "    mov   x0, #1\n    msr   mdscr_el1, x0\n    mov   x0, #0x3c0\n    msr   spsr_el1, x0",
+            " needed: the user is below the debug target level. Nor is an ISB, since the ERET synchronises.",
+            code="    mov   x0, #1\n    msr   mdscr_el1, x0\n    mov   x0, #0x3c0\n    msr   spsr_el1, x0",
             misconceptions=("mdscr-alone", "ss0-is-off"),
         ),
         _task(
@@ -368,8 +384,8 @@ LAB = Lab(
             ),
             explanation="The stop came from active-pending, so SPSR_EL1.SS is 0. To grant one more, set it. To let go,"
             " clear the switch, MDSCR_EL1.SS; an ERET with SS = 0 and the switch on stops at the same place forever."
-            " ELR_EL1 stays as it is: the instruction at it has not run.\n\n"
-            "    cmp   x10, #2\n    b.ge  free\n    mrs   x13, spsr_el1\n    orr   x13, x13, #0x200000\n"
+            " ELR_EL1 stays as it is: the instruction at it has not run.",
+            code="    cmp   x10, #2\n    b.ge  free\n    mrs   x13, spsr_el1\n    orr   x13, x13, #0x200000\n"
             "    msr   spsr_el1, x13\n    eret\nfree:\n    msr   mdscr_el1, xzr\n    eret",
             misconceptions=("ss0-is-off", "reports-stepped"),
         ),
@@ -386,6 +402,7 @@ LAB = Lab(
             " along, and 0x40000108 is missing. Under 5.3 the skip clears SS, nobody arms (nobody steps on the host),"
             " and the stop is there. While the host steps, TDE sends every stop to EL2: the log is empty, whatever the"
             " kernel.",
+            numeric=True,
             misconceptions=("reports-stepped",),
         ),
         _task(
@@ -401,11 +418,12 @@ LAB = Lab(
             explanation="Guest alone: 1, its own step is owed. Host steps, fixed: 0. The guest's ERET could not set SS,"
             " because TDE enables stepping at EL1 already, and the host's 1 is put away before userspace looks. Host"
             " steps, 5.3: 1, and it is the host's, left in the guest's PSTATE by mistake until 6.1.",
+            numeric=True,
             misconceptions=("shows-host-ss", "abort-saves-0"),
         ),
         _task(
             "release",
-            "The host lets go of a guest that has just granted its user an instruction: what is its handler told?",
+            "The host lets go of a guest that has just granted its user an instruction: what does its handler get?",
             _check_release,
             hints=(
                 "What did the guest's ERET make of SPSR_EL1.SS = 1, while TDE was set?",
@@ -415,8 +433,9 @@ LAB = Lab(
             explanation="The ERET from EL1 to EL0 was executed under TDE, so stepping was enabled where it stood, and"
             " it set PSTATE.SS to 0. When the host lets go, the guest's own MDSCR_EL1.SS = 1 counts again:"
             " active-pending."
-            " The handler is told at 0x40000100, with ISV = 0, and nothing has run. The guest's step was lost. KVM does"
+            " The handler is called with 0x40000100 and ISV = 0, and nothing has run. The guest's step was lost. KVM does"
             " not try to give it back, and real kernels do the same.",
+            numeric=True,
             misconceptions=("ss0-is-off",),
         ),
         _task(
@@ -429,11 +448,10 @@ LAB = Lab(
                 "`resume` sets SS again. Return to the user yourself, with SS = 0 in SPSR_EL1.",
             ),
             explanation="The undefined instruction has not run, so SPSR_EL1.SS is 1: the step is owed. The kernel"
-            " completes the instruction, so it must move ELR_EL1 *and* clear SPSR_EL1.SS, and nobody may set it"
-            " behind that:\n\n"
-            "    mrs   x12, elr_el1\n    add   x12, x12, #4\n    msr   elr_el1, x12\n    mrs   x13, spsr_el1\n"
-            "    and   x13, x13, #0xffffffffffdfffff\n    msr   spsr_el1, x13\n    eret\n\n"
-            "Linux had this bug in its own emulation of user instructions until 2017 (6436beeee572).",
+            " completes the instruction, so it must move ELR_EL1 and clear SPSR_EL1.SS, and nobody may set the"
+            " bit after that. Linux had this bug in its own emulation of user instructions until 2017 (6436beeee572).",
+            code="    mrs   x12, elr_el1\n    add   x12, x12, #4\n    msr   elr_el1, x12\n    mrs   x13, spsr_el1\n"
+            "    and   x13, x13, #0xffffffffffdfffff\n    msr   spsr_el1, x13\n    eret",
             misconceptions=("clear-anywhere", "skip-is-pc"),
         ),
     ],

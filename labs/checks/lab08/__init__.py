@@ -14,10 +14,10 @@ from aarch64sim import Debugger
 
 from checks.gdb_in_batch import NO_GDB, SessionTooLongError, Talk, attach, gdb_there
 from checks.lab04 import program_of
-from checks.task import Lab, NotAnswered, Task, Wrong, call, expect_type
+from checks.task import Lab, NotAnswered, Task, Wrong, call, describe, expect_type, numbers
 
 START = 0x4000_0000
-STORE, BEHIND = START + 4, START + 8
+STORE, AFTER = START + 4, START + 8
 
 
 def _session(*commands: str, kernel: str = "v4.3") -> Talk:
@@ -111,8 +111,8 @@ def _behind_the_store(answer: Any) -> str:
     commands = answer.splitlines() if isinstance(answer, str) else answer
     expect_type(commands, list | tuple, "a list of gdb commands")
     if not all(isinstance(command, str) for command in commands):
-        raise Wrong("each command is a text, as you would type it behind (gdb)")
-    commands = [command for command in commands if command.strip()]
+        raise Wrong("each command is a text, as you would type it after (gdb)")
+    commands = [one for one in (c.strip().removeprefix("(gdb)").strip() for c in commands) if one]
     if not commands:
         raise NotAnswered("write the commands, each a text in the list")
     try:
@@ -129,23 +129,25 @@ def _behind_the_store(answer: Any) -> str:
         )
     if debugger.ended:
         watched = any(command.lstrip().startswith("watch") for command in commands)
+        no_name = "No symbol table" in talk.text
         raise Wrong(
             "the guest has run to its end: nothing has stopped it after the store"
-            + (". To watch the PC gdb steps, and the step over this very place is lost" * watched),
+            + (". To watch the PC gdb steps, and the step over this very place is lost" * watched)
+            + (". gdb took your address for a name: an address is written *0x40000008" * no_name),
             evidence=talk.text,
         )
-    if pc == BEHIND and x1 == 0 and printed == "A":
+    if pc == AFTER and x1 == 0 and printed == "A":
         return (
             "right: the store is done, the add has not run. A breakpoint needs no step: when the CPU meets the BRK it"
             " stops, whatever SS is."
         )
-    if pc == BEHIND and x1:
+    if pc == AFTER and x1:
         raise Wrong(
             "the PC is right, but the add has run already: x1 is 1. You have moved the PC back; what the add did is not"
             " undone, and it will run again",
             evidence=talk.text,
         )
-    if pc == BEHIND:
+    if pc == AFTER:
         raise Wrong(
             "the PC is right, but the store has not run: the UART has sent nothing. Writing the PC skips the"
             " store instead of executing it",
@@ -160,14 +162,14 @@ def _behind_the_store(answer: Any) -> str:
             misconception="reports-stepped",
             evidence=talk.text,
         )
-    if pc == BEHIND + 4:
+    if pc == AFTER + 4:
         raise Wrong(
             "this is the late stop: the add has run. Stepping cannot stop after the store, under v4.3. What else stops"
             " a guest?",
             misconception="mmio-is-done",
             evidence=talk.text,
         )
-    raise Wrong(f"the guest stands at {pc:#x}, and not at {BEHIND:#x}", evidence=talk.text)
+    raise Wrong(f"the guest stands at {pc:#x}, and not at {AFTER:#x}", evidence=talk.text)
 
 
 # --- missing_stops -------------------------------------------------------------------------------
@@ -187,24 +189,25 @@ def _missing_stops(answer: Any) -> str:
     for kinds in ("aaa", "ama", "mma", "amaamma", "mmmama"):
         pcs = visible(kinds, "v4.3")
         right = [pc for pc in visible(kinds, "fixed") if pc not in pcs and pc < pcs[-1]]
-        got = call(answer, pcs)
-        name = getattr(answer, "__name__", "missing_stops")
+        got = numbers(call(answer, pcs))
+        name = "missing_stops"
         if got is None:
             raise NotAnswered(f"let {name} return a list of addresses")
         if isinstance(got, set):
             got = sorted(got, key=str)
         if not isinstance(got, list | tuple) or not all(type(pc) is int for pc in got):
-            raise Wrong(f"{name} should return a list of addresses, and returned {got!r}")
+            raise Wrong(f"{name} should return a list of addresses, and returned {describe(got)}")
         if list(got) == right:
             continue
-        said = f"for {_shown(pcs)} you say [{_shown(got)}], and [{_shown(right)}] are missing."
+        lost = f"[{_shown(right)}] are" if len(right) > 1 else f"{_shown(right) or 'nothing'} is"
+        said = f"for {_shown(pcs)} you say [{_shown(got)}], and {lost} missing."
         gaps = [(a, b) for a, b in pairwise(pcs) if b - a > 4]
         if not right:
             raise Wrong(f"{said} Where the PC moves by 4 nothing is missing")
         if list(got) == [a for a, _ in gaps]:
             raise Wrong(
-                f"{said} You name the instruction that was stepped last. Its stop would have been told with the address"
-                " after it",
+                f"{said} You name the instruction that was stepped last. Its stop would have been reported with the"
+                " address after it",
                 misconception="reports-stepped",
             )
         if list(got) == [b for _, b in gaps]:
@@ -231,13 +234,13 @@ QUESTIONS = {
         " time that the guest runs",
         "shows-host-ss",
     ),
-    "mdscr_el1.ss, in `monitor mdscr`": (
-        "the host wants steps, and mdscr_el1.ss says so: it is 1, also while the guest does not run;"
-        " spsr_el2.ss is another bit",
+    "mdscr_el1.ss at the next ERET, in `monitor mdscr`": (
+        "the host wants steps, so the kernel sets the bit before it enters the guest; in the column of now it is 0, as"
+        " in `info registers`",
         "ss0-is-off",
     ),
     "x1": (
-        "gdb was notified of one stop, but two instructions have run, and the second is the add",
+        "one stop was reported to gdb, but two instructions have run, and the second is the add",
         "mmio-is-done",
     ),
     "instructions that `reverse-stepi` takes back": (
@@ -255,7 +258,7 @@ def shown() -> dict[str, int]:
         'printf "=%ld\\n", $pc', "reverse-stepi", 'printf "=%ld\\n", $pc',
     ).text  # fmt: skip
     guest, x1, before, after = map(int, re.findall(r"^=(\d+)$", text, re.MULTILINE))
-    host = re.search(r"^mdscr_el1\.ss +(\d)$", text, re.MULTILINE)
+    host = re.search(r"^mdscr_el1\.ss +\d +(\d)$", text, re.MULTILINE)
     assert host
     return dict(zip(QUESTIONS, (guest, int(host[1]), x1, (before - after) // 4), strict=True))
 
@@ -269,10 +272,10 @@ def _what_gdb_shows(answer: Any) -> str:
         if answer[question] != right:
             why, misconception = QUESTIONS[question]
             raise Wrong(
-                f"{question}: gdb does not show {answer[question]!r}. {why[0].upper()}{why[1:]}.",
+                f"{question}: gdb does not show {describe(answer[question])}. {why[0].upper()}{why[1:]}.",
                 misconception=misconception,
             )
-    return "right: gdb sees the guest's registers, and believes the stops that it is told."
+    return "right: gdb sees the guest's registers, and believes the stops that are reported to it."
 
 
 LAB = Lab(
@@ -289,11 +292,13 @@ LAB = Lab(
                 "The first third of lab 05 shows what 5.0 does just before it enters the guest.",
             ),
             explanation=(
-                "v4.3 and v5.0: 0x40000004, 0x4000000c, 0x40000010; fixed: 0x40000004, 0x40000008, 0x4000000c. 4.3 leaves"
+                "4.3 leaves"
                 " SS at 1 when it skips the store, and the add runs. 5.0 clears it, and sets it again on the way into the"
                 " guest. What gdb prints is the same."
             ),
             misconceptions=("mmio-is-done", "reports-stepped", "clear-anywhere"),
+            code="late = [0x40000004, 0x4000000c, 0x40000010]\n"
+            'addresses = {"v4.3": late, "v5.0": late, "fixed": [0x40000004, 0x40000008, 0x4000000c]}',
         ),
         Task(
             "behind_the_store",
@@ -340,11 +345,13 @@ LAB = Lab(
                 "reverse-stepi goes back to the last stop. How far is that?",
             ),
             explanation=(
-                "0, 1, 1, 2. `info registers` shows the guest's MDSCR_EL1, in which nobody steps; the host's SS is put"
+                "`info registers` shows the guest's MDSCR_EL1, in which nobody steps; the host's SS is put"
                 " into the CPU for the time that the guest runs. x1 is 1, since the add has run. And reverse-stepi undoes"
                 " a step as it was made: the store and the add."
             ),
             misconceptions=("shows-host-ss", "ss0-is-off", "mmio-is-done"),
+            code="numbers = dict(zip(numbers, (0, 1, 1, 2), strict=True))",
+            numeric=True,
         ),
     ],
 )

@@ -239,7 +239,7 @@ LAB = Lab(
             ),
             "Any emulated instruction will do, if something follows it and if you expect the stops. Without stops the"
             " scenario cannot catch it: the bug changes nothing that the guest computes or sends. The guest is right;"
-            " only the debugger is not told.",
+            " only the debugger is not notified.",
             ("mmio-is-done", "reports-stepped"),
         ),
         Task(

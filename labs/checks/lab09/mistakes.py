@@ -82,8 +82,8 @@ def _wrong_stops(scenario: Scenario, stops: list[int], seen: Observed) -> tuple[
         return "The start is no stop: nothing has been stepped yet.", ""
     if stops in ([CODE, *right[:-1]], [CODE, *right[:-1], end]) and right:
         return (
-            "You give the instructions that were stepped. A stop is told with the address of the next instruction, the"
-            " one that has not run.",
+            "You give the instructions that were stepped. A stop is reported with the address of the next instruction,"
+            " the one that has not run.",
             "reports-stepped",
         )
     if stops in ([*right, end], [*right, end - 4], [*right, end + 4]):

@@ -1,4 +1,4 @@
-"""Hypervisors that are wrong in one small point each: what the suites of lab 09 have to tell from the right one.
+"""Hypervisors that are wrong in one small point each: what the suites of lab 09 have to tell from the correct one.
 
 Invariant: a mutant is the kernel `fixed` with fields changed, or with one method of one machine replaced; nothing that
 others share is touched, and no two mutants behave alike.
@@ -85,7 +85,7 @@ _HISTORY = (
     Mutant(
         "early-pc",
         "the PC moves before userspace has answered",
-        "Linux 4.3 to 4.20",
+        "Linux up to 4.20",
         "what does GET_ONE_REG show at KVM_EXIT_MMIO?",
         _era("early-pc", pc_advance=PcAdvance.BEFORE_EXIT, early_skip_remembers_step=True),
     ),
@@ -146,7 +146,7 @@ _INVENTED = (
         "hvc-skipped",
         "an HVC is skipped, too",
         "invented",
-        "expect the effect of the instruction behind an HVC",
+        "expect the effect of the instruction after an HVC",
         patch=patches.syndromes(patches.hvc_is_skipped),
     ),
     Mutant(

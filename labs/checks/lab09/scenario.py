@@ -15,11 +15,12 @@ from typing import Any
 
 from aarch64sim import AssemblyError, Debugger, Kernel, Program, assemble, kernels
 from aarch64sim.kvm import GuestDebug
+from aarch64sim.kvm.kernels import kernel_of
 from aarch64sim.vmm import Machine
 from aarch64sim.vmm.start import default_start
 
 from checks.lab09.mutants import FIXED, Mutant
-from checks.task import NotAnswered, Wrong, describe, plain
+from checks.task import NotAnswered, Wrong, describe, numbers, plain
 
 CODE, RAM_SIZE = 0x4000_0000, 0x20_0000
 MOST_STOPS, MOST_EXITS, MOST_INSTRUCTIONS = 48, 120, 3000
@@ -117,13 +118,15 @@ def _assembled(source: str) -> Program:
 
 def program_of(scenario: Scenario) -> Program:
     """The assembled program; Wrong with the place of the first error."""
+    if not isinstance(scenario, Scenario):
+        raise Wrong(f"this is no scenario, but {describe(scenario)}")
     who, source = _who(scenario), scenario.program
     if not isinstance(source, str):
         raise Wrong(f"{who}: the program is a text, not {describe(source)}.")
     if not source.strip():
         raise NotAnswered(f"{who} has no program yet.")
     if len(source) > MOST_TEXT:
-        raise Wrong(f"{who}: a program of {len(source):,} characters is no smallest program.")
+        raise Wrong(f"{who}: a program of {len(source):,} characters is too long for a test.")
     try:
         program = _assembled(source)
     except AssemblyError as error:
@@ -146,6 +149,8 @@ def read(answer: Any) -> dict[str, Any]:
             f" {describe(answer)}."
         )
     answer = replace(answer, **{f.name: plain(getattr(answer, f.name)) for f in fields(answer)})
+    if isinstance(answer.end, str) and answer.end.lower() == "enosys":
+        answer = replace(answer, end="ENOSYS")
     who, program = _who(answer), program_of(answer)
     if answer.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
@@ -180,6 +185,8 @@ def _read_stops(who: str, stops: Any, program: Program) -> list[int]:
         raise Wrong(f"{who}: stops is a list of addresses, not {describe(stops)}.")
     found = []
     for stop in stops:
+        if isinstance(stop, str) and stop not in program.symbols:
+            stop = numbers(stop)  # "0x8" is 0x8
         if isinstance(stop, str):
             if stop not in program.symbols:
                 raise Wrong(f"{who}: the program has no label {stop!r}.")
@@ -192,7 +199,7 @@ def _read_stops(who: str, stops: Any, program: Program) -> list[int]:
             )
     if any(pc % 4 for pc in found):
         raise Wrong(
-            f"{who}: instructions lie at multiples of 4. A stop is an offset in bytes, no instruction number."
+            f"{who}: instructions lie at multiples of 4. A stop is an offset in bytes, and not the number of an instruction."
         )
     return found
 
@@ -210,9 +217,14 @@ def _read_accesses(who: str, accesses: Any) -> list[tuple[str, int, int, int]]:
     return [tuple(entry) for entry in accesses]
 
 
+def _register(name: Any) -> Any:
+    return name.strip().lower() if isinstance(name, str) else name
+
+
 def _read_registers(who: str, kind: str, registers: Any) -> dict[str, int]:
     if not isinstance(registers, Mapping):
         raise Wrong(f'{who}: {kind} is a dictionary, as {{"x1": 1}}, not {describe(registers)}.')
+    registers = {_register(name): numbers(value) for name, value in registers.items()}
     for name, value in registers.items():
         if name not in REGISTERS:
             raise Wrong(
@@ -234,16 +246,20 @@ def _machine(scenario: Scenario, hypervisor: Mutant | Kernel | str) -> Machine:
         machine = Machine(program_of(scenario), hypervisor.kernel)
         hypervisor.apply(machine)
         return machine
-    return Machine(
-        program_of(scenario), kernels[hypervisor] if isinstance(hypervisor, str) else hypervisor
-    )
+    return Machine(program_of(scenario), kernel_of(hypervisor))
 
 
 def play(scenario: Scenario, hypervisor: Mutant | Kernel | str = FIXED) -> Observed:
-    """Run a scenario under a hypervisor: a mutant, a kernel, or the name of a preset."""
+    """Run a scenario under a hypervisor: a mutant, a kernel, or its name; what cannot be played says why."""
+    try:
+        program_of(scenario)
+    except (Wrong, NotAnswered) as problem:
+        return Observed(end="not played", why=problem.text)
     if scenario.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
         return Observed(end="not played", why=f"at_mmio is one of {known}")
+    if isinstance(hypervisor, str) and hypervisor not in kernels:
+        return Observed(end="not played", why=f"there is no kernel {hypervisor[:40]!r}")
     machine, seen = _machine(scenario, hypervisor), Observed()
     vcpu, action = machine.vcpu, scenario.at_mmio
     if scenario.steps:

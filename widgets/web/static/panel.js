@@ -6,10 +6,11 @@
 const read = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
 const keep = (key, value) => { try { localStorage.setItem(key, value); } catch { /* storage is off: nothing is kept */ } };
 
-// The history that a page holds.
+// The history that a page holds. Both sources are asked with `do` and answer by calling `page.show`.
 class Recorded {
-  constructor(data) {
+  constructor(data, page) {
     this.data = data;
+    this.page = page;
     this.kernel = this.find(data.start.kernel);
     this.step = 0;
   }
@@ -17,45 +18,37 @@ class Recorded {
   find(name) { return this.data.kernels.find((kernel) => kernel.name === name); }
   get last() { return this.kernel.frames.length - 1; }
 
-  view(words = "") {
-    const frame = {};
-    this.data.fields.forEach((field, n) => { frame[field] = this.data.texts[this.kernel.frames[this.step][n]]; });
-    const ended = this.kernel.ended && this.step === this.last;
-    return { frame, kernel: this.kernel.name, summary: this.kernel.summary, step: this.step, length: this.last, ended,
-             stuck: this.step === this.last, listing: this.data.listing, words };
+  view() {
+    const shown = {};
+    this.data.slots.forEach((slot, n) => { shown[slot] = this.data.texts[this.kernel.frames[this.step][n]]; });
+    return { shown, kernel: this.kernel.name, summary: this.kernel.summary, step: this.step, length: this.last,
+             stuck: this.step === this.last, running: false, listing: this.data.listing };
   }
 
   do(verb, value) {
     if (verb === "kernel" && this.find(value)) this.kernel = this.find(value);
-    const to = { start: 0, back: this.step - 1, step: this.step + 1, run: this.last, goto: Number(value) }[verb] ?? this.step;
+    const to = { start: 0, back: this.step - 1, step: this.step + 1, run: this.last, goto: Number(value), reach: Number(value) }[verb] ?? this.step;
     this.step = Math.max(0, Math.min(to, this.last));
-    return Promise.resolve(this.view());
+    this.page.show(this.view());
   }
 }
 
-// Python in a worker: every message is answered with a view.
+// Python in a worker, from where the reader stands.
 class Live {
-  constructor(base) {
-    this.waiting = [];
+  constructor(base, page, start) {
     this.worker = new Worker(base + "worker.js", { type: "module" });
     this.worker.onmessage = ({ data }) => {
-      if (data.progress !== undefined) this.onProgress(data.progress, data.words);
-      else this.waiting.shift()(data.view ? { view: data.view } : { error: data.error });
+      if (data.view) page.show(data.view);
+      else if (data.said) page.say(data.said);
+      else if (data.kernels) page.goLive(this, data.kernels);
+      else if (data.error) page.fail(data.error);
+      else page.progress(data.progress, data.words);
     };
-    this.worker.onerror = () => this.fail("Python did not start in this browser.");
+    this.worker.onerror = () => page.fail("Python did not start in this browser.");
+    this.worker.postMessage({ do: "open", ...start });
   }
 
-  onProgress() {}
-  fail(error) { for (const answer of this.waiting.splice(0)) answer({ error }); }
-
-  async do(verb, value) {
-    const answer = await new Promise((resolve) => {
-      this.waiting.push(resolve);
-      this.worker.postMessage({ verb, value });
-    });
-    if (answer.error) throw new Error(answer.error);
-    return answer.view;
-  }
+  do(verb, value) { this.worker.postMessage({ do: verb, value: String(value ?? "") }); }
 }
 
 const all = [];
@@ -65,12 +58,15 @@ class Panel {
     this.root = root;
     this.data = data;
     this.name = root.dataset.panel;
-    this.source = new Recorded(data);
     this.prefix = `web${all.push(this)}-`;
+    root.innerHTML = this.own(root.innerHTML);
+    this.source = new Recorded(data, this);
     this.together = root.dataset.together;
     this.slots = {};
-    for (const slot of root.querySelectorAll("[data-slot]")) this.slots[slot.dataset.slot] = slot;
-    this.slots.machine.innerHTML = this.own(data.machine);
+    this.find(root);
+    for (const [name, text] of [["tabindex", 0], ["role", "group"], ["aria-label", "program"]]) {
+      this.slots.listing.setAttribute(name, text); // it scrolls, and has no buttons before Python is there
+    }
     this.select = root.querySelector("select");
     this.range = root.querySelector("input[type=range]");
     root.addEventListener("click", (event) => this.clicked(event));
@@ -79,9 +75,11 @@ class Panel {
     this.open();
   }
 
+  find(part) { for (const slot of part.querySelectorAll("[data-slot]")) this.slots[slot.dataset.slot] = slot; }
+
   async open() {
     await this.act("kernel", this.data.start.kernel);
-    await this.act("goto", this.data.start.step, false);
+    await this.act("reach", this.data.start.step, false);
     await this.follow(location.hash);
     addEventListener("hashchange", () => this.follow(location.hash));
     this.root.dataset.ready = "";
@@ -105,7 +103,7 @@ class Panel {
     } else if (kernel !== null) await this.act("kernel", kernel);
     if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is not a number: ${step}.`);
     else if (step !== null) {
-      await this.act("goto", step);
+      await this.act("reach", step);
       if (Number(step) > this.view.length) words.push(`This link names step ${step}; there are ${this.view.length}.`);
     }
     if (words.length) this.say(words.join(" "));
@@ -115,55 +113,72 @@ class Panel {
   get isFirst() { return document.querySelector("[data-panel]") === this.root; }
 
   async act(verb, value, leads = true) {
-    if (leads && ["start", "back", "step", "run", "goto"].includes(verb)) {
+    if (leads && ["start", "back", "step", "run", "goto", "reach"].includes(verb)) {
       for (const other of all) {
         if (other !== this && this.together && other.together === this.together) other.act(verb, value, false);
       }
     }
-    try {
-      this.show(await this.source.do(verb, value));
-    } catch (error) {
-      this.say(error.message);
-    }
+    await new Promise((shown) => {
+      this.whenShown = shown;
+      this.source.do(verb, value);
+    });
   }
 
   say(words) { this.slots.status.textContent = words; }
 
   show(view) {
-    const { frame } = this.view = view;
-    const html = ["table", "changed", "exits", "timeline"];
-    for (const [field, text] of Object.entries(frame)) {
-      const slot = this.slots[field];
-      if (field === "style") slot.textContent = this.own(text);
-      else if (html.includes(field)) { if (slot.told !== text) slot.innerHTML = slot.told = text; }
-      else if (slot) slot.textContent = text;
-    }
-    for (const [name, text] of Object.entries(JSON.parse(frame.texts))) {
-      const place = document.querySelector(`#${CSS.escape(this.own(name))} text`);
-      if (place) place.textContent = text;
-    }
-    this.mark(JSON.parse(frame.marks), view.listing);
-    if (view.words) this.say(view.words);
+    this.view = view;
+    this.list(view.listing);
+    for (const [key, text] of Object.entries(view.shown)) this.fill(key, text);
+    this.mark(JSON.parse(view.shown.marks));
     this.slots.summary.textContent = view.summary;
-    this.slots.event.textContent = "";
+    if (!view.shown.event) this.slots.event.textContent = "";
     this.slots.position.textContent = `step ${view.step} of ${view.length}`;
     this.range.max = view.length;
     this.range.value = view.step;
     this.range.setAttribute("aria-valuetext", `step ${view.step} of ${view.length}`);
     if (this.select.value !== view.kernel) this.select.value = view.kernel;
-    const off = { start: !view.step, back: !view.step, step: view.stuck, run: view.stuck };
-    for (const [verb, is] of Object.entries(off)) {
-      this.root.querySelector(`[data-do=${verb}]`).setAttribute("aria-disabled", is);
+    this.enable(view);
+    this.whenShown?.();
+  }
+
+  // As board.js does it: "slot" is HTML, "slot.text" text, "slot@name" an attribute, "#id" the text in a drawing.
+  fill(key, text) {
+    const [slot, name] = key.split("@");
+    if (key.startsWith("#")) {
+      const place = this.root.querySelector(`#${CSS.escape(this.own(key.slice(1)))} text`);
+      if (place) place.textContent = text;
+    } else if (key.endsWith(".text")) {
+      this.slots[key.slice(0, -5)].textContent = text;
+    } else if (name) {
+      this.slots[slot]?.setAttribute(name, text);
+    } else if (this.slots[slot]?.tagName === "STYLE") {
+      this.slots[slot].textContent = this.own(text);
+    } else if (this.slots[slot] && this.slots[slot].told !== text) {
+      this.slots[slot].innerHTML = this.slots[slot].told = text;
     }
   }
 
-  mark(marks, listing) {
-    const list = this.slots.listing;
-    if (list.told !== listing) {
-      list.innerHTML = list.told = listing;
-      for (const button of list.querySelectorAll("button")) button.remove(); // breakpoints: a live panel has them
+  enable(view) {
+    const off = { start: !view.step, back: !view.step, step: view.stuck, run: view.stuck };
+    for (const [verb, is] of Object.entries(off)) {
+      this.button(verb).setAttribute("aria-disabled", is || view.running);
     }
-    for (const row of list.querySelectorAll("[data-slot]")) {
+    this.button("stop").hidden = !view.running;
+  }
+
+  button(verb) { return this.root.querySelector(`[data-do=${verb}]`); }
+
+  list(listing) {
+    const list = this.slots.listing;
+    if (list.told === listing) return;
+    list.innerHTML = list.told = listing;
+    this.find(list);
+  }
+
+  mark(marks) {
+    const list = this.slots.listing;
+    for (const row of list.querySelectorAll("tr[data-slot]")) {
       row.className = marks[row.dataset.slot] ?? "";
       if (!row.classList.contains("sl-now")) { row.removeAttribute("aria-current"); continue; }
       row.setAttribute("aria-current", "step");
@@ -176,13 +191,15 @@ class Panel {
     const button = event.target.closest("[data-do]");
     if (!button || button.getAttribute("aria-disabled") === "true") return;
     const verb = button.dataset.do;
-    if (verb === "event") this.slots.event.textContent = button.title;
+    if (verb === "event" && !this.isLive) this.slots.event.textContent = button.title;
     else if (verb === "link") this.copy();
-    else if (verb === "python") this.fetchPython(button);
-    else if (verb === "assemble") this.act(verb, this.root.querySelector("[data-field=source]").value);
-    else if (verb === "run-to") this.act(verb, this.root.querySelector("[data-field=where]").value);
-    else this.act(verb);
+    else if (verb === "python") this.fetchPython();
+    else if (verb === "assemble") this.act(verb, this.field("source").value);
+    else if (verb === "travel") this.act(verb, `run ${this.field("where").value}`);
+    else this.act(verb, button.dataset.value);
   }
+
+  field(name) { return this.root.querySelector(`[data-field=${name}]`); }
 
   chosen(event) {
     const { set } = event.target.dataset;
@@ -192,7 +209,7 @@ class Panel {
   typed(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const field = event.target;
-    if (field.dataset.field === "where" && event.key === "Enter") this.act("run-to", field.value);
+    if (field.dataset.field === "where" && event.key === "Enter") this.act("travel", `run ${field.value}`);
     if (field.matches("textarea, select, input[type=text]")) return;
     if (event.key === "Home" && field === this.range) return;
     const button = this.root.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
@@ -214,36 +231,37 @@ class Panel {
     }
   }
 
-  async fetchPython(button) {
+  fetchPython() {
     if (typeof WebAssembly === "undefined") {
       this.slots["progress-words"].textContent = "This browser has no WebAssembly, so Python cannot run in it; the steps above go on.";
       return;
     }
-    button.setAttribute("aria-disabled", "true");
+    this.button("python").setAttribute("aria-disabled", "true");
     this.slots.progress.hidden = false;
-    const live = new Live(document.currentScriptBase);
-    live.onProgress = (part, words) => {
-      this.slots.progress.value = part;
-      this.slots["progress-words"].textContent = words;
-    };
-    try {
-      const { kernel, step } = this.view;
-      const view = await live.do("open", { source: this.data.source, kernel, step });
-      this.source = live;
-      this.widen(view.kernels);
-      this.slots.python.hidden = true;
-      this.slots.editor.hidden = false;
-      this.root.querySelector("[data-field=source]").value = this.data.source;
-      this.show(view);
-    } catch (error) {
-      button.setAttribute("aria-disabled", "false");
-      this.slots.progress.hidden = true;
-      this.slots["progress-words"].textContent = `${error.message} The steps above go on.`;
-    }
+    const { kernel, step } = this.view;
+    new Live(document.currentScriptBase, this, { source: this.data.source, kernel, step });
   }
 
-  widen(kernels) {
+  progress(part, words) {
+    this.slots.progress.value = part;
+    this.slots["progress-words"].textContent = words;
+  }
+
+  get isLive() { return this.source instanceof Live; }
+
+  goLive(live, kernels) {
+    this.source = live;
     this.select.replaceChildren(...kernels.map(([name, title]) => new Option(title, name)));
+    this.slots.python.hidden = true;
+    this.slots.editor.hidden = false;
+    this.field("source").value = this.data.source;
+  }
+
+  fail(error) {
+    if (this.isLive) { this.say(error); return; }
+    this.button("python").setAttribute("aria-disabled", "false");
+    this.slots.progress.hidden = true;
+    this.slots["progress-words"].textContent = `${error} The steps above go on.`;
   }
 }
 

@@ -1,60 +1,74 @@
 // Python for a page: fetched once, in a worker, so that a long run never stops the page.
-const parts = [["pyodide/pyodide.asm.wasm", 0.62], ["pyodide/python_stdlib.zip", 0.18], ["labs.zip", 0.08]];
+// What the site made is Python's memory after everything was imported; a browser that cannot take it starts from nothing.
 const here = new URL(".", import.meta.url).href;
+const MEMORY = "pyodide/memory.gz";
+const weights = { "pyodide.asm.wasm": 0.4, "memory.gz": 0.4, "python_stdlib.zip": 0.1, "labs.zip": 0.05 };
 
-async function fetched([name, weight], tell) {
-  const answer = await fetch(here + name);
+const so_far = {};
+function tell(name, part) {
+  so_far[name] = part * (weights[name] ?? 0);
+  const sum = Object.values(so_far).reduce((a, b) => a + b, 0);
+  postMessage({ progress: sum, words: `Python is loading: ${Math.round(sum * 100)} %` });
+}
+
+// Every file is counted while it passes: WebAssembly is compiled while it still comes in.
+const ask = self.fetch;
+self.fetch = async (what, options) => {
+  const answer = await ask(what, options);
+  const name = String(what.url ?? what).split("/").pop();
   if (!answer.ok) throw new Error(`${name} is missing on this site (${answer.status}).`);
   const whole = Number(answer.headers.get("content-length")) || 0;
-  const chunks = [];
   let got = 0;
-  for (const reader = answer.body.getReader(); ;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    chunks.push(value);
-    got += value.length;
-    if (whole) tell(Math.min(1, got / whole) * weight, name);
+  const counted = new TransformStream({
+    transform(chunk, out) {
+      got += chunk.length;
+      if (whole) tell(name, Math.min(1, got / whole));
+      out.enqueue(chunk);
+    },
+    flush() { tell(name, 1); },
+  });
+  return new Response(answer.body.pipeThrough(counted), { headers: answer.headers });
+};
+
+async function memory() {
+  const { body } = await fetch(here + MEMORY);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+// Begun now and awaited later: a failure is met then, and not before.
+function early(promise) {
+  promise.catch(() => {});
+  return promise;
+}
+
+async function boot() {
+  const { loadPyodide } = await import(here + "pyodide/pyodide.mjs");
+  const options = { indexURL: here + "pyodide/" };
+  try {
+    return await loadPyodide({ ...options, _loadSnapshot: early(memory()) });
+  } catch {
+    return loadPyodide(options);
   }
-  tell(weight, name);
-  return new Blob(chunks).arrayBuffer();
 }
 
 async function start() {
-  const so_far = {};
-  const tell = (part, name) => {
-    so_far[name] = part;
-    const sum = Object.values(so_far).reduce((a, b) => a + b, 0);
-    postMessage({ progress: sum, words: `Python is loading: ${Math.round(sum * 100)} %` });
-  };
-  const loaded = Promise.all(parts.map((part) => fetched(part, tell)));
-  const { loadPyodide } = await import(here + "pyodide/pyodide.mjs");
-  const [wasm, stdlib, labs] = await loaded;
-  // What is loaded already is not fetched again.
-  const held = new Map([["pyodide.asm.wasm", [wasm, "application/wasm"]], ["python_stdlib.zip", [stdlib, "application/zip"]]]);
-  const ask = self.fetch;
-  self.fetch = (what, options) => {
-    const [body, type] = held.get(String(what.url ?? what).split("/").pop()) ?? [];
-    return body ? Promise.resolve(new Response(body, { headers: { "content-type": type } })) : ask(what, options);
-  };
-  const python = await loadPyodide({ indexURL: here + "pyodide/" });
-  self.fetch = ask;
-  postMessage({ progress: 0.95, words: "Python starts" });
+  const labs = early(fetch(here + "labs.zip").then((answer) => answer.arrayBuffer()));
+  const python = await boot();
+  postMessage({ progress: 0.97, words: "Python starts" });
   python.FS.mkdirTree("/labs");
-  python.unpackArchive(labs, "zip", { extractDir: "/labs" });
-  return python.runPython("import sys; sys.path.insert(0, '/labs')\nfrom widgets.web.live import answer\nanswer");
+  python.unpackArchive(await labs, "zip", { extractDir: "/labs" });
+  return python.runPython("import sys\nif '/labs' not in sys.path: sys.path.insert(0, '/labs')\nfrom widgets.web.live import receive\nreceive");
 }
 
+const post = (text) => postMessage(JSON.parse(text));
 let python = null;
-let last = Promise.resolve();
-onmessage = ({ data }) => {
-  last = last.then(async () => {
-    try {
-      python ??= start();
-      postMessage(JSON.parse((await python)(JSON.stringify(data))));
-    } catch (error) {
-      python = null;
-      const words = String(error.message ?? error).trim().split("\n").pop();
-      postMessage({ error: `Python did not do this: ${words}` });
-    }
-  });
+onmessage = async ({ data }) => {
+  try {
+    python ??= start();
+    (await python)(JSON.stringify(data), post);
+  } catch (error) {
+    python = null;
+    const words = String(error.message ?? error).trim().split("\n").pop();
+    postMessage({ error: `Python did not do this: ${words}` });
+  }
 };
