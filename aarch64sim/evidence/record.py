@@ -17,11 +17,12 @@ from typing import TextIO
 
 from aarch64sim.evidence.debian import kernel_image
 from aarch64sim.evidence.probing import kernel_entry
-from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError, Workshop
+from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError
 from aarch64sim.evidence.recording import load, scenario_line
 from aarch64sim.evidence.scenario import Scenario, scenarios_in
 from aarch64sim.evidence.scenario_vmm import EndlessGuest, ScenarioVmm
 from aarch64sim.evidence.simulated import Event
+from aarch64sim.evidence.workshop import Workshop
 from aarch64sim.kvm.behaviours import Arming
 from aarch64sim.kvm.kernels import UnknownKernelError, kernels
 from aarch64sim.vmm.start import default_start, recordings_folder

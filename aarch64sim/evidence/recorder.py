@@ -1,4 +1,4 @@
-"""The recorder on a real kernel: here if this is arm64 with /dev/kvm, else in a kernel that QEMU boots.
+"""The recorder on a real kernel: what it is asked, and what it answers, over its standard input and output.
 
 Invariant: a recorder that dies, or says nothing for too long, becomes a RecorderError of one sentence.
 """
@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import re
 import selectors
-import shutil
 import subprocess
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from aarch64sim.arch.sysregs import KEYS
@@ -25,13 +20,11 @@ from aarch64sim.evidence.errors import EvidenceError
 from aarch64sim.evidence.recording import POISON
 from aarch64sim.evidence.simulated import READ_REGISTERS, Event
 from aarch64sim.kvm.run_page import ExitReason
-from aarch64sim.vmm.start import StartState, recordings_folder
+from aarch64sim.vmm.start import StartState
 
 ENOENT, EACCES, EPERM = 2, 13, 1
 BOOT_SECONDS, ANSWER_SECONDS, RUN_MILLISECONDS = 180.0, 60.0, 1500
 MOST_IN_FLIGHT = 1000  # bytes of requests that are not answered yet: what a console can hold
-QEMU = "qemu-system-aarch64"
-KVM = Path("/dev/kvm")
 _CORE, _SYSTEM = (
     0x6030_0000_0010_0000,
     0x6030_0000_0013_0000,
@@ -292,96 +285,3 @@ def _requests(event: Event) -> Iterator[str]:
         yield f"reason {ExitReason[event['value']].value:x}"
     elif op != "truncated":
         raise KeyError(op)
-
-
-# --- starting it ----------------------------------------------------------------------------------
-
-
-def build(folder: Path) -> Path:
-    """Compile the recorder into `folder`; RecorderError without a compiler for arm64."""
-    native = platform.machine() in ("aarch64", "arm64")
-    compilers = (["cc", "gcc", "clang"] if native else []) + ["aarch64-linux-gnu-gcc"]
-    compiler = next(filter(None, map(shutil.which, compilers)), None)
-    packages = "gcc libc6-dev" if native else "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-    if compiler is None:
-        raise RecorderError(f"no C compiler for arm64 is installed: apt-get install {packages}")
-    sources, program = sorted((recordings_folder() / "recorder").glob("*.c")), folder / "recorder"
-    command = [compiler, "-O1", "-static", "-pthread", "-o", str(program), *map(str, sources)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        why = next(iter(re.findall(r"error: (.*)", made.stderr)), "its linker failed")
-        raise RecorderError(
-            f"{compiler} cannot compile the recorder ({why}): apt-get install {packages}"
-        )
-    return program
-
-
-def native_command(program: Path) -> list[str]:
-    """How the recorder is started here; RecorderError where no /dev/kvm of arm64 is."""
-    if platform.machine() not in ("aarch64", "arm64"):
-        raise RecorderError(
-            "this computer is no arm64 one: name a kernel to boot under QEMU (--debian, or --image FILE)"
-        )
-    if not KVM.exists():
-        raise RecorderError(
-            "there is no /dev/kvm here: load KVM, or name a kernel to boot under QEMU (--debian, --image FILE)"
-        )
-    return [str(program)]
-
-
-def qemu_command(program: Path, image: Path, cpu: str) -> list[str]:
-    """How QEMU boots `image` at EL2 with the recorder as its only program; RecorderError without QEMU."""
-    if shutil.which(QEMU) is None:
-        raise RecorderError(f"{QEMU} is not installed: apt-get install qemu-system-arm")
-    if not image.is_file():
-        raise RecorderError(f"{image}: there is no kernel image of that name")
-    initrd = program.with_suffix(".cpio")
-    initrd.write_bytes(cpio([("dev", 0o40755, b""), ("init", 0o100755, program.read_bytes())]))
-    return [
-        QEMU, "-M", "virt,virtualization=on,gic-version=3", "-cpu", cpu, "-accel", "tcg", "-smp", "1", "-m", "512",
-        "-nodefaults", "-nic", "none", "-display", "none", "-no-reboot",
-        "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-        "-kernel", str(image), "-initrd", str(initrd), "-append", "console=ttyAMA0 quiet loglevel=1 panic=-1",
-    ]  # fmt: skip
-
-
-def cpio(files: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """An archive in the "newc" format: name, mode and contents of each file."""
-    archive = b""
-    for number, (name, mode, data) in enumerate([*files, ("TRAILER!!!", 0, b"")], 1):
-        path = name.encode() + b"\0"
-        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
-        archive += b"070701" + b"".join(b"%08x" % field for field in fields) + path
-        archive += b"\0" * (-len(archive) % 4) + data
-        archive += b"\0" * (-len(archive) % 4)
-    return archive
-
-
-class Workshop:
-    """Where recorders are started, one after another: compiled once, and booted again when one died."""
-
-    def __init__(self, start: StartState, image: Path | None, cpu: str) -> None:
-        self._folder = TemporaryDirectory(prefix="recorder-")
-        try:
-            program = build(Path(self._folder.name))
-            self._command = qemu_command(program, image, cpu) if image else native_command(program)
-        except RecorderError:
-            self._folder.cleanup()
-            raise
-        self.start, self.image = start, image
-        self.cpu = cpu if image else _this_cpu()
-
-    def recorder(self) -> Recorder:
-        """A recorder that answers; RecorderError if there is none to be had."""
-        return Recorder(self._command, self.start)
-
-    def close(self) -> None:
-        """Remove what was compiled."""
-        self._folder.cleanup()
-
-
-def _this_cpu() -> str:
-    """What /proc/cpuinfo says of this computer's CPU: implementer and part."""
-    text = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
-    found = dict(re.findall(r"^CPU (implementer|part)\s*: (\S+)", text, re.MULTILINE))
-    return f"implementer {found.get('implementer', '?')} part {found.get('part', '?')}"

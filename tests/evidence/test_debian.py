@@ -10,7 +10,7 @@ import pytest
 
 from aarch64sim.__main__ import main
 from aarch64sim.evidence.debian import DebianError, kernel_image
-from aarch64sim.evidence.recorder import QEMU
+from aarch64sim.evidence.workshop import QEMU
 from aarch64sim.vmm.start import recordings_folder
 
 pytestmark = pytest.mark.fuzz

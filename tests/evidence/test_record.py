@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from aarch64sim.__main__ import main
-from aarch64sim.evidence import debian, fuzz, record, recorder
+from aarch64sim.evidence import debian, fuzz, record, recorder, workshop
 from aarch64sim.evidence.debian import DebianError, kernel_image
-from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError, Workshop
+from aarch64sim.evidence.recorder import GuestFailure, Recorder, RecorderError
 from aarch64sim.evidence.recording import load, scenario_line
 from aarch64sim.evidence.replay import replay
 from aarch64sim.evidence.scenario import Scenario, scenarios_in
+from aarch64sim.evidence.workshop import Workshop
 from aarch64sim.vmm.start import StartState, default_start, recordings_folder
 from tests.evidence import stand_in
 
@@ -242,44 +243,44 @@ def test_replay_says_the_same_with_any_number_of_jobs(
 
 
 def missing(monkeypatch: pytest.MonkeyPatch, machine: str, *programs: str) -> None:
-    monkeypatch.setattr(recorder.platform, "machine", lambda: machine)
+    monkeypatch.setattr(workshop.platform, "machine", lambda: machine)
     monkeypatch.setattr(
-        recorder.shutil, "which", lambda name: None if name in programs else f"/usr/bin/{name}"
+        workshop.shutil, "which", lambda name: None if name in programs else f"/usr/bin/{name}"
     )
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     missing(monkeypatch, "x86_64", "aarch64-linux-gnu-gcc")
     with pytest.raises(RecorderError, match="apt-get install gcc-aarch64-linux-gnu libc6-dev"):
-        recorder.build(tmp_path)
+        workshop.build(tmp_path)
     missing(monkeypatch, "aarch64", "cc", "gcc", "clang", "aarch64-linux-gnu-gcc")
     with pytest.raises(RecorderError, match="apt-get install gcc libc6-dev"):
-        recorder.build(tmp_path)
+        workshop.build(tmp_path)
 
 
 def test_a_compiler_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(recorder.shutil, "which", lambda name: "/bin/false")
+    monkeypatch.setattr(workshop.shutil, "which", lambda name: "/bin/false")
     with pytest.raises(RecorderError, match="cannot compile the recorder"):
-        recorder.build(tmp_path)
+        workshop.build(tmp_path)
 
 
 def test_no_qemu_and_no_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    missing(monkeypatch, "x86_64", recorder.QEMU)
+    missing(monkeypatch, "x86_64", workshop.QEMU)
     with pytest.raises(RecorderError, match="is not installed: apt-get install qemu-system-arm"):
-        recorder.qemu_command(tmp_path / "recorder", tmp_path / "Image", "neoverse-n1")
+        workshop.qemu_command(tmp_path / "recorder", tmp_path / "Image", "neoverse-n1")
     missing(monkeypatch, "x86_64")
     with pytest.raises(RecorderError, match="there is no kernel image of that name"):
-        recorder.qemu_command(tmp_path / "recorder", tmp_path / "Image", "neoverse-n1")
+        workshop.qemu_command(tmp_path / "recorder", tmp_path / "Image", "neoverse-n1")
 
 
 def test_no_kvm_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     missing(monkeypatch, "x86_64")
     with pytest.raises(RecorderError, match="no arm64 one: name a kernel to boot under QEMU"):
-        recorder.native_command(tmp_path)
+        workshop.native_command(tmp_path)
     missing(monkeypatch, "aarch64")
-    monkeypatch.setattr(recorder, "KVM", tmp_path / "kvm")
+    monkeypatch.setattr(workshop, "KVM", tmp_path / "kvm")
     with pytest.raises(RecorderError, match="there is no /dev/kvm here"):
-        recorder.native_command(tmp_path)
+        workshop.native_command(tmp_path)
 
 
 def test_a_recorder_that_ends_at_once_says_its_last_words() -> None:

@@ -11,7 +11,7 @@ import pytest
 from aarch64sim.arch.step import advance_ss
 from aarch64sim.kvm import Vcpu
 
-from checks.lab04 import CASES, LAB, MOMENTS, program_of, scenarios, stops
+from checks.lab04 import CASES, LAB, MOMENTS, matrix, program_of, scenarios, stops
 from checks.task import Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,9 +195,9 @@ RIGHT: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda s: s.name)
+@pytest.mark.parametrize("scenario", matrix.SCENARIOS, ids=lambda s: s.name)
 def test_the_right_skip_goes_through_every_scenario_to_its_end(
-    scenario: scenarios.Scenario,
+    scenario: matrix.Scenario,
 ) -> None:
     play = scenarios.play(scenario)
     assert "store to the exit device" in play.ended
@@ -232,7 +232,7 @@ def test_a_missing_stop_of_the_guest_is_told_as_such() -> None:
 
 def test_what_one_function_does_is_not_seen_by_the_next() -> None:
     with pytest.raises(Wrong):
-        scenarios.play(scenarios.SCENARIOS[1], endless)
+        scenarios.play(matrix.SCENARIOS[1], endless)
     assert LAB.judge("skip_instruction", field_by_field).right
 
 
@@ -249,4 +249,4 @@ def test_a_panel_bears_any_skip() -> None:
     debugger = scenarios.debugger_with(
         field_by_field, "str w0, [x19]\nadd x1, x1, #1\nstr w20, [x20]"
     )
-    assert [debugger.step().pc - scenarios.CODE for _ in range(2)] == [4, 8]
+    assert [debugger.step().pc - matrix.CODE for _ in range(2)] == [4, 8]

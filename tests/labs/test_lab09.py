@@ -11,10 +11,11 @@ import pytest
 
 from widgets import StepLab
 
-from checks.lab04.scenarios import SELF_STEP
+from checks.lab04.matrix import SELF_STEP
 from checks.lab09 import LAB, read_suite, sample, score, scoreboard
 from checks.lab09.mutants import BY_NAME, FIXED, MUTANTS, Mutant
-from checks.lab09.scenario import ACTIONS, CODE, Scenario, differences, play, read
+from checks.lab09.reading import ACTIONS, CODE, Scenario, read
+from checks.lab09.scenario import differences, play
 
 SOURCE = Path(__file__).resolve().parents[2] / "labs" / "source" / "09-break-the-hypervisor.py"
 END = "\n        str   w20, [x20]\n"

@@ -12,7 +12,7 @@ from aarch64sim.kvm.kernels import PcAdvance
 from widgets.course import exercises
 
 from checks.lab01 import TRANSITIONS, sweep
-from checks.lab09.scenario import Scenario
+from checks.lab09.reading import Scenario
 
 STATES = {
     (before, event): after for before, event, after, _ in sweep() if (before, event) in TRANSITIONS

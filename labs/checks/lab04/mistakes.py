@@ -13,16 +13,8 @@ from aarch64sim import assemble, kernels
 from aarch64sim.kvm import GuestDebug, Vcpu
 from aarch64sim.vmm import Machine
 
-from checks.lab04.scenarios import (
-    BTYPE_CALL,
-    COMPARED,
-    SCENARIOS,
-    SS,
-    STORE,
-    Skip,
-    call_skip,
-    first_failure,
-)
+from checks.lab04.matrix import BTYPE_CALL, SCENARIOS, SS, STORE
+from checks.lab04.scenarios import COMPARED, Skip, call_skip, first_failure
 from checks.task import NotAnswered, Wrong, call
 
 

@@ -21,7 +21,7 @@ from aarch64sim.kvm.kernels import PcAdvance, SkipApplied, kernel_of
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets.course import program
 
-from checks.lab04.scenarios import LOG, SELF_STEP
+from checks.lab04.matrix import LOG, SELF_STEP
 from checks.task import Wrong, call
 
 RIGHT, WRONG = "\u2713", "\u2717"

@@ -14,6 +14,7 @@ from checks import museum
 from checks.museum import Return, guest_log, recorded, returns
 
 SEED = 6  # of this lab
+CODE = 0x4000_0000
 LAST = 0x4000_000C
 ERAS = {
     "A": "4.3 - 4.14",

@@ -6,16 +6,22 @@ before anything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from widgets.course import program
 
+from checks.lab09.catching import (
+    Catch,
+    advice_2014,
+    advice_ghost,
+    advice_isv,
+    advice_lost,
+    advice_view,
+)
 from checks.lab09.mistakes import passes
-from checks.lab09.mutants import BY_NAME, MUTANTS, Mutant
-from checks.lab09.scenario import EXPECTED, Observed, Scenario, differences, play
+from checks.lab09.mutants import MUTANTS
+from checks.lab09.reading import Scenario
 from checks.lab09.scoreboard import Scoreboard, score, without_hints
 from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
 
@@ -27,123 +33,6 @@ FOR_HINTS = 6  # scenarios from which on the survivors come with hints
 def sample() -> Scenario:
     """The scenario that the lab starts with: the program of all labs, and only what it prints and computes."""
     return Scenario("store.s", program("store"), uart="A", registers={"x1": 1, "x4": 1})
-
-
-# --- a mutant that gets away ----------------------------------------------------------------------------------------
-
-
-def _escapes(scenario: Scenario, wanted: Mapping[str, Any], seen: Observed, mutant: Mutant) -> str:
-    """Why a scenario does not catch a mutant: what differs and is not looked at; "" if nothing differs."""
-    other = play(scenario, mutant)
-    unseen = [kind for kind in EXPECTED if getattr(seen, kind) != getattr(other, kind)]
-    if seen.end != other.end:
-        unseen.append("end")
-    if not unseen:
-        return ""
-    kind = unseen[0]
-    looks = "looks at other registers" if kind in wanted else f"says nothing about {kind}"
-    differs = (
-        " and ".join(unseen) if len(unseen) < 3 else f"{', '.join(unseen[:-1])} and {unseen[-1]}"
-    )
-    return f"Something differs under the wrong hypervisor ({differs}), but your scenario {looks}."
-
-
-@dataclass(frozen=True)
-class _Catch:
-    """The check of a task that asks for one scenario against one mutant (or two)."""
-
-    mutants: tuple[str, ...]
-    advice: Any  # (scenario, what came of it on the correct hypervisor) -> (text, misconception)
-
-    def __call__(self, answer: Any) -> str:
-        if isinstance(answer, list | tuple) and len(answer) == 1:
-            (answer,) = answer
-        wanted, seen = passes(answer)
-        for name in self.mutants:
-            mutant = BY_NAME[name]
-            if differences(wanted, play(answer, mutant)):
-                continue
-            text, misconception = self.advice(answer, seen)
-            text = _escapes(answer, wanted, seen, mutant) or text
-            raise Wrong(
-                f"{answer.name!r} passes on the correct hypervisor, and on the wrong one, too ({mutant.title})."
-                f" {text}",
-                misconception=misconception,
-            )
-        others = len(MUTANTS) - len(score([answer]).survivors) - len(self.mutants)
-        more = f" It catches {others} other mutants as well." if others > 1 else ""
-        return f"right: it passes where it should, and fails where it should.{more}"
-
-
-def _advice_2014(scenario: Scenario, seen: Observed) -> tuple[str, str]:
-    if not scenario.steps:
-        return "With steps=False nobody steps, and so nobody can be late.", ""
-    if not seen.accesses:
-        return (
-            "No instruction of your program is emulated and skipped. An HVC, an SVC, an access to RAM are completed by"
-            " the CPU itself.",
-            "",
-        )
-    return "Something must be left to run after the access.", ""
-
-
-def _advice_lost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
-    if scenario.at_mmio == "signal":
-        return (
-            "A pending signal makes exit_reason INTR, and what is no longer MMIO is not completed again. immediate_exit"
-            " leaves it at MMIO.",
-            "",
-        )
-    if scenario.at_mmio != "immediate_exit":
-        return (
-            "Nothing happens between KVM_EXIT_MMIO and the next entry. What can userspace do there that makes KVM_RUN"
-            " complete an access and come back? See the table of at_mmio.",
-            "mmio-is-done",
-        )
-    return "Which instruction is lost? Expect its effect.", ""
-
-
-def _advice_ghost(scenario: Scenario, seen: Observed) -> tuple[str, str]:
-    if not scenario.steps:
-        return "With steps=False nobody steps, and there are no stops to be spurious.", ""
-    if len(seen.pages) <= 1 and seen.accesses:
-        return (
-            "A device is no memory: its access is emulated, and no page is filled in. You need RAM, for example at"
-            " x21.",
-            "",
-        )
-    if len(seen.pages) <= 1:
-        return (
-            "Your program touches no page but its own, and that one was filled in when the first instruction was"
-            " fetched. x21 points to another.",
-            "",
-        )
-    return "The page must be touched by a load or a store.", ""
-
-
-def _advice_isv(scenario: Scenario, seen: Observed) -> tuple[str, str]:
-    if len(seen.pages) > 1 and not seen.accesses:
-        return (
-            "Your access is to RAM. There the kernel fills a page in, and the CPU makes the access itself: nobody needs"
-            " a syndrome. Use an address where there is no memory.",
-            "",
-        )
-    return (
-        "Each access of your program has a valid syndrome: one general register, no writeback. Think of LDP, of"
-        " a post-index, of LDXR.",
-        "all-emulated",
-    )
-
-
-def _advice_view(scenario: Scenario, seen: Observed) -> tuple[str, str]:
-    if not scenario.steps:
-        return (
-            "With steps=False the host sets no SS, so there is none to be shown.",
-            "shows-host-ss",
-        )
-    if not seen.accesses:
-        return "There is no KVM_EXIT_MMIO, so userspace has no occasion to look.", ""
-    return "Look at pc and at pstate in at_exit.", ""
 
 
 # --- the suite -------------------------------------------------------------------------------------------------------
@@ -230,7 +119,7 @@ LAB = Lab(
         Task(
             "bug_of_2014",
             "Write a scenario that catches the bug of the thread.",
-            _Catch(("ss-kept",), _advice_2014),
+            Catch(("ss-kept",), advice_2014),
             "write a scenario: a program, and where a correct hypervisor stops.",
             (
                 "The bug shows where the kernel completes an instruction in the CPU's place.",
@@ -245,7 +134,7 @@ LAB = Lab(
         Task(
             "lost_instruction",
             "Write a scenario in which an instruction is lost if an access is completed twice.",
-            _Catch(("completed-twice",), _advice_lost),
+            Catch(("completed-twice",), advice_lost),
             "write a scenario with at_mmio, and expect what the lost instruction does.",
             (
                 "Linux 5.0 asked exit_reason whether an access waits for its completion. Who else leaves it at MMIO?",
@@ -261,7 +150,7 @@ LAB = Lab(
         Task(
             "ghost_stop",
             "Write a scenario that catches a stop at which nothing has run.",
-            _Catch(("fault-is-a-step",), _advice_ghost),
+            Catch(("fault-is-a-step",), advice_ghost),
             "write a scenario whose stops are not those of this hypervisor.",
             (
                 "The guest leaves to EL2 for more than emulation. When does the kernel only prepare something?",
@@ -275,7 +164,7 @@ LAB = Lab(
         Task(
             "userspace_view",
             "Write one scenario that catches both: a PC that moves too early, and the host's SS in PSTATE.",
-            _Catch(("early-pc", "host-ss-shown"), _advice_view),
+            Catch(("early-pc", "host-ss-shown"), advice_view),
             "write a scenario with at_exit: what GET_ONE_REG must show at KVM_EXIT_MMIO.",
             (
                 "Christoffer Dall found the first one strange in 2014: what you see at the exit.",
@@ -290,7 +179,7 @@ LAB = Lab(
         Task(
             "no_emulation",
             "Write a scenario whose access to a device must not be emulated.",
-            _Catch(("no-syndrome",), _advice_isv),
+            Catch(("no-syndrome",), advice_isv),
             'write a scenario with end="ENOSYS".',
             (
                 "KVM decodes no instructions. It only knows what the syndrome says.",

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.lab09.mutants import BY_NAME, FIXED
-from checks.lab09.scenario import CODE, Observed, Scenario, differences, play, read
+from checks.lab09.reading import CODE, Scenario, read
+from checks.lab09.scenario import Observed, differences, play
 from checks.task import Wrong
 
 SS = 1 << 21

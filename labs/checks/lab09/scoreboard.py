@@ -13,7 +13,8 @@ from widgets.figures.figure import Figure
 from widgets.models.drawing import Drawing
 
 from checks.lab09.mutants import FIXED, MUTANTS, Mutant
-from checks.lab09.scenario import Scenario, differences, play, read
+from checks.lab09.reading import Scenario, read
+from checks.lab09.scenario import differences, play
 
 WIDTH, ROW, HINT_ROW, GRID = 760.0, 21.0, 36.0, 484.0
 SIZE, SMALL = 9.2, 8.6
