@@ -1,7 +1,7 @@
 # Two commands do everything: `make lab` opens the labs, `make test` tests them.
 #   make lab ARGS=--no-browser     any argument of JupyterLab passes through
 #   make test                      NO_SKIPS=1 turns a skipped test into a failure
-# The others: labs, site, lint, lines, bench, fuzz, measure, picture, binder-check, pins, clean, test-oldest/-newest/-python.
+# The others: labs, site, lint, lines, bench, fuzz, measure, picture, frontends, binder-check, pins, clean, test-oldest/-newest/-python.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -26,7 +26,7 @@ test: test-unit test-notebooks test-browser
 
 # Unit tests, recordings, doctests; a file's tests stay together, for what they share is made once.
 test-unit: setup-test
-	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom and not site and not lite" $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom and not site and not lite and not frontends" $(ARGS)
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
@@ -34,7 +34,7 @@ test-notebooks: setup-test
 		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
-	@$(PYTEST) tests/browser -m "browser and not site and not lite" $(ARGS)
+	@$(PYTEST) tests/browser -m "browser and not site and not lite and not frontends" $(ARGS)
 
 # All tests with the newest packages, and with the oldest that pyproject.toml allows; each in its own environment.
 test-newest:
@@ -56,12 +56,16 @@ fuzz: setup-test
 labs: setup-test
 	@$(BIN)/python -m tools.build_labs $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet
+	@$(BIN)/python -m tools.speed
 	@$(BIN)/python -m tools.badges
+	@$(BIN)/python -m tools.frontends
 
 labs-check: setup-test
 	@$(BIN)/python -m tools.build_labs --check $(ARGS)
 	@$(BIN)/python -m tools.cheatsheet --check
+	@$(BIN)/python -m tools.speed --check
 	@$(BIN)/python -m tools.badges --check
+	@$(BIN)/python -m tools.frontends --check
 
 # The README's moving picture, from the panel in a browser.
 picture: setup-test
@@ -85,7 +89,11 @@ lines: setup-test
 bench: setup-test
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_cpu
+	@$(BIN)/python -m tests.benchmarks.bench_compiled
 	@$(BIN)/python -m tests.benchmarks.bench_growth
+	@$(BIN)/python -m tests.benchmarks.bench_stops
+	@$(BIN)/python -m tests.benchmarks.bench_history 100000 1
+	@$(BIN)/python -m tests.benchmarks.bench_gdb 500 1
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
 
 # The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.
@@ -106,6 +114,15 @@ lite-check: setup-test lite
 
 site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
+
+# The same checks in every front end, newest and oldest versions, each in an environment of its own; the README's table.
+.PHONY: frontends
+frontends: setup-dev
+	@tools/pins oldest $(BIN)/uv
+	@tools/setup frontends .venv-frontends-newest
+	@CONSTRAINTS=build/oldest.txt tools/setup frontends .venv-frontends-oldest
+	@$(PYTEST) tests/browser/test_frontends.py -m frontends $(ARGS)
+	@$(BIN)/python -m tools.frontends
 
 binder-check: setup-test
 	@$(BIN)/python -m tools.emulate_binder $(ARGS)

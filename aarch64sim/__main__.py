@@ -57,6 +57,7 @@ examples:
 Each command explains its options: python -m aarch64sim step --help.
 """
 # For a step without KVM_RUN: the guest's own BRK, which KVM took from it to give it to the debugger.
+STOPS_IN_A_LINE = 40  # what a reader still compares with a list from elsewhere
 NOT_RUN = "No KVM_RUN"
 REINJECTED = "Userspace gave the guest its BRK back: it wrote the exception into the registers."
 
@@ -190,6 +191,8 @@ def _step(options: argparse.Namespace) -> int:
         if debugger.exclusives:
             print(EXCLUSIVE)
     stops = [f"+{s.pc - entry:x}" for s in debugger.stops if s.reason == "step"]
+    if (more := len(stops) - STOPS_IN_A_LINE) > 0:
+        stops[STOPS_IN_A_LINE:] = [f"and {more} more"]
     print(f"Stops: {' '.join(stops)}.  UART: {debugger.console!r}")
     return int(last.reason == "error")
 

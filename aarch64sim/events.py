@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from aarch64sim.step_state import StepState
 
@@ -82,12 +84,26 @@ class Event:
     kind: str = ""
 
 
+class Listener(Protocol):
+    """Whoever would do things more quickly if nobody watched."""
+
+    def look_again(self) -> None:
+        """Somebody began or ceased to watch."""
+
+
 @dataclass(slots=True)
 class EventLog:
-    """The list of events, and whether anybody watches."""
+    """The list of events, and whether anybody watches; `listeners` are told when that changes."""
 
+    listeners: WeakSet[Listener] = field(default_factory=WeakSet, init=False, repr=False)
     watching: bool = False
     events: list[Event] = field(default_factory=list)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "watching":
+            for listener in self.listeners:
+                listener.look_again()
 
     def write(self, event: Event) -> None:
         """Append one event. Callers ask `watching` first, so that a free run builds none."""

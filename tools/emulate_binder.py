@@ -24,7 +24,8 @@ from typing import Any
 
 import websocket
 
-from tests.browser.harness import Server, find_chromium
+from tests.browser.harness import find_chromium
+from tests.browser.server import Server
 from tools.kernel_channel import KernelError, execute, wait_until_ready
 from tools.measure import DRIVEN, first_click, megabytes
 

@@ -23,12 +23,8 @@ from typing import Any
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.harness import (
-    CHROMIUM_ARGUMENTS,
-    Server,
-    find_chromium,
-    lab_page,
-)
+from tests.browser.harness import CHROMIUM_ARGUMENTS, find_chromium, lab_page
+from tests.browser.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_LAB = "labs/00-start-here.ipynb"

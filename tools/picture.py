@@ -22,10 +22,10 @@ from tests.browser.harness import (
     CHROMIUM_ARGUMENTS,
     LabPage,
     find_chromium,
-    jupyter_server,
     lab_page,
     write_notebook,
 )
+from tests.browser.server import jupyter_server
 from widgets.models.theme import LIGHT
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ def keep(cpu: CpuState, pc: int, op: Op, *, plain: bool) -> None:
     page = pc >> PAGE_BITS
     if page not in cpu.memory.code:
         cpu.memory.code.add(page)
-        cpu.memory.writable.pop(page, None)
+        cpu.memory.forget_cache(page)
     if plain:
         cpu.manual[pc] = op
         if cpu.hot_after and cpu.warming:

@@ -70,20 +70,25 @@ class Cpu(CpuState):
 
     def step(self) -> Taken | None:
         """One instruction, or the exception that comes instead of it or right after it; the exception, if any."""
-        s = self.sys
-        if (
-            s.mdscr_el1 & _LOOK_MDSCR
-            or s.hcr_el2 & _LOOK_HCR
-            or self.pstate.il
-            or self.log.watching
-        ):  # `must_look`, without the call
-            return self._step_in_order()
-        try:
+        if not self.pstate.il:
             try:
-                op = self.ops[self.pc]
+                self.pc = self.ready[self.pc]()
             except KeyError:
-                op = decode.bind_at(self, self.pc)
-            pc = op()
+                pass  # not plain, not decoded yet, or there is something to look at
+            except Synchronous as exception:
+                return entry.take_synchronous(self, exception)
+            else:
+                self.retired += 1
+                return None
+        return self._step_with_a_look()
+
+    def _step_with_a_look(self) -> Taken | None:
+        """The same, of any instruction in any state."""
+        if self.must_look():
+            return self._step_in_order()
+        hot.make_ready(self)
+        try:
+            pc = (self.ops.get(self.pc) or decode.bind_at(self, self.pc))()
         except Uncounted:
             return self._step_in_order()
         except Synchronous as exception:

@@ -26,7 +26,7 @@ def _bucket(top: int) -> tuple[Encoding, ...]:
     )
 
 
-_BINDERS: dict[Encoding, Binder] = {row: execute.binder(row.binder) for row in ENCODINGS}
+_BINDERS: dict[str, Binder] = {row.binder: execute.binder(row.binder) for row in ENCODINGS}
 
 
 @lru_cache(maxsize=1 << 14)
@@ -51,7 +51,7 @@ def bind(cpu: CpuState, word: int, pc: int) -> Op:
     if decoded is None:
         return undefined
     row, fields = decoded
-    return _BINDERS[row](cpu, fields, pc)
+    return _BINDERS[row.binder](cpu, fields, pc)
 
 
 def bind_at(cpu: CpuState, pc: int) -> Op:
@@ -65,4 +65,8 @@ def bind_at(cpu: CpuState, pc: int) -> Op:
 def is_plain(word: int, features: frozenset[str] = FEATURES) -> bool:
     """Whether the instruction is one of those that `execute` marks as plain."""
     decoded = decode(word, features)
-    return decoded is not None and _BINDERS[decoded[0]] in PLAIN
+    if decoded is None:
+        return False
+    row, fields = decoded
+    when = PLAIN.get(_BINDERS[row.binder])
+    return when is not None and when(fields)

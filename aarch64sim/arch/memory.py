@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS
 OFFSET = PAGE - 1
+NOWHERE = 1 << 80  # further from every address than a page is long
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Memory:
         self.stage2: dict[int, Stage2Page] = {}
         self.readable: dict[int, memoryview] = {}
         self.writable: dict[int, memoryview] = {}
+        self.windows: list[list[Any]] = []  # those of `hot` that are open
         self.code: set[int] = set()  # pages from which instructions were decoded
         self.journal: dict[int, bytes] | None = None  # contents of pages before their first write
         self._populated: Counter[tuple[int, int]] = Counter()  # pages mapped per table entry
@@ -44,8 +47,7 @@ class Memory:
         """Remove the mapping of page number `page`, if any."""
         if self.stage2.pop(page, None):
             self._populated.subtract(((1, page >> 18), (2, page >> 9)))
-        self.readable.pop(page, None)
-        self.writable.pop(page, None)
+        self.forget_cache(page)
 
     def fault_level(self, page: int) -> int:
         """The level, 1 to 3, of the stage-2 table where a walk for page number `page` finds nothing (4 KiB granule)."""
@@ -54,16 +56,30 @@ class Memory:
                 return level
         return 3
 
+    def forget_cache(self, page: int) -> None:
+        """Every access to page number `page` takes a look again."""
+        self.readable.pop(page, None)
+        self.writable.pop(page, None)
+        self.close_windows()
+
     def forget_caches(self) -> None:
         """Empty `readable` and `writable`: every access takes a look again."""
         self.readable.clear()
         self.writable.clear()
+        self.close_windows()
+
+    def close_windows(self) -> None:
+        """`readable` or `writable` lost a page: what `hot` remembers of them is void."""
+        for window in self.windows:
+            window[0] = NOWHERE
+        self.windows.clear()
 
     def start_journal(self, noted: dict[int, bytes] | None = None) -> None:
         """From now on remember each page's contents before its first write (for checkpoints); `noted` are, already."""
         self.journal = noted or {}
         for page in self.writable.keys() - self.journal.keys():
             del self.writable[page]
+        self.close_windows()
 
     def before_write(self, page: int, data: memoryview) -> None:
         """Whoever is about to change `data`, the bytes of page number `page`, says so here."""

@@ -36,7 +36,7 @@ class Block(Protocol):
     def covers(self) -> tuple[int, ...]: ...
     @property
     def code(self) -> CodeType: ...
-    def recover(self, cpu: CpuState, frame: FrameType, line: int) -> tuple[int, int]: ...
+    def recover(self, cpu: CpuState, frame: FrameType) -> tuple[int, int]: ...
 
 
 class CpuState:
@@ -48,6 +48,9 @@ class CpuState:
 
     `r` holds X0-X30, then the current SP, a zero (never written) and a sink (never read), each unsigned 64 bits.
     """
+
+    # Those that every step touches are quicker to find in slots.
+    __slots__ = ("__dict__", "__weakref__", "pc", "pstate", "ready", "retired")
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class CpuState:
         self.sp_el = [0, 0, 0]  # SP_EL0 to SP_EL2, but for the current one, which is in r[SP]
         self.pc = 0
         self.pstate = PState()
-        self.sys = sysregs.SystemRegisters()
+        self.sys = sysregs.SystemRegisters(self.look_again)
         self.memory = memory or Memory()
         self.host_el = host_el
         self.resident_guest = resident_guest
@@ -72,6 +75,7 @@ class CpuState:
         self.choices = choices or Choices()
         self.features = features
         self.log = log or EventLog()
+        self.log.listeners.add(self)
         self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
         self.event_register = False
         # Since reset: instructions completed, exceptions taken below the host's level, instructions the host emulated.
@@ -88,6 +92,7 @@ class CpuState:
         self.hot_after = HOT_AFTER
         self.warming: Callable[[int, Op], Op] | None = None  # what to keep of an op until it is hot
         self.heat: dict[int, int] = {}
+        self.ready: dict[int, Op] = {}  # what `step` may execute as it stands: `plain`, or nothing
         self.objects_in_line: dict[str, Any] = {}
         self.blocks: dict[int, Block | None] = {}
         self.blocks_at: dict[int, set[int]] = {}  # by address: where those begin that hold it
@@ -150,6 +155,10 @@ class CpuState:
         """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""
         self.pc = next_pc
         return LEAVE
+
+    def look_again(self) -> None:
+        """MDSCR_EL1 or HCR_EL2 was written, or somebody watches: whether `step` must look is to be asked anew."""
+        self.ready = {}
 
     def count_exception(self, syndrome: int | None, elr: int) -> None:
         """An exception was taken below the host's level, and the guest stands at its vector."""

@@ -6,6 +6,7 @@ A table, so longer than other files: every register that a guest can name is her
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aarch64sim.arch.registers import MASK64
@@ -286,8 +287,15 @@ ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
 OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
 
 
+# What says whether an instruction needs a look around first (`Cpu.must_look`).
+LOOKED_AT = ("mdscr_el1", "hcr_el2")
+
+
 class SystemRegisters:
-    """The values, one attribute (unsigned 64-bit) per row of the table."""
+    """The values, one attribute (unsigned 64-bit) per row of the table.
+
+    Whoever has one is told when something in `LOOKED_AT` is written: it calls `looked_at`.
+    """
 
     # The ones that the model itself reads, for the type checker.
     sctlr_el1: int
@@ -310,10 +318,19 @@ class SystemRegisters:
     far_el2: int
     hpfar_el2: int
     vbar_el2: int
+    _looked_at: Callable[[], None]
 
-    def __init__(self) -> None:
+    __slots__ = ("__dict__", "_looked_at")
+
+    def __init__(self, looked_at: Callable[[], None] = lambda: None) -> None:
+        object.__setattr__(self, "_looked_at", looked_at)
         for register in REGISTERS:
             setattr(self, register.name, register.reset)
+
+    def __setattr__(self, name: str, value: int) -> None:
+        self.__dict__[name] = value
+        if name in LOOKED_AT:
+            self._looked_at()
 
     def get(self, name: str) -> int:
         """The value of the register `name` (lower case); KeyError if there is none."""
@@ -323,7 +340,7 @@ class SystemRegisters:
         """Set the register `name` (lower case) to 64 bits; KeyError if there is none."""
         if name not in self.__dict__:
             raise KeyError(name)
-        self.__dict__[name] = value & MASK64
+        setattr(self, name, value & MASK64)
 
     def copy_values(self) -> dict[str, int]:
         """A copy of all values, for a checkpoint."""
@@ -332,3 +349,4 @@ class SystemRegisters:
     def restore_values(self, values: dict[str, int]) -> None:
         """Put back what `copy_values` gave."""
         self.__dict__.update(values)
+        self._looked_at()

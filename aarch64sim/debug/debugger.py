@@ -24,10 +24,10 @@ from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.phase import Cursor, Phase
 from aarch64sim.debug.points import NOTHING, Kind, Points, Watchpoint
 from aarch64sim.debug.reverse import Write
-from aarch64sim.debug.setup import Patch, Setup, as_kernel, as_program
+from aarch64sim.debug.setup import Patch, Setup, as_program
 from aarch64sim.debug.stops import EXCLUSIVE, Stop
 from aarch64sim.debug.view import View
-from aarch64sim.kvm.kernels import Kernel
+from aarch64sim.kvm.kernels import Kernel, kernel_of
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.devices import Device
@@ -76,7 +76,7 @@ class Debugger(View):
         self._claim([device for _, device in devices])
         options = {"uart_input": uart_input, "start": start, "host": host, "choices": choices}
         at_start = tuple((base, device, device.save()) for base, device in devices)
-        program, kernel = as_program(program), as_kernel(kernel)
+        program, kernel = as_program(program), kernel_of(kernel)
         self._begin(Setup(program, kernel, at_start, options, patch, patch is not None))
         self.points = NOTHING  # what is to be set for steps to come
         self.by_steps = by_steps

@@ -68,7 +68,7 @@ class Destination:
 
 def exit_kind(text: str) -> str:
     """The reason in "MMIO", "exit mmio" or "KVM_EXIT_MMIO"; ValueError if KVM_RUN has no such exit."""
-    kind = text.strip().upper().removeprefix("EXIT").strip().removeprefix("KVM_EXIT_")
+    kind = str(text).strip().upper().removeprefix("EXIT").strip().removeprefix("KVM_EXIT_")
     if kind not in EXIT_KINDS and kind not in ExitReason.__members__:
         raise ValueError(f"KVM_RUN has no exit {kind!r}: it has {', '.join(EXIT_KINDS)}")
     return kind
@@ -85,7 +85,7 @@ def destination(text: str, program: Program, is_memory: Callable[[int], bool]) -
     >>> [destination(text, program, lambda _: True).words for text in ("loop", "exit mmio", "x0 == 5")]
     ['0x40000004', 'KVM_EXIT_MMIO', 'x0 == 5']
     """
-    text = text.strip()
+    text = str(text).strip()
     if not text:
         raise ValueError("write where to: a label, line 7, 0x40000010, exit MMIO, or x2 == 5")
     if match := _CONDITION.fullmatch(text):

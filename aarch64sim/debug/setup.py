@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aarch64sim.asm import Program, assemble
-from aarch64sim.kvm.kernels import Kernel, kernels
+from aarch64sim.kvm.kernels import Kernel, kernel_of
 from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
 
@@ -35,7 +35,7 @@ class Setup:
         return replace(
             self,
             program=self.program if program is None else as_program(program),
-            kernel=self.kernel if kernel is None else as_kernel(kernel),
+            kernel=self.kernel if kernel is None else kernel_of(kernel),
             patched=patched and self.patch is not None,
         )
 
@@ -57,10 +57,9 @@ class Setup:
 
 
 def as_program(program: Program | str) -> Program:
-    """A program, or the one that this source text says; AssemblyError."""
-    return assemble(program) if isinstance(program, str) else program
-
-
-def as_kernel(kernel: Kernel | str) -> Kernel:
-    """A kernel, or the preset of that name; UnknownKernelError lists them."""
-    return kernels[kernel] if isinstance(kernel, str) else kernel
+    """A program, or the one that this source text says; AssemblyError. TypeError for what is neither."""
+    if isinstance(program, Program):
+        return program
+    if not isinstance(program, str):
+        raise TypeError(f"a program is a Program or its source text, not {program!r}")
+    return assemble(program)

@@ -262,7 +262,7 @@ class Track:
         return [self._records[n] for n in range(first, last + 1)]
 
     def _check(self, number: int) -> None:
-        if not 0 <= number <= self.length:
+        if not isinstance(number, int) or not 0 <= number <= self.length:
             raise HistoryError(
-                f"there is no step {number}: the history goes from 0 to {self.length}"
+                f"there is no step {number!r}: the history goes from 0 to {self.length}"
             )

@@ -40,5 +40,5 @@ CAPABILITIES: dict[str, Callable[[VmState], int]] = {
 
 def check_extension(vm: VmState, cap: str) -> int:
     """The value of KVM_CAP_`cap` (with or without the prefix); 0 where there is no such capability."""
-    known = CAPABILITIES.get(cap.removeprefix("KVM_CAP_"))
+    known = CAPABILITIES.get(str(cap).removeprefix("KVM_CAP_"))
     return known(vm) if known else 0

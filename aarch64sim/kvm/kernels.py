@@ -254,6 +254,15 @@ def _of_release(release: str) -> Kernel:
 kernels = Kernels((*ERAS, FIXED, *WHAT_IFS))
 
 
+def kernel_of(kernel: Kernel | str) -> Kernel:
+    """A kernel, or the one of that name. UnknownKernelError lists the names; TypeError for what is neither."""
+    if isinstance(kernel, Kernel):
+        return kernel
+    if not isinstance(kernel, str):
+        raise TypeError(f"a kernel is a Kernel or a name such as 'v4.3', not {kernel!r}")
+    return kernels[kernel]
+
+
 __all__ = [
     "ERAS",
     "FIXED",
@@ -274,6 +283,7 @@ __all__ = [
     "changed",
     "fixed_by",
     "in_words",
+    "kernel_of",
     "kernels",
     "recorded_what_ifs",
     "released",

@@ -14,7 +14,6 @@ from aarch64sim.arch import sysregs
 from aarch64sim.arch.cpu import Cpu, Op
 from aarch64sim.arch.exceptions import Synchronous, Taken
 from aarch64sim.arch.syndrome import EC, esr, software_step
-from aarch64sim.events import EventLog
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 
 # Instructions after which a KVM_RUN comes back as if a signal had arrived.
@@ -27,10 +26,11 @@ _DEBUG = ExitReason.DEBUG  # an attribute of an Enum is slow to look up
 class Quick:
     """What the next KVM_RUN of one vCPU may execute as it stands: by address, or nothing."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("__weakref__", "_offered", "steps")
 
     def __init__(self) -> None:
         self.steps: dict[int, Op] = {}
+        self._offered: dict[int, Op] = {}  # the same, once userspace has the exit
 
     def offer(self, cpu: Cpu, taken: Taken | None, *, plainly: bool) -> None:
         """The guest was left by `taken`: what follows of that for the next step.
@@ -39,30 +39,26 @@ class Quick:
         """
         ordinary = taken is not None and taken.esr == ORDINARY_STEP
         looks = not (plainly and ordinary) or cpu.must_look(sysregs.MDSCR_MDE)
-        self.steps = {} if looks else cpu.plain
+        self._offered = {} if looks else cpu.plain
+
+    def look_again(self) -> None:
+        """The exit reason was written, or somebody began to watch: no step goes without a look."""
+        self.steps = {}
 
     def drop(self) -> None:
         """Something changed from outside: the next KVM_RUN looks at everything."""
-        self.steps = {}
+        self.steps = self._offered = {}
 
     def in_front_of(
-        self, kvm_run: Callable[..., KvmRun], cpu: Cpu, page: KvmRun, log: EventLog
+        self, kvm_run: Callable[..., KvmRun], cpu: Cpu, page: KvmRun
     ) -> Callable[..., KvmRun]:
-        """KVM_RUN with the short cut in front of it."""
+        """KVM_RUN with the short cut in front of it. What is offered is on offer once it has returned with a step."""
 
         @wraps(kvm_run)
         def run(
-            *,
-            immediate_exit: bool = False,
-            pending_signal: bool = False,
-            limit: int = DEFAULT_LIMIT,
+            immediate_exit: bool = False, pending_signal: bool = False, limit: int = DEFAULT_LIMIT
         ) -> KvmRun:
-            if (
-                page.exit_reason is _DEBUG
-                and not immediate_exit
-                and not pending_signal
-                and not log.watching
-            ):
+            if not immediate_exit and not pending_signal:
                 try:
                     cpu.pc = self.steps[cpu.pc]()
                 except (KeyError, Synchronous):
@@ -70,9 +66,10 @@ class Quick:
                 else:
                     cpu.retired += 1
                     return page
-            self.steps = {}
-            return kvm_run(
-                immediate_exit=immediate_exit, pending_signal=pending_signal, limit=limit
-            )
+            self.drop()
+            kvm_run(immediate_exit, pending_signal, limit)
+            if page.exit_reason is _DEBUG:
+                self.steps = self._offered
+            return page
 
         return run

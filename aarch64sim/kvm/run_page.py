@@ -5,8 +5,10 @@ Invariant: the exit records overlap as in include/uapi/linux/kvm.h, so what a ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from struct import pack_into, unpack_from
+from typing import Any
 
 from aarch64sim.arch.registers import MASK64
 
@@ -123,15 +125,26 @@ class SystemEvent(_View):
 
 
 class KvmRun:
-    """The shared page. `run()` returns it; it stays readable and writable after success and after an error."""
+    """The shared page. `run()` returns it; it stays readable and writable after success and after an error.
 
-    def __init__(self) -> None:
+    Whenever the exit reason is written, by anyone, it calls `exit_written`.
+    """
+
+    exit_reason: ExitReason
+
+    def __init__(self, exit_written: Callable[[], None] = lambda: None) -> None:
+        self._exit_written = exit_written
         self.exit_reason = ExitReason.UNKNOWN
         self.union = bytearray(24)
         self.mmio = Mmio(self.union)
         self.debug = Debug(self.union)
         self.arm_nisv = ArmNisv(self.union)
         self.system_event = SystemEvent(self.union)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "exit_reason":
+            self._exit_written()
 
     @property
     def reason(self) -> ExitReason:

@@ -78,7 +78,7 @@ class Vcpu(VcpuState):
         self.skip_instruction = partial(adjust_pc.skip_instruction, self)
         self.return_to_userspace = partial(_return_to_userspace, self)
         # On the instance, so that `Vcpu.run` is KVM_RUN and nothing else.
-        vars(self)["run"] = self.quick.in_front_of(self.run, self.cpu, self.kvm_run, self.log)
+        vars(self)["run"] = self.quick.in_front_of(self.run, self.cpu, self.kvm_run)
 
     def init(self) -> None:
         """KVM_ARM_VCPU_INIT: reset values."""
@@ -174,7 +174,6 @@ class Vcpu(VcpuState):
 
     def run(
         self,
-        *,
         immediate_exit: bool = False,
         pending_signal: bool = False,
         limit: int = DEFAULT_LIMIT,

@@ -54,7 +54,9 @@ class VcpuState(Hooks):
         self.log = vm.log
         self.cpu = Cpu(resident_guest=True, choices=vm.choices, memory=vm.memory, log=vm.log)
         vm.cpu = self.cpu
-        self.kvm_run = KvmRun()
+        self.quick = Quick()
+        self.log.listeners.add(self.quick)
+        self.kvm_run = KvmRun(self.quick.look_again)
         self.guest_debug = GuestDebug(0)
         self.hw_registers: dict[str, int] = {}  # breakpoints and watchpoints of the host's
         # The guest's debug registers and PSTATE.SS while the host's are in place.
@@ -72,7 +74,6 @@ class VcpuState(Hooks):
         )
         self.signal_pending = False
         self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
-        self.quick = Quick()
 
     @property
     def pc(self) -> int:

@@ -13,7 +13,7 @@ from aarch64sim.arch.choices import Choices
 from aarch64sim.arch.cpu import Cpu
 from aarch64sim.arch.memory import PAGE, PAGE_BITS, Memory, Stage2Page
 from aarch64sim.events import EventLog
-from aarch64sim.kvm.kernels import FIXED, Kernel, kernels
+from aarch64sim.kvm.kernels import FIXED, Kernel, kernel_of
 
 IPA_BITS = 40  # KVM_PHYS_SHIFT: the size of the guest's address space
 
@@ -87,7 +87,7 @@ class VmState:
         choices: Choices | None = None,
         log: EventLog | None = None,
     ) -> None:
-        self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
+        self.kernel = kernel_of(kernel)
         self.host = host or Host()
         self.choices = choices or Choices()
         self.log = log or EventLog()

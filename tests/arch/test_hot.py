@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from aarch64sim.arch import decode, sysregs
+from aarch64sim.arch.cpu import Cpu
 from aarch64sim.arch.encodings import ENCODINGS
 from aarch64sim.arch.hot.inline import Inliner
 from aarch64sim.arch.hot.source import Unsupported, source_of
@@ -102,6 +104,88 @@ def test_flags_are_right_wherever_a_loop_is_left(seed: int) -> None:
         assert states[0] == states[1] == states[2], (source, slices)
 
 
+NESTED = """
+        mov     x9, #9
+1:      mov     w8, #5
+        {a}
+2:      ldr     x3, [x20]
+        {b}
+3:      sub     w8, w8, #1
+        str     w8, [x20, #8]
+        {c}
+        tbnz    x0, #{bit}, 4f
+        cbnz    w8, 2b
+        {d}
+4:      bl      6f
+        adds    w10, w10, w0
+        b.{condition} 5f
+        cbnz    w8, 3b
+5:      subs    x9, x9, #1
+        b.ne    1b
+        b       .
+6:      add     w0, w0, #0x45
+        eor     x0, x0, x9, lsl #3
+        cbz     w0, 7f
+        ret
+7:      mov     x0, #1
+        ret
+"""
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_loops_in_loops_with_calls_are_right_wherever_they_are_left(seed: int) -> None:
+    rng = random.Random(seed)
+    lines = {name: rng.choice(FLAG_LINES) for name in "abcd"}
+    condition = rng.choice(["cs", "mi", "vs", "hi", "ge", "lt", "eq"])
+    source = NESTED.format(bit=rng.randrange(8), condition=condition, **lines)
+    for slices in (rng.randrange(1, 60), 1000):
+        trails = []
+        for hot_after in (0, 1, 3):
+            host = Host(source, 1, seed, stepping=False)
+            host.cpu.hot_after = hot_after
+            trail = []
+            for number in range(900 // slices + 2):
+                if number == 7:  # the next access faults, in the middle of the loops
+                    host.cpu.forget_page(DATA >> 12)
+                taken = host.cpu.run(slices)
+                trail.append((taken, host.cpu.retired, host.cpu.pc, host.cpu.pstate.to_spsr()))
+                trail.append(tuple(host.cpu.r[:31]))
+                if taken:
+                    break
+            trails.append(trail)
+        assert trails[0] == trails[1] == trails[2], (source, slices)
+
+
+def test_loops_in_a_loop_are_one_block() -> None:
+    cpu = boot(NESTED.format(a="nop", b="nop", c="nop", d="nop", bit=3, condition="eq"))
+    cpu.exception_return()
+    cpu.hot_after, cpu.r[20] = 1, DATA
+    cpu.run(400)
+    block = max((b for b in cpu.blocks.values() if b), key=lambda b: len(b.covers))
+    assert len(block.covers) > 15
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        lambda cpu: cpu.memory.forget_caches(),
+        lambda cpu: cpu.forget_page(DATA >> 12),
+        lambda cpu: cpu.memory.start_journal(),
+        lambda cpu: cpu.watch(True),
+    ],
+)
+def test_a_window_is_closed_when_its_page_leaves_the_cache(close: Callable[[Cpu], None]) -> None:
+    cpu = boot("again: str x1, [x20]\n ldr x2, [x20]\n add x1, x1, #1\n b again\n")
+    cpu.exception_return()
+    cpu.r[20] = DATA
+    cpu.run(100)
+    assert [window[0] for window in cpu.memory.windows].count(DATA) >= 2
+    windows = list(cpu.memory.windows)
+    close(cpu)
+    assert not cpu.memory.windows
+    assert all(window[0] > 1 << 64 for window in windows)
+
+
 def test_a_block_that_changes_its_own_code_ends_there() -> None:
     """A loop stores an `add x1, x1, #2` over its `add x1, x1, #1` in its tenth round."""
     source = """
@@ -181,3 +265,25 @@ def test_data_beside_code_on_its_page_leaves_the_blocks_alone() -> None:
     cpu.run(300)
     assert cpu.blocks[CODE] is block
     assert int.from_bytes(peek(cpu, CODE + 0x800, 8), "little") == cpu.r[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cpu: setattr(cpu.sys, "mdscr_el1", sysregs.MDSCR_SS),
+        lambda cpu: cpu.sys.set("hcr_el2", sysregs.HCR_VI),
+        lambda cpu: cpu.sys.restore_values(cpu.sys.copy_values()),
+        lambda cpu: cpu.watch(True),
+        lambda cpu: setattr(cpu.log, "watching", True),
+    ],
+)
+def test_a_step_looks_again_after_what_it_looks_at_has_changed(
+    change: Callable[[Cpu], None],
+) -> None:
+    cpu = boot("again: add x1, x1, #1\n b again\n")
+    cpu.exception_return()
+    for _ in range(4):
+        cpu.step()
+    assert cpu.ready is cpu.plain
+    change(cpu)
+    assert not cpu.ready

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aarch64sim.asm import assemble
 from aarch64sim.gdb.rsp import frame
+from tests.benchmarks import figures
 
 LOOP = "start: add x0, x0, #1\n eor x1, x0, x2\n str x1, [x21]\n ldr x2, [x21]\n b start\n"
 QEMU = shutil.which("qemu-system-aarch64")
@@ -107,8 +108,8 @@ def qemu_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def main(steps: int = 3000, rounds: int = 3) -> int:
-    """Print steps per second of both; status 1 if QEMU's is faster."""
+def main(steps: int = 3000, rounds: int = 3, *, record: bool = False) -> int:
+    """Print steps per second of both; status 1 if QEMU's is faster. With `record`, keep them for the README's chart."""
     servers = {"ours": our_server, "QEMU's": qemu_server} if QEMU else {"ours": our_server}
     speed: dict[tuple[str, bool], list[float]] = {}
     stops: dict[str, list[int]] = {}
@@ -143,6 +144,9 @@ def main(steps: int = 3000, rounds: int = 3) -> int:
     for (server, registers), values in speed.items():
         what = "step and g" if registers else "step"
         print(f"{server:<7} {what:<11} {statistics.median(values):>8,.0f} steps/s")
+    if record:
+        medians = {server: statistics.median(speed[server, False]) for server in servers}
+        figures.record("gdb steps", medians)
     if not QEMU:
         print("no qemu-system-aarch64 here (apt install qemu-system-arm): nothing to compare with")
         return 0
@@ -155,4 +159,5 @@ def main(steps: int = 3000, rounds: int = 3) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(argument) for argument in sys.argv[1:])))
+    numbers = [int(argument) for argument in sys.argv[1:] if argument != "--record"]
+    sys.exit(main(*numbers, record="--record" in sys.argv))

@@ -19,16 +19,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.harness import (
-    CHROMIUM_ARGUMENTS,
-    ROOT,
-    LabPage,
-    Server,
-    find_chromium,
-    jupyter_server,
-    lab_page,
-)
+from tests.browser.harness import CHROMIUM_ARGUMENTS, LabPage, find_chromium, lab_page
 from tests.browser.latency import click_to_paint, lag_after_thirty_clicks
+from tests.browser.server import ROOT, Server, jupyter_server
 from tests.browser.workbench import LOOP, Workbench, open_workbench
 
 IMPORTS = "from widgets import StepLab\nimport matplotlib.figure, widgets.panel.steplab"

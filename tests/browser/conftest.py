@@ -13,14 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.browser.harness import (
-    CHROMIUM_ARGUMENTS,
-    LabPage,
-    Server,
-    find_chromium,
-    jupyter_server,
-    lab_page,
-)
+from tests.browser.harness import CHROMIUM_ARGUMENTS, LabPage, find_chromium, lab_page
+from tests.browser.server import Server, jupyter_server
 from tests.browser.static_files import reading, served
 from tests.browser.workbench import Workbench, open_workbench
 

@@ -1,34 +1,22 @@
-"""A learner's hands and eyes: JupyterLab in a headless Chromium, driven through playwright.
-
-Every test works on a copy of labs/ with a configuration folder of its own; nothing of the
-developer's is touched.
-"""
+"""A learner's hands and eyes: JupyterLab in a headless Chromium, driven through playwright."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.browser.server import ROOT, START_SECONDS, Server
+
 SCREENSHOTS = ROOT / "build" / "screenshots"
-START_SECONDS = 60
 RUN_SECONDS = 120
 CHROMIUM_ARGUMENTS = [
     "--headless",
@@ -46,93 +34,6 @@ def find_chromium() -> str | None:
     """The browser to drive: $CHROMIUM, or the first that the system has."""
     names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
     return next((path for name in names if name and (path := shutil.which(name))), None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running JupyterLab: where it is, its token, and the folder it serves (labs/ is in it)."""
-
-    url: str
-    token: str
-    folder: Path
-
-    def address(self, notebook: str) -> str:
-        return f"{self.url}/lab/tree/{notebook}?token={self.token}&reset"
-
-
-def jupyter_environment(home: Path) -> dict[str, str]:
-    """The environment of a Jupyter that keeps everything of its own in `home`."""
-    # The kernels of a learner find compiled modules; where this is set, each would compile all of them anew.
-    environment = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
-    return environment | {
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "IPYTHONDIR": str(home / "ipython"),
-    }
-
-
-@contextmanager
-def jupyter_server(home: Path, *options: str) -> Iterator[Server]:
-    """JupyterLab on a free loopback port, over a copy of labs/ in `home`, until the block ends."""
-    folder = home / "served"
-    if not folder.exists():
-        shutil.copytree(ROOT / "labs", folder / "labs", ignore=shutil.ignore_patterns("recordings"))
-        (folder / "labs" / "recordings").symlink_to(ROOT / "labs" / "recordings")
-    port, token = free_port(), secrets.token_hex(16)
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        f"--ServerApp.root_dir={folder}",
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={token}",
-        "--LabApp.expose_app_in_browser=True",
-        "--ServerApp.jpserver_extensions={'widgets.jupyter.nodelay': True}",
-        *options,
-    ]
-    log = home / "server.log"
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env=jupyter_environment(home),
-        )
-        try:
-            server = Server(f"http://127.0.0.1:{port}", token, folder)
-            _wait_until_up(server, process, log)
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(f"{server.url}/api/status?token={server.token}", timeout=5)
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.05)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
@@ -189,17 +90,25 @@ class LabPage:
 
     def open_notebook(self, path: str) -> None:
         """Open `labs/00-start-here.ipynb`, say, and wait for its cells and its kernel."""
-        self.open_page(path)
-        self.page.wait_for_function(
-            f"() => {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=START_SECONDS * 1000,
-        )
-        self.page.evaluate(KEEP_UNANSWERED)
+        self.page.goto(self.server.address(path))
+        self.wait_for_notebook()
 
     def open_page(self, path: str) -> None:
         """Open a notebook and wait for its cells only."""
         self.page.goto(self.server.address(path))
+        self._wait_for_cells()
+
+    def _wait_for_cells(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
+
+    def wait_for_notebook(self) -> None:
+        """Wait for the cells and the kernel of the page that is loading."""
+        self._wait_for_cells()
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=START_SECONDS * 1000,
+        )
+        self.page.evaluate(KEEP_UNANSWERED)
 
     def run_all(self, seconds: float = RUN_SECONDS) -> None:
         """Run all cells and wait until the last has run; fail on the first that raised."""

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.harness import Server, lab_page, write_notebook
+from tests.browser.harness import lab_page, write_notebook
+from tests.browser.server import Server
 from tests.browser.workbench import Workbench
 
 IMPORTS = "from widgets import *\nfrom widgets.course import program\n"

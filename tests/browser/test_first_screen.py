@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.harness import Server, lab_page, write_notebook
+from tests.browser.harness import lab_page, write_notebook
+from tests.browser.server import Server
 
 CODE = (
     "from widgets import CompareLab, StepLab\nfrom widgets.course import program\n"

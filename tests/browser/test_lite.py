@@ -118,7 +118,6 @@ def test_lab_08_runs_to_its_end_and_says_why_no_gdb_attaches(
         if re.search(r"\b(attach|beside)\(", cell_source(cell))
     ]
     assert printed.count(why) == len(asks) > 0
-    assert any("no gdb can attach here: this Python has no sockets" in said for said in printed)
     page.goto(f"{address}files/labs/08-attach-gdb.md")
     assert "stepi" in page.inner_text("body")
 

@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.harness import (
-    NOTEBOOK,
-    ROOT,
-    LabPage,
-    Server,
-    jupyter_environment,
-    jupyter_server,
-    lab_page,
-)
+from tests.browser.harness import NOTEBOOK, LabPage, lab_page
+from tests.browser.server import ROOT, Server, jupyter_environment, jupyter_server
 
 # Between them they have every kind of panel and figure.
 LABS = ("00-start-here.ipynb", "03-trapping-mmio.ipynb", "06-eleven-years-of-fixes.ipynb")

@@ -11,13 +11,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.harness import (
-    NEXT_SCREEN,
-    NOTEBOOK,
-    Server,
-    lab_page,
-    write_notebook,
-)
+from tests.browser.harness import NEXT_SCREEN, NOTEBOOK, lab_page, write_notebook
+from tests.browser.server import Server
 from tests.browser.workbench import Workbench
 
 LONG = "from widgets import StepLab\nlab = StepLab('nop\\n' * 300 + 'last: b last', 'fixed')\nlab"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.harness import NOTEBOOK, Server, jupyter_server, lab_page, write_notebook
+from tests.browser.harness import NOTEBOOK, lab_page, write_notebook
+from tests.browser.server import Server, jupyter_server
 from tests.browser.workbench import STEP_LAB, Workbench, open_workbench
 
 QUESTION = "from widgets import Question\nasked = Question('Where?', {'here': 'Yes.', 'there': 'No.'}, 'here')\nasked"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from aarch64sim import GuestDebug, assemble, kernels
+from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vcpu import Vcpu
 from aarch64sim.kvm.vm import VM
 from aarch64sim.vmm.start import default_start
@@ -89,6 +91,26 @@ def _compare(rng: random.Random, kernel: str, steps: int) -> int:
 def test_quick_steps_give_what_the_long_way_gives(kernel: str) -> None:
     rng = random.Random(kernel)
     assert sum(_compare(rng, kernel, 130) for _ in range(6)) > 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda vcpu: setattr(vcpu.kvm_run, "exit_reason", ExitReason.UNKNOWN),
+        lambda vcpu: setattr(vcpu.log, "watching", True),
+        lambda vcpu: vcpu.set_one_reg("x1", 1),
+        lambda vcpu: vcpu.set_guest_debug(GuestDebug.ENABLE),
+    ],
+)
+def test_after_a_change_from_outside_kvm_run_looks_at_everything(
+    change: Callable[[Vcpu], None],
+) -> None:
+    vcpu = _vcpu("1: add x1, x1, #1\n b 1b", "fixed", quick=True)
+    for _ in range(4):
+        vcpu.run()
+    assert vcpu.quick.steps
+    change(vcpu)
+    assert not vcpu.quick.steps
 
 
 @pytest.mark.fuzz

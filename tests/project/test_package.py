@@ -10,10 +10,14 @@ import tomllib
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 import pytest
 from PIL import Image
 
+from tests.browser.frontends import FRONT_ENDS, Desk
+from tests.browser.twelve import TWELVE, outcome
+from tools import frontends, speed
 from tools.badges import BEGIN, addresses, definitions
 from tools.lab_sources import notebooks
 from tools.lines import counts
@@ -80,6 +84,31 @@ def test_the_badges_are_built_from_the_projects_own_addresses() -> None:
     assert set(re.findall(r"\]\[([^\]]+)\]", README)) == defined
 
 
+def test_the_table_of_front_ends_is_what_was_found_in_each_of_them() -> None:
+    found = frontends.rows()
+    tried = [row for row in found if "checks" in row]
+    assert [row["label"] for row in tried] == [each.label for each in FRONT_ENDS]
+    assert all(list(row["checks"]) == list(TWELVE) for row in tried), "run make frontends"
+    assert frontends.BEGIN + frontends.table(found) + frontends.END in README
+
+
+def test_a_check_that_fails_in_a_front_end_says_why_in_the_table() -> None:
+    class Quiet:
+        problems = ("TypeError: lost at blob:http://127.0.0.1:8/4c",)
+
+        def take_problems(self) -> list[str]:
+            return list(self.problems)
+
+    def fail(desk: object) -> None:
+        raise AssertionError("there is no Step\nCall log: ...")
+
+    desk = cast(Desk, Quiet())
+    assert outcome(fail, desk) == "there is no Step"
+    assert outcome(lambda _: None, desk).startswith("the page says: TypeError: lost")
+    row = {"front end": "One", "date": "today", "checks": {"Step": "no: there is no Step"}}
+    assert "| 0 of 1; Step: there is no Step |" in frontends.table([row])
+
+
 def test_one_value_moves_every_badge(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     homepage = 'Homepage = "https://github.com/someone/fork"'
@@ -104,6 +133,11 @@ def test_the_readme_has_a_small_moving_picture() -> None:
     with Image.open(ROOT / name) as picture:
         assert picture.n_frames >= 4
         assert picture.width <= 1000
+
+
+def test_the_readmes_chart_of_speeds_is_drawn_from_the_figures() -> None:
+    assert speed.main(["--check"]) == 0
+    assert f'src="{speed.CHART.relative_to(ROOT).as_posix()}"' in README
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:

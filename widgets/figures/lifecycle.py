@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from aarch64sim.events import Event, What
-from aarch64sim.kvm.kernels import Arming, Kernel, kernels
+from aarch64sim.kvm.kernels import Arming, Kernel, kernel_of
 from widgets.figures.figure import Figure
 from widgets.figures.lifedrawing import draw
 from widgets.models.drawing import Drawing
@@ -38,7 +38,7 @@ class LifeCycle(Figure):
     @classmethod
     def of(cls, kernel: str | Kernel, events: Iterable[Event] | None = None) -> LifeCycle:
         """For a kernel (or its name), with the events of a step; by default that over one store to a device."""
-        chosen = kernels[kernel] if isinstance(kernel, str) else kernel
+        chosen = kernel_of(kernel)
         return cls(chosen, access_under(chosen).events if events is None else tuple(events))
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 
 from aarch64sim.evidence import recording as recordings
 from aarch64sim.evidence.replay import Difference, Replay
-from aarch64sim.kvm import Kernel, kernels
+from aarch64sim.kvm.kernels import Kernel, kernel_of
 from aarch64sim.vmm.start import recordings_folder
 from widgets.figures.figure import Figure
 from widgets.models.drawing import Drawing
@@ -47,7 +47,7 @@ class RecordedRun(Figure):
     @cached_property
     def _preset(self) -> Kernel:
         kernel = self.kernel or self.recorded
-        return kernels[kernel] if isinstance(kernel, str) else kernel
+        return kernel_of(kernel)
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aarch64sim.debug import Debugger
-from aarch64sim.kvm import Kernel, kernels
+from aarch64sim.kvm.kernels import Kernel, kernel_of
 from widgets.web.guest import PREFIX, Guest
 
 MOST_STEPS = 60
@@ -27,7 +27,7 @@ def history(
     Texts stand in "texts"; a frame is a list of their numbers, in the order of "slots".
     """
     numbers: dict[str, int] = {}
-    chosen = [kernels[name] if isinstance(name, str) else name for name in names]
+    chosen = [kernel_of(name) for name in names]
     first = Guest(Debugger(program, chosen[0]))
     slots = tuple(first.frame())
     told = [_of_kernel(program, kernel, slots, most, numbers) for kernel in chosen]

@@ -32,7 +32,7 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
         for each, title in kernels
     )
     return (
-        f'<section class="sl-board web-panel" data-panel="{escape(name)}" data-together="{together}"'
+        f'<div class="sl-board web-panel" data-panel="{escape(name)}" data-together="{together}"'
         ' role="group" aria-label="a guest, a step at a time">'
         f'<div class="sl-panel" role="group" aria-label="controls and views"><div class="sl-tools">'
         f'<div class="sl-buttons" role="group" aria-label="stepping">{buttons}</div>'
@@ -48,7 +48,7 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
         '<p class="sl-event" aria-live="polite" data-slot="event"></p></div>'
         '<details class="sl-more"><summary>What KVM_RUN returned, and the UART</summary>'
         f"{_section('exits')}{_section('console')}</details>"
-        f"{_python_part()}</div></section>"
+        f"{_python_part()}</div></div>"
     )
 
 

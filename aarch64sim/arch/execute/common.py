@@ -14,15 +14,15 @@ from aarch64sim.arch.state import CpuState, Op
 
 Binder = Callable[[CpuState, Fields, int], Op]
 """What a row names: makes the operation for the CPU, the fields of the word, and its address."""
-PLAIN: set[Binder] = set()
+PLAIN: dict[Binder, Callable[[Fields], bool]] = {}
 
 
-def plain(binder: Binder) -> Binder:
+def plain(binder: Binder, when: Callable[[Fields], bool] = lambda f: True) -> Binder:
     """Marks a binder whose instructions do no more than change registers, flags and memory, and the PC, or fault.
 
     After such an instruction nothing about stepping, interrupts, traps or reservations can be different.
     """
-    PLAIN.add(binder)
+    PLAIN[binder] = when
     return binder
 
 

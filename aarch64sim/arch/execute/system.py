@@ -6,7 +6,7 @@ Invariant: whatever may change what the CPU must look at before the next instruc
 from __future__ import annotations
 
 from aarch64sim.arch import system
-from aarch64sim.arch.execute.common import following
+from aarch64sim.arch.execute.common import following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import destination, source
 from aarch64sim.arch.requested import undefined
@@ -31,6 +31,10 @@ def hint(cpu: CpuState, f: Fields, pc: int) -> Op:
     return op_send_event if f.imm in (SEV, SEVL) else lambda: next_pc
 
 
+plain(hint, when=lambda f: f.imm not in (WFE, WFI, SEV, SEVL))
+
+
+@plain
 def barrier(cpu: CpuState, f: Fields, pc: int) -> Op:
     """DSB, DMB, SB: one CPU that does everything in order has nothing to wait for."""
     next_pc = following(pc)

@@ -16,12 +16,8 @@ from aarch64sim.arch.vocabulary import sign_extend
 Reader = Callable[[int], int]
 Writer = Callable[[int, int], None]
 
-UNSIGNED = {
-    1: struct.Struct("<B"),
-    2: struct.Struct("<H"),
-    4: struct.Struct("<I"),
-    8: struct.Struct("<Q"),
-}
+UNITS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # by size in bytes, as `struct` calls them
+UNSIGNED = {size: struct.Struct("<" + unit) for size, unit in UNITS.items()}
 # The page is not cached, or the access crosses its end.
 MISSES = (KeyError, struct.error)
 

@@ -43,12 +43,18 @@ def run(cpu: CpuState, limit: int) -> None:
         while block and trace and trace.tb_frame.f_code is not block.code:
             trace = trace.tb_next
         if block and trace:
-            pc, left = block.recover(cpu, trace.tb_frame, trace.tb_lineno)
+            pc, left = block.recover(cpu, trace.tb_frame)
         raise
     finally:
         if pc != LEAVE:
             cpu.pc = pc
         cpu.retired += limit - left
+
+
+def make_ready(cpu: CpuState) -> None:
+    """There is nothing to look at: until that changes, a step of a plain instruction is that instruction."""
+    if cpu.hot_after:
+        cpu.ready = cpu.plain
 
 
 def warming(cpu: CpuState, pc: int, op: Op) -> Op:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cached_property
 
 from aarch64sim.arch import access
+from aarch64sim.arch.hot import tree
 from aarch64sim.arch.hot.inline import Inliner
 from aarch64sim.arch.hot.nodes import (
     Statements,
@@ -19,11 +21,12 @@ from aarch64sim.arch.hot.nodes import (
     names_in,
     rewritten,
 )
+from aarch64sim.arch.hot.ranges import REGISTER, Known, Ranges
 from aarch64sim.arch.hot.source import FLAGS, Unsupported
 from aarch64sim.arch.state import CpuState
 
-LONGEST = 64  # instructions of a block
 MOST_KEPT = 20_000
+LINK = "x30"
 Recipe = dict[str, ast.expr]  # what the flags are, as expressions of local variables
 
 
@@ -39,33 +42,31 @@ class Item:
     eager: bool = False  # it sets flags on some paths only, so in PSTATE at once
     reads: bool = False  # it reads flags
     stores: bool = False  # it may change code
+    targets: tuple[
+        int, ...
+    ] = ()  # where it may go on, as far as that is known; the next one below last
+    link: int | None = None  # where a call that it makes returns to
+    returns: bool = False
+    calls: bool = False  # it calls what may raise the guest's exception
+    names: frozenset[str] = frozenset()  # of variables
+    stored: frozenset[str] = frozenset()
+
+    @cached_property
+    def results(self) -> Known:
+        """Where the registers that it changes lie afterwards, whatever they were."""
+        ranges = Ranges({})
+        ranges.statements(self.body)
+        registers = (n for n in self.stored if is_register(name(n)))
+        return {n: ranges.known.get(n, REGISTER) for n in registers}
 
 
 _KEPT: dict[tuple[int, int, frozenset[str]], Item | None] = {}
 
 
-def trace(cpu: CpuState, head: int) -> tuple[list[Item], int | None]:
-    """The instructions from `head` on, as far as they ran before, and where it goes on (None: the last one says)."""
+def item_at(cpu: CpuState, pc: int) -> Item | None:
+    """The instruction at `pc`, which `execute` has bound; None if it cannot be put in line."""
     if len(_KEPT) > MOST_KEPT:
         _KEPT.clear()
-    items: list[Item] = []
-    seen: set[int] = set()
-    pc = head
-    while len(items) < LONGEST and pc not in seen and pc in cpu.manual:
-        item = _item_of(cpu, pc)
-        if item is None:
-            break
-        items.append(item)
-        seen.add(pc)
-        following = _following(cpu, item.end, head, seen)
-        if following is None:
-            return items, None
-        pc = following
-    return items, pc
-
-
-def _item_of(cpu: CpuState, pc: int) -> Item | None:
-    """The instruction at `pc`, which `execute` has bound; None if it cannot be put in line."""
     key = pc, access.fetch(cpu, pc), cpu.features
     if key not in _KEPT:
         inliner = Inliner(cpu, in_locals=True, tag=f"{pc:x}_")
@@ -77,30 +78,25 @@ def _item_of(cpu: CpuState, pc: int) -> Item | None:
     return _KEPT[key]
 
 
-def _following(cpu: CpuState, end: ast.expr, head: int, seen: set[int]) -> int | None:
-    """Where the trace goes on after an instruction: None if it is the last one."""
-    match end:
-        case ast.Constant(value=int(pc)):
-            return None if pc == head else pc
-        case ast.IfExp(body=ast.Constant(value=int(yes)), orelse=ast.Constant(value=int(no))):
-            if head not in (yes, no):  # a loop ends where it begins again
-                return next((pc for pc in (no, yes) if pc in cpu.manual and pc not in seen), None)
-    return None
-
-
-def targets(item: Item) -> set[object]:
-    """Where an item may go on, as far as that is known."""
+def _targets(item: Item) -> tuple[int, ...]:
     match item.end:
-        case ast.Constant(value=pc):
-            return {pc}
-        case ast.IfExp(body=ast.Constant(value=yes), orelse=ast.Constant(value=no)):
-            return {yes, no}
-    return set()
+        case ast.Constant(value=int(pc)):
+            return (pc,)
+        case ast.IfExp(body=ast.Constant(value=int(yes)), orelse=ast.Constant(value=int(no))):
+            return (yes, no) if no == item.pc + 4 else (no, yes)
+    return ()
+
+
+def _link(item: Item) -> int | None:
+    match item.body:
+        case [ast.Assign(targets=[ast.Name(id=variable)], value=ast.Constant(value=int(to)))]:
+            return to if variable == LINK and item.targets not in ((), (item.pc + 4,)) else None
+    return None
 
 
 def flag(which: str, *, store: bool = False) -> ast.Attribute:
     """A flag where PSTATE has it."""
-    return ast.Attribute(name("p"), which, ast.Store() if store else ast.Load())
+    return tree.Attribute(name("p"), which, ast.Store() if store else ast.Load())
 
 
 IN_PSTATE: Recipe = {f: flag(f) for f in FLAGS}
@@ -110,19 +106,28 @@ def _item(pc: int, word: int, statements: Statements) -> Item:
     *body, last = statements
     if not isinstance(last, ast.Return) or last.value is None:
         raise Unsupported("no return at the end")
-    if any(isinstance(n, ast.Return) for s in body for n in each(s)):
-        raise Unsupported("a return in the middle")
     item = Item(pc, word, body, last.value)
-    nodes = [n for s in [*body, ast.Expr(last.value)] for n in each(s)]
-    item.reads = any(
-        _is_flag(n) and isinstance(n.ctx, ast.Load) for n in nodes if isinstance(n, ast.Name)
-    )
-    item.stores = any(isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) for n in nodes)
-    written = [
-        n for n in nodes if isinstance(n, ast.Name) and _is_flag(n) and isinstance(n.ctx, ast.Store)
-    ]
+    names, written = [], 0
+    for node in (n for s in [*body, tree.Expr(last.value)] for n in each(s)):
+        if isinstance(node, ast.Name):
+            names.append(node)
+        elif isinstance(node, ast.Return):
+            raise Unsupported("a return in the middle")
+        elif isinstance(node, ast.Expr):
+            item.stores = item.stores or isinstance(node.value, ast.Call)
+        elif isinstance(node, ast.Call):
+            item.calls = True
+    item.names = frozenset(n.id for n in names)
+    item.stored = frozenset(n.id for n in names if isinstance(n.ctx, ast.Store))
+    for node in names:
+        if node.id.startswith("flag_"):
+            written += isinstance(node.ctx, ast.Store)
+            item.reads = item.reads or isinstance(node.ctx, ast.Load)
+    item.targets = _targets(item)
+    item.link = _link(item)
+    item.returns = isinstance(item.end, ast.Name) and item.end.id == LINK
     if written:
-        _take_out_flags(item, len(written))
+        _take_out_flags(item, written)
     return item
 
 
@@ -140,7 +145,7 @@ def _take_out_flags(item: Item, count: int) -> None:
                 "flag_"
             ):
                 recipe[target[-1]] = value
-                kept.append(ast.Pass())  # its place
+                kept.append(tree.Pass())  # its place
             case _:
                 kept.append(statement)
     if (
@@ -166,7 +171,7 @@ def _sink(body: Statements, recipe: Recipe, end: ast.expr, tag: str) -> tuple[St
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if (
                 target[0] == "_" and at < place and _is_pure(value)
             ):
-                used = [n for s in (*kept, *body[:at], ast.Expr(end)) for n in names_in(s)]
+                used = [n for s in (*kept, *body[:at], tree.Expr(end)) for n in names_in(s)]
                 if target not in used:
                     recipe = {f: _substitute(e, {target: value}) for f, e in recipe.items()}
                     continue

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from aarch64sim.arch.hot import tree
 from aarch64sim.arch.registers import MASK64
 
 Statements = list[ast.stmt]
@@ -31,17 +32,17 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 def constant(value: Any) -> ast.Constant:
     """A number, text or None."""
-    return ast.Constant(value)
+    return tree.Constant(value)
 
 
 def name(text: str, *, store: bool = False) -> ast.Name:
     """A variable, read or (`store`) written."""
-    return ast.Name(text, ast.Store() if store else ast.Load())
+    return tree.Name(text, ast.Store() if store else ast.Load())
 
 
 def assign(target: str | ast.expr, value: ast.expr) -> ast.Assign:
     """`target = value`."""
-    return ast.Assign([name(target, store=True) if isinstance(target, str) else target], value)
+    return tree.Assign([name(target, store=True) if isinstance(target, str) else target], value)
 
 
 def is_register(node: ast.AST) -> bool:
@@ -119,8 +120,8 @@ def binary(left: ast.expr, op: ast.operator, right: ast.expr) -> ast.expr:
     if a == 0 and isinstance(op, ast.Add | ast.BitOr | ast.BitXor):
         return right
     if b is not None and b < 0 and isinstance(op, ast.Add):
-        return ast.BinOp(left, ast.Sub(), constant(-b))
-    return ast.BinOp(left, op, right)
+        return tree.BinOp(left, ast.Sub(), constant(-b))
+    return tree.BinOp(left, op, right)
 
 
 def _is_unsigned(node: ast.expr) -> bool:
@@ -143,7 +144,7 @@ def boolean(op: ast.boolop, values: list[ast.expr]) -> ast.expr:
                 kept.append(value)
         else:
             kept.append(value)
-    return kept[0] if len(kept) == 1 else ast.BoolOp(op, kept)
+    return kept[0] if len(kept) == 1 else tree.BoolOp(op, kept)
 
 
 def comparison(values: list[ast.expr], ops: list[ast.cmpop]) -> ast.expr:
@@ -152,11 +153,57 @@ def comparison(values: list[ast.expr], ops: list[ast.cmpop]) -> ast.expr:
         a, b = (v.value for v in values if isinstance(v, ast.Constant))
         if type(ops[0]) in _COMPARE:
             return constant(_COMPARE[type(ops[0])](a, b))
-    return ast.Compare(values[0], ops, values[1:])
+    return tree.Compare(values[0], ops, values[1:])
 
 
 def unary(op: ast.unaryop, value: ast.expr) -> ast.expr:
     """`op value`, computed if it is known."""
     if isinstance(value, ast.Constant):
         return constant(_UNARY[type(op)](value.value))
-    return ast.UnaryOp(op, value)
+    return tree.UnaryOp(op, value)
+
+
+# --- truths ---
+
+_INVERSE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
+}  # fmt: skip
+
+
+def negated(node: ast.expr) -> ast.expr:
+    """The opposite of a truth."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return operand
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _INVERSE:
+            return tree.Compare(left, [_INVERSE[type(op)]()], [right])
+    return tree.UnaryOp(ast.Not(), node)
+
+
+def of_bits(op: ast.operator, a: ast.expr, b: ast.expr) -> ast.expr:
+    """`a op b` of two truths."""
+    for known, other in ((a, b), (b, a)):
+        if isinstance(known, ast.Constant):
+            if isinstance(op, ast.BitXor):
+                return negated(other) if known.value else other
+            return other if bool(known.value) is isinstance(op, ast.BitAnd) else known
+    if isinstance(op, ast.BitXor):
+        return tree.Compare(a, [ast.NotEq()], [b])
+    return tree.BoolOp(ast.And() if isinstance(op, ast.BitAnd) else ast.Or(), [a, b])
+
+
+def truth_of(node: ast.expr) -> ast.expr | None:
+    """Of `1 if test else 0`, the test, if its value is a truth."""
+    match node:
+        case ast.IfExp(test=test, body=ast.Constant(value=1), orelse=ast.Constant(value=0)):
+            return test if is_truth(test) else None
+    return None
+
+
+def is_truth(node: ast.expr) -> bool:
+    """Whether the value of an expression is True or False."""
+    if isinstance(node, ast.BoolOp):
+        return all(is_truth(v) for v in node.values)
+    return isinstance(node, ast.Compare) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from aarch64sim.arch.hot import tree
 from aarch64sim.arch.hot.nodes import constant
 from aarch64sim.arch.state import CpuState
 
@@ -128,10 +129,19 @@ class Scope:
 def known(value: Any) -> Value:
     """A constant if it can be written down, else the object."""
     if isinstance(value, tuple) and all(isinstance(part, int) for part in value):
-        return ast.Tuple([constant(part) for part in value], ast.Load())
+        return tree.Tuple([constant(part) for part in value], ast.Load())
     return constant(value) if value is None or isinstance(value, int | str) else Known(value)
 
 
-SHARED: dict[Any, str] = {}
-"""Objects that are the same for every CPU (functions of modules, their constants), and the names they have."""
-NUMBERS = itertools.count()  # no two threads get the same
+SHARED: dict[str, Any] = {}
+"""Objects that are the same for every CPU (functions of modules, their constants), by the names they have in line."""
+_NAMES: dict[Any, str] = {}
+_NUMBERS = itertools.count()  # no two threads get the same
+
+
+def name_of(value: Any) -> str:
+    """The name of an object that is the same for every CPU."""
+    title = getattr(value, "__name__", type(value).__name__)
+    found = _NAMES.setdefault(value, f"{title}_{next(_NUMBERS)}")
+    SHARED[found] = value
+    return found

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aarch64sim import assemble, kernels
+from aarch64sim import assemble
 from aarch64sim.arch import sysregs
 from aarch64sim.kvm import Kernel, Vcpu
+from aarch64sim.kvm.kernels import kernel_of
 from aarch64sim.vmm import Machine
 
 
@@ -59,7 +60,7 @@ class Probe:
 
 def guest(source: str, control: int = 0, kernel: str | Kernel = "fixed") -> Machine:
     """A machine with this program and KVM_SET_GUEST_DEBUG(control), not yet run."""
-    chosen = kernels[kernel] if isinstance(kernel, str) else kernel
+    chosen = kernel_of(kernel)
     machine = Machine(assemble(source), chosen)
     machine.vcpu.set_guest_debug(control)
     return machine

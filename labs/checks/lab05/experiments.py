@@ -17,7 +17,7 @@ from aarch64sim import Debugger, Kernel, assemble, kernels
 from aarch64sim.evidence import eras_table
 from aarch64sim.evidence.recording import load
 from aarch64sim.kvm import GuestDebug
-from aarch64sim.kvm.kernels import PcAdvance, SkipApplied
+from aarch64sim.kvm.kernels import PcAdvance, SkipApplied, kernel_of
 from aarch64sim.vmm import Machine, recordings_folder
 from widgets.course import program
 
@@ -59,11 +59,6 @@ _ROWS = {
     "guest": "guest steps itself over MMIO",
     "pc": "PC seen at KVM_EXIT_MMIO",
 }
-
-
-def kernel_of(kernel: Kernel | str) -> Kernel:
-    """A kernel, also by the name of a preset."""
-    return kernels[kernel] if isinstance(kernel, str) else kernel
 
 
 def switches() -> Iterator[Kernel]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from aarch64sim import GuestDebug, assemble, kernels
+from aarch64sim import GuestDebug, assemble
 from aarch64sim.arch.step import StepState
 from aarch64sim.events import Event, Lane, What
 from aarch64sim.kvm import ExitReason, Kernel
+from aarch64sim.kvm.kernels import kernel_of
 from aarch64sim.vmm import Machine
 from widgets import course
 from widgets.figures.stepfigure import StepFigure
@@ -72,7 +73,7 @@ class Guest:
     def __init__(
         self, text: str, kernel: str | Kernel = "fixed", control: int = 0, *, watching: bool = False
     ) -> None:
-        self.kernel = kernels[kernel] if isinstance(kernel, str) else kernel
+        self.kernel = kernel_of(kernel)
         self.program = assemble(text)
         self.machine = Machine(self.program, self.kernel)
         self.machine.log.watching = watching

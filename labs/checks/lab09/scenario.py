@@ -14,6 +14,7 @@ from typing import Any
 
 from aarch64sim import Debugger, Kernel, kernels
 from aarch64sim.kvm import GuestDebug
+from aarch64sim.kvm.kernels import kernel_of
 from aarch64sim.vmm import Machine
 from aarch64sim.vmm.start import default_start
 
@@ -86,9 +87,7 @@ def _machine(scenario: Scenario, hypervisor: Mutant | Kernel | str) -> Machine:
         machine = Machine(program_of(scenario), hypervisor.kernel)
         hypervisor.apply(machine)
         return machine
-    return Machine(
-        program_of(scenario), kernels[hypervisor] if isinstance(hypervisor, str) else hypervisor
-    )
+    return Machine(program_of(scenario), kernel_of(hypervisor))
 
 
 def play(scenario: Scenario, hypervisor: Mutant | Kernel | str = FIXED) -> Observed:
