@@ -93,3 +93,30 @@ def test_at_150_percent_the_controls_the_status_and_the_diagram_are_on_the_scree
 def test_both_kernels_are_on_one_screen(browser: Browser, server: Server) -> None:
     parts = (".sl-bar", ".sl-status", ".sl-diagram svg", ".sl-timeline tbody", ".sl-parted")
     assert seen(browser, server, BOTH, 1366, 768, *parts)["hidden"] == []
+
+
+STUCK = """async shift => {
+    const page = document.querySelector('.jp-WindowedPanel-outer');
+    const of = name => document.querySelector(name).getBoundingClientRect();
+    page.scrollTop += of('.sl-drawers .lm-TabBar').top - page.getBoundingClientRect().top - shift;
+    for (const frame of [1, 2]) await new Promise(requestAnimationFrame);
+    const row = of('.sl-controls'), tabs = of('.sl-drawers .lm-TabBar');
+    return {row: row.bottom, tabs: tabs.top, view: page.getBoundingClientRect().top, top: row.top};
+}"""
+
+
+@pytest.mark.parametrize("code", [CODE, BOTH])
+def test_the_row_of_controls_stays_while_one_scrolls_and_lies_on_no_tab(
+    browser: Browser, server: Server, code: str
+) -> None:
+    with lab_page(browser, server, 1366, 500) as lab:
+        write_notebook(server.folder / "labs" / "sticky.ipynb", code, *["print(1)\n" * 9] * 6)
+        lab.open_notebook("labs/sticky.ipynb")
+        lab.run_all()
+        lab.page.locator(".sl-do-step").click()
+        lab.page.locator(".sl-drawers .lm-TabBar-tab").nth(1).click()
+        far = lab.page.evaluate(STUCK, 200)
+        assert abs(far["top"] - far["view"]) <= 2, far  # it is stuck to the top of the notebook
+        for shift in (60, 30, 5, 0, -10):
+            boxes = lab.page.evaluate(STUCK, shift)
+            assert boxes["row"] <= boxes["tabs"], boxes

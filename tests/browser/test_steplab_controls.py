@@ -19,6 +19,16 @@ lab = StepLab(program("store"), kernel=mine)
 lab
 """
 LONG = "from widgets import StepLab\nlab = StepLab('nop\\n' * 300 + 'last: b last', 'fixed')\nlab"
+# Each change of a field takes the kernel a while: the page holds back what is typed meanwhile.
+SLOW_FIELDS = """
+import time
+from ipywidgets import Text
+quick = Text.set_state
+def slow(self, state):
+    time.sleep(0.7)
+    quick(self, state)
+Text.set_state = slow
+"""
 TIP = "e => getComputedStyle(e, '::after').content"
 
 
@@ -74,6 +84,27 @@ def test_one_field_runs_to_places_exits_and_conditions(panel: Workbench) -> None
     expect(panel.status()).not_to_contain_text("event 1 of")
     panel.lab.screenshot("steplab-points")
     assert not panel.lab.problems
+
+
+def test_a_click_acts_on_what_is_written_when_the_kernel_lags_behind(bench: Workbench) -> None:
+    bench.show(LONG)
+    bench.open("Run to")
+    bench.lab.execute(SLOW_FIELDS)
+    try:
+        for where in ("line 3", "line 5"):
+            go(bench, "Break at", where)
+        bench.page.locator(".sl-where input").fill("line 9")
+        bench.button("Go").click()
+        expect(bench.text("points").locator("li")).to_have_count(3)
+        bench.open("Registers")
+        field = bench.page.get_by_label("register = value", exact=True)
+        for value in ("x1 = 1", "x2 = 2", "x3 = 3"):
+            field.fill(value)
+            bench.page.get_by_role("button", name="Set", exact=True).click()
+        expect(bench.status()).to_contain_text("x3 is 0x3 now")
+        assert not bench.lab.problems
+    finally:
+        bench.lab.execute("Text.set_state = quick")
 
 
 def test_the_event_log_follows_goes_and_opens_the_line(panel: Workbench) -> None:

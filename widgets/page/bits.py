@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from aarch64sim.arch.step import StepState
 from aarch64sim.debug import Debugger
 
+NOT_RUN = "SS and MDSCR_EL1.SS: not set before the first KVM_RUN"
+
 
 @dataclass(frozen=True, slots=True)
 class StepBits:
@@ -20,9 +22,11 @@ class StepBits:
     armed: int | None
 
 
-def now(debugger: Debugger) -> StepBits:
-    """The bits at the moment that is looked at."""
+def now(debugger: Debugger) -> StepBits | None:
+    """The bits at the moment that is looked at; None before KVM_RUN has set any."""
     if (phase := debugger.phase) is None:
+        if not debugger.position:
+            return None
         hardware = debugger.hardware
         return StepBits(hardware.get("spsr_el2.ss"), True, hardware.get("mdscr_el1.ss"))
     events = debugger.record(phase.step).events[: phase.index + 1]
@@ -33,8 +37,10 @@ def now(debugger: Debugger) -> StepBits:
     return StepBits(saved[-1] if saved else 0, True, armed)
 
 
-def html(found: StepBits) -> str:
+def html(found: StepBits | None) -> str:
     """Both bits, and where SS is."""
+    if found is None:
+        return f'<span class="sl-note">{NOT_RUN}</span>'
     where = "SPSR_EL2.SS" if found.saved else "PSTATE.SS"
     why = "saved while the host runs" if found.saved else "the guest runs"
     return (

@@ -73,6 +73,24 @@ def keys_html(*actions: str) -> str:
     )
 
 
+def field_class(action: str) -> str:
+    """Marks a field whose value an action needs: the page sends it with the click (`guard.js`)."""
+    return f"sl-in-{action}"
+
+
+def travel(said: str) -> tuple[str, str]:
+    """The verb and the place of what the fields beside Go say; ValueError for another verb.
+
+    >>> travel("Last write to x1"), travel("break line 7")
+    (('write', 'x1'), ('break', 'line 7'))
+    """
+    for verb, words in VERBS.items():
+        for start in (f"{words} ", f"{verb} "):
+            if said.startswith(start):
+                return verb, said.removeprefix(start)
+    raise ValueError(f"{said!r} begins with none of {', '.join(VERBS.values())}")
+
+
 class Maker:
     """Makes stock controls that send in step and act on a panel; they share what they have in common."""
 
@@ -155,25 +173,28 @@ class Maker:
         made.observe(lambda change: self._wish(action, change["new"]), "value")
         return self._finish(made)
 
-    def text(self, label: str, hint: str, enter: Callable[[], object]) -> Text:
-        """A field; `enter` is called when Enter is pressed in it."""
+    def text(self, label: str, hint: str, action: str, value: Callable[[], object]) -> Text:
+        """A field of an action, which Enter asks for."""
         made = Text(
             description=label,
             placeholder=hint,
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.Text),
+            _dom_classes=(field_class(action),),
         )
-        made.on_msg(lambda _, content, __: content.get("event") == "submit" and enter())
+        made.on_msg(
+            lambda _, content, __: content.get("event") == "submit" and self._act(action, value())
+        )
         return self._finish(made)
 
-    def textarea(self, text: str) -> Textarea:
+    def textarea(self, text: str, action: str) -> Textarea:
         """A field of many lines."""
         made = Textarea(
             value=text,
             rows=10,
             layout=self.shared(ipywidgets.Layout),
             style=self.style(ipywidgets.Text),
-            _dom_classes=("sl-source",),
+            _dom_classes=("sl-source", field_class(action)),
         )
         return self._finish(made)
 

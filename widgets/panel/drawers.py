@@ -100,7 +100,7 @@ class Drawers:
     def _field(self, action: str, label: str, hint: str, words: str) -> Fields:
         """A field with its button and a place for the answer."""
         maker = self._maker
-        field = maker.text(label, hint, lambda: self._panel._act(action, field.value))
+        field = maker.text(label, hint, action, lambda: field.value)
         button = maker.button(action, words, lambda: field.value)
         return maker.row(field, button), self._answer()
 
@@ -111,7 +111,7 @@ class Drawers:
 
     def _edit_fields(self) -> Fields:
         maker = self._maker
-        self._editor = text = maker.textarea(self._panel._source)
+        self._editor = text = maker.textarea(self._panel._source, "assemble")
         button = maker.button("assemble", "Assemble", lambda: text.value)
         errors = '<div class="sl-errors" role="alert" data-slot="errors"></div>'
         self._errors = Board(errors, {}, {"errors": ""}, self._panel._together)
@@ -135,14 +135,15 @@ class StepDrawers(Drawers):
         return self._field("type", "input for the UART", "hello (a newline is added)", "Send")
 
     def _points_fields(self) -> Fields:
-        maker, panel = self._maker, self._panel
+        maker = self._maker
         verb = maker.dropdown("verb", "what to do", [(w, n) for n, w in controls.VERBS.items()])
 
         def asked() -> str:
             return f"{verb.value} {where.value}"
 
-        where = maker.text("where", controls.HINTS["run"], lambda: panel._act("travel", asked()))
+        where = maker.text("where", controls.HINTS["run"], "travel", asked)
         where.add_class("sl-where")
+        verb.add_class(controls.field_class("travel"))
         verb.observe(lambda _: where.set_trait("placeholder", controls.HINTS[verb.value]), "value")
         speed = maker.dropdown("speed", "how fast Play is", controls.speeds(), "medium")
         speed.description = "speed of Play"

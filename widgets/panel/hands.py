@@ -39,7 +39,7 @@ class Hands(Driving):
             "earlier": lambda _: self.event(-1),
             "later": lambda _: self.event(1),
             "reverse": lambda _: self.start_back(),
-            "travel": lambda m: self._travel(*edits.value_of(m).partition(" ")[::2]),
+            "travel": lambda m: self._travel(*controls.travel(edits.value_of(m))),
             "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
             "speed": lambda m: self._set_speed(edits.value_of(m)),
             "runs": lambda m: self._set_runs(edits.value_of(m)),

@@ -76,9 +76,11 @@ class Panel(Face, InStep, ipywidgets.VBox):
         self._drawers = self._make_drawers()
         stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
         self._stage = stage
+        # What the row of controls sticks to while one scrolls: it ends with the stage, above the folded pages.
+        main = self._maker.column(self._controls, stage, classes=("sl-main",))
         # All that it consists of is made before it is opened: what is opened complete needs no further message.
         super().__init__(
-            (self._controls, stage, self._drawers.tab),
+            (main, self._drawers.tab),
             layout=ipywidgets.Layout(width="100%", min_width="240px"),
             _dom_classes=guarded("sl-panel"),
         )

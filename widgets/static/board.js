@@ -170,7 +170,7 @@ function connect(model, root) {
       return;
     }
   });
-  root.addEventListener("sl-key", (event) => model.send({ do: event.detail }));
+  root.addEventListener("sl-key", (event) => model.send(event.detail));
 }
 
 // A group of buttons is one stop for Tab; the arrow keys move inside it.

@@ -13,7 +13,8 @@ page.pointedAt ??= null;
 page.board ??= new Promise((give) => { page.giveBoard = give; });
 page.giveBoard?.(board); // board.js stands above this text
 
-const tokenOf = (root) => [...root.classList].find((name) => name.startsWith("sl-of-"))?.slice(6) ?? "";
+const classAfter = (element, start) => [...element?.classList ?? []].find((name) => name.startsWith(start))?.slice(start.length);
+const tokenOf = (root) => classAfter(root, "sl-of-") ?? "";
 const rootsOf = (token) => document.querySelectorAll(`${ROOT}.sl-of-${CSS.escape(token)}`);
 
 // ---- a kernel that does not answer
@@ -105,8 +106,33 @@ function press(root, event) {
   if (!action || (isHandle && event.key === "Home")) return;
   event.preventDefault();
   if (isHandle && event.key === "End") event.stopPropagation(); // noUiSlider knows only the end that it began with
-  keys.dispatchEvent(new CustomEvent("sl-key", { detail: action, bubbles: true }));
+  request(keys, { do: action });
   expectAnswer(root);
+}
+
+// To the panel, through its status line.
+function request(keys, detail) {
+  keys.dispatchEvent(new CustomEvent("sl-key", { detail, bubbles: true }));
+}
+
+// A stock field holds back what is typed while the kernel has not answered, and a stock click overtakes it: here the
+// click, or Enter in the field, brings along what the fields of its action say, in place of the stock message.
+function bring(root, action, event) {
+  const fields = action ? [...root.querySelectorAll(`.sl-in-${action}`)] : [];
+  const keys = fields.length && root.querySelector("[data-keys]");
+  if (!keys) return false;
+  const value = fields.map((field) => field.querySelector("input, select, textarea").value).join(" ");
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  request(keys, { do: action, value });
+  keepFocus(root);
+  return true;
+}
+
+function onPress(event) {
+  const root = event.target.closest?.(ROOT);
+  const action = classAfter(event.target.closest?.("button:enabled"), "sl-do-");
+  if (root && bring(root, action, event)) expectAnswer(root);
 }
 
 function onKey(event) {
@@ -124,6 +150,9 @@ function onKey(event) {
   if (ours) event.target.setAttribute("data-lm-suppress-shortcuts", "true");
   else event.target.removeAttribute("data-lm-suppress-shortcuts");
   press(root, event);
+  if (event.key === "Enter" && !event.isComposing && event.target.matches?.("input")) {
+    bring(root, classAfter(event.target.closest("[class*=sl-in-]"), "sl-in-"), event);
+  }
   if (["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)
       && event.target.matches?.("button, input, [role=slider]") && !event.target.matches("summary")) {
     expectAnswer(root);
@@ -162,6 +191,7 @@ if (!page.guarded) {
   page.guarded = true;
   window.addEventListener("keydown", onKey, true);
   window.addEventListener("pointerdown", onPointer, true);
+  window.addEventListener("click", onPress, true);
   window.addEventListener("click", onClick);
   window.addEventListener("focusin", onFocus, true);
   window.addEventListener("change", (event) => {
