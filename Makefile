@@ -26,7 +26,7 @@ test: test-unit test-notebooks test-browser
 
 # Unit tests, recordings, doctests; a file's tests stay together, for what they share is made once.
 test-unit: setup-test
-	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not browser and not classroom and not site and not lite and not frontends" $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not fuzz and not slow and not browser and not classroom and not site and not lite and not frontends" $(ARGS)
 
 # Strict: every committed output is what the cell prints now. One process, or cells of a notebook are torn apart.
 test-notebooks: setup-test
@@ -34,7 +34,7 @@ test-notebooks: setup-test
 		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
-	@$(PYTEST) tests/browser -m "browser and not site and not lite and not frontends" $(ARGS)
+	@$(PYTEST) tests/browser -m "browser and not slow and not site and not lite and not frontends" $(ARGS)
 
 # All tests with the newest packages, and with the oldest that pyproject.toml allows; each in its own environment.
 test-newest:
