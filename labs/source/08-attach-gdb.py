@@ -225,19 +225,19 @@ lab.check("where_stepi_stops", addresses)
 print(lab.explain("where_stepi_stops"))
 
 # %% [markdown]
-# **Task 2, `behind_the_store`.** You have a server with Linux 4.3 and you are not allowed to reboot it. Write the gdb commands after
+# **Task 2, `after_the_store`.** You have a server with Linux 4.3 and you are not allowed to reboot it. Write the gdb commands after
 # which the guest stands at 0x40000008: the store is done, the `add` has not run. The check attaches gdb to a new guest
 # and types them.
 
-# %% name="task-behind-the-store"
+# %% name="task-after-the-store"
 commands = []
 ### BEGIN SOLUTION
 commands = ["break *0x40000008", "continue"]
 ### END SOLUTION
-lab.check("behind_the_store", commands)
+lab.check("after_the_store", commands)
 
 # %% tags=["solution"]
-print(lab.explain("behind_the_store"))
+print(lab.explain("after_the_store"))
 
 # %% [markdown]
 # **Task 3, `missing_stops`.** Somebody sends you a list of PCs, from a gdb session on an old kernel. The first is the

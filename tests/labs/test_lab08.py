@@ -42,7 +42,7 @@ def by_a_loop(pcs: list[int]) -> tuple[int, ...]:
 
 WRONG: list[tuple[str, Any, str, str]] = [
     (
-        "behind_the_store",
+        "after_the_store",
         ["watch $pc==0x40000008", "continue"],
         "this very place is lost",
         "",
@@ -67,27 +67,27 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("where_stepi_stops", STOPS | {"v4.3": ["4000000c"] * 3}, "as numbers", ""),
     ("where_stepi_stops", STOPS | {"v4.3": 0x4000000C}, "a list of three", ""),
     ("where_stepi_stops", LATE, "asks for a dictionary", ""),
-    ("behind_the_store", ["stepi", "stepi"], "this is the late stop", "mmio-is-done"),
+    ("after_the_store", ["stepi", "stepi"], "this is the late stop", "mmio-is-done"),
     (
-        "behind_the_store",
+        "after_the_store",
         ["stepi 2", "reverse-stepi"],
         "v4.3 has none between",
         "reports-stepped",
     ),
     (
-        "behind_the_store",
+        "after_the_store",
         ["break *0x40000004", "continue"],
         "an instruction at the PC has not run",
         "reports-stepped",
     ),
-    ("behind_the_store", ["set $pc = 0x40000008"], "skips the store", "skip-is-pc"),
-    ("behind_the_store", ["stepi 2", "set $pc = 0x40000008"], "the add has run already", ""),
-    ("behind_the_store", ["monitor kernel fixed", "stepi 2"], "changes the kernel to fixed", ""),
-    ("behind_the_store", ["continue"], "has run to its end", ""),
-    ("behind_the_store", ["stepi 3"], "stands at 0x40000010", ""),
-    ("behind_the_store", ["brake *0x40000008"], "stands at 0x40000000", ""),
-    ("behind_the_store", 0x40000008, "a list of gdb commands", ""),
-    ("behind_the_store", [0x40000008], "each command is a text", ""),
+    ("after_the_store", ["set $pc = 0x40000008"], "skips the store", "skip-is-pc"),
+    ("after_the_store", ["stepi 2", "set $pc = 0x40000008"], "the add has run already", ""),
+    ("after_the_store", ["monitor kernel fixed", "stepi 2"], "changes the kernel to fixed", ""),
+    ("after_the_store", ["continue"], "has run to its end", ""),
+    ("after_the_store", ["stepi 3"], "stands at 0x40000010", ""),
+    ("after_the_store", ["brake *0x40000008"], "stands at 0x40000000", ""),
+    ("after_the_store", 0x40000008, "a list of gdb commands", ""),
+    ("after_the_store", [0x40000008], "each command is a text", ""),
     ("missing_stops", lambda pcs: [a for a, _ in gaps(pcs)], "stepped last", "reports-stepped"),
     ("missing_stops", lambda pcs: [b for _, b in gaps(pcs)], "the stop that came, late", ""),
     ("missing_stops", lambda pcs: [a + 4 for a, _ in gaps(pcs)], "one in each gap", "skip-is-pc"),
@@ -113,10 +113,10 @@ WRONG: list[tuple[str, Any, str, str]] = [
 RIGHT: list[tuple[str, Any]] = [
     ("where_stepi_stops", STOPS),
     ("where_stepi_stops", {name: tuple(map(hex, pcs)) for name, pcs in STOPS.items()}),
-    ("behind_the_store", ["break *0x40000008", "continue"]),
-    ("behind_the_store", ("hbreak *0x40000008", "stepi", "stepi")),
-    ("behind_the_store", ["advance *0x40000008"]),
-    ("behind_the_store", "tbreak *0x40000008\ncontinue\n"),
+    ("after_the_store", ["break *0x40000008", "continue"]),
+    ("after_the_store", ("hbreak *0x40000008", "stepi", "stepi")),
+    ("after_the_store", ["advance *0x40000008"]),
+    ("after_the_store", "tbreak *0x40000008\ncontinue\n"),
     ("missing_stops", by_a_loop),
     ("missing_stops", lambda pcs: sorted(set(range(pcs[0], pcs[-1], 4)) - set(pcs))),
     ("what_gdb_shows", NUMBERS),
@@ -128,8 +128,8 @@ OPEN: list[tuple[str, Any]] = [
     ("where_stepi_stops", None),
     ("where_stepi_stops", dict.fromkeys(STOPS)),
     ("where_stepi_stops", STOPS | {"v5.0": None}),
-    ("behind_the_store", []),
-    ("behind_the_store", ""),
+    ("after_the_store", []),
+    ("after_the_store", ""),
     ("missing_stops", lambda pcs: None),
     ("what_gdb_shows", dict.fromkeys(QUESTIONS)),
 ]
@@ -160,7 +160,7 @@ def test_stepi_over_the_store_ends_two_instructions_later_under_v4_3_only() -> N
 def test_a_session_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gdb_in_batch, "SECONDS", 0.5)
     monkeypatch.setattr(gdb_in_batch, "program", lambda name: "again: b again\n")
-    verdict = LAB.judge("behind_the_store", ["continue"])
+    verdict = LAB.judge("after_the_store", ["continue"])
     assert verdict.state == "wrong"
     assert "did not come to the end of its commands" in verdict.text
 
@@ -170,7 +170,7 @@ def test_without_gdb_a_session_and_a_check_say_so(monkeypatch: pytest.MonkeyPatc
     assert attach("stepi").text == gdb_in_batch.NO_GDB
     assert asyncio.run(gdb_in_batch.beside(1, "stepi")) == gdb_in_batch.NO_GDB
     fresh = Lab("08", LAB.tasks)
-    verdict = fresh.check("behind_the_store", ["continue"])
+    verdict = fresh.check("after_the_store", ["continue"])
     assert (verdict.state, verdict.text) == ("open", gdb_in_batch.NO_GDB)
 
 

@@ -5,7 +5,7 @@ Invariant: what is right is what gdb prints, or what the guest has done, in a se
 
 from __future__ import annotations
 
-from checks.lab08.commands import QUESTIONS, behind_the_store, what_gdb_shows
+from checks.lab08.commands import QUESTIONS, after_the_store, what_gdb_shows
 from checks.lab08.stops import missing_stops, visible, where_stepi_stops
 from checks.task import Lab, Task
 
@@ -34,9 +34,9 @@ LAB = Lab(
             'addresses = {"v4.3": late, "v5.0": late, "fixed": [0x40000004, 0x40000008, 0x4000000c]}',
         ),
         Task(
-            "behind_the_store",
+            "after_the_store",
             "Write gdb commands after which, under v4.3, the store is done and the add has not run.",
-            behind_the_store,
+            after_the_store,
             "write a list of gdb commands",
             hints=(
                 "stepi will never stop there. What else does a debugger have?",

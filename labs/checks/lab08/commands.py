@@ -13,10 +13,10 @@ from checks.gdb_in_batch import SessionTooLongError
 from checks.lab08.session import AFTER, STORE, session_of
 from checks.task import NotAnswered, Wrong, describe, expect_type
 
-# --- behind_the_store ----------------------------------------------------------------------------
+# --- after_the_store ----------------------------------------------------------------------------
 
 
-def behind_the_store(answer: Any) -> str:
+def after_the_store(answer: Any) -> str:
     """The check of the task of that name."""
     commands = answer.splitlines() if isinstance(answer, str) else answer
     expect_type(commands, list | tuple, "a list of gdb commands")
