@@ -101,7 +101,10 @@ class View:
 
     @property
     def hardware(self) -> dict[str, int]:
-        """The bits that decide about the next step, as they stand now, while the host runs."""
+        """The bits that decide about the next step, as they stand now, while the host runs.
+
+        But "mdscr_el1.ss", which is what the host asks for: the entry into the guest sets it.
+        """
         vcpu, sys = self.machine.vcpu, self.machine.vcpu.cpu.sys
         pstate = vcpu.cpu.pstate  # what the guest will be entered with: SPSR_EL2 of a real kernel
         return {
