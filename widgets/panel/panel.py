@@ -74,10 +74,9 @@ class Panel(Face, InStep, ipywidgets.VBox):
             (row, self._status_line), _dom_classes=guarded("sl-column", "sl-controls")
         )
         self._drawers = self._make_drawers()
-        stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
-        self._stage = stage
+        self._stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
         # What the row of controls sticks to while one scrolls: it ends with the stage, above the folded pages.
-        main = self._maker.column(self._controls, stage, classes=("sl-main",))
+        main = self._maker.column(self._controls, self._stage, classes=("sl-main",))
         # All that it consists of is made before it is opened: what is opened complete needs no further message.
         super().__init__(
             (main, self._drawers.tab),
