@@ -67,6 +67,13 @@ class Recorder:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
         self._pending = b""
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    def _greet(self) -> None:
         self._answer(BOOT_SECONDS)
         self.about = self.ask("about")[0]
         self.ask(*(f"watch {one_reg_id(name):x} {name}" for name in READ_REGISTERS))

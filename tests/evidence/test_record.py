@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from aarch64sim.__main__ import main
@@ -152,6 +153,8 @@ def test_a_kernel_that_cannot_be_recorded_is_one_sentence(
     assert said.startswith(why)
     assert "\n" not in said
     assert not (tmp_path / "out").exists()
+    children = psutil.Process().children()
+    assert not [child for child in children if "stand_in.py" in " ".join(child.cmdline())]
 
 
 def test_what_was_recorded_is_kept_when_the_kernel_is_given_up(
