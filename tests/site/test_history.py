@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -64,3 +66,13 @@ def test_the_first_step_needs_few_bytes(tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp("site")
     site.build(out, labs=False, python=False)
     assert site.first_step_size(out) <= FIRST_STEP
+
+
+def test_what_a_page_with_python_runs_needs_no_jupyter() -> None:
+    """Pyodide has neither; `make site` would find out, and `make test` builds no Python."""
+    absent = ("ipywidgets", "anywidget", "IPython", "traitlets", "matplotlib", "capstone")
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); import widgets.web.live"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

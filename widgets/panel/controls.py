@@ -43,9 +43,6 @@ BUTTONS = (
     ("keys", "?", "?", "the keys of this panel"),
 )
 STEPPING = ("start", "back", "step", "run", "play", "stop")
-VERBS = {"run": "Run to", "break": "Break at", "watch": "Watch", "write": "Last write to"}
-# What Run and Run to do.
-RUNS = {"freely": "enters the guest freely", "steps": "is a row of single steps"}
 HINTS = {
     "run": "a label, line 7, 0x40000010, exit MMIO, x2 == 5",
     "break": "a label, line 7, 0x40000010",
@@ -76,19 +73,6 @@ def keys_html(*actions: str) -> str:
 def field_class(action: str) -> str:
     """Marks a field whose value an action needs: the page sends it with the click (`guard.js`)."""
     return f"sl-in-{action}"
-
-
-def travel(said: str) -> tuple[str, str]:
-    """The verb and the place of what the fields beside Go say; ValueError for another verb.
-
-    >>> travel("Last write to x1"), travel("break line 7")
-    (('write', 'x1'), ('break', 'line 7'))
-    """
-    for verb, words in VERBS.items():
-        for start in (f"{words} ", f"{verb} "):
-            if said.startswith(start):
-                return verb, said.removeprefix(start)
-    raise ValueError(f"{said!r} begins with none of {', '.join(VERBS.values())}")
 
 
 class Maker:

@@ -13,7 +13,7 @@ import ipywidgets
 
 from widgets.page.board import Board
 from widgets.page.together import HTML, Dropdown
-from widgets.panel import controls
+from widgets.panel import controls, verbs
 
 if TYPE_CHECKING:
     from widgets.panel.panel import Panel
@@ -136,7 +136,7 @@ class StepDrawers(Drawers):
 
     def _points_fields(self) -> Fields:
         maker = self._maker
-        verb = maker.dropdown("verb", "what to do", [(w, n) for n, w in controls.VERBS.items()])
+        verb = maker.dropdown("verb", "what to do", [(w, n) for n, w in verbs.VERBS.items()])
 
         def asked() -> str:
             return f"{verb.value} {where.value}"
@@ -147,7 +147,7 @@ class StepDrawers(Drawers):
         verb.observe(lambda _: where.set_trait("placeholder", controls.HINTS[verb.value]), "value")
         speed = maker.dropdown("speed", "how fast Play is", controls.speeds(), "medium")
         speed.description = "speed of Play"
-        runs = [(words, how) for how, words in controls.RUNS.items()]
+        runs = [(words, how) for how, words in verbs.RUNS.items()]
         self._runs = maker.dropdown("runs", "what a run is", runs, self._kind_of_run)
         self._runs.description = "a run"
         return (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aarch64sim.debug import Debugger
 from widgets.page import edits
 from widgets.page.runner import PLAY_SECONDS
-from widgets.panel import controls
+from widgets.panel import verbs
 from widgets.panel.driving import MOST_KEPT, Driving
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Hands(Driving):
             "earlier": lambda _: self.event(-1),
             "later": lambda _: self.event(1),
             "reverse": lambda _: self.start_back(),
-            "travel": lambda m: self._travel(*controls.travel(edits.value_of(m))),
+            "travel": lambda m: self._travel(*verbs.travel(edits.value_of(m))),
             "remove": lambda m: self._try(edits.remove, edits.value_of(m)),
             "speed": lambda m: self._set_speed(edits.value_of(m)),
             "runs": lambda m: self._set_runs(edits.value_of(m)),
@@ -89,10 +89,10 @@ class Hands(Driving):
         self._say("")
 
     def _set_runs(self, value: str) -> None:
-        if value not in controls.RUNS:
+        if value not in verbs.RUNS:
             return
         self.debugger.by_steps = value == "steps"
-        self._say(f"From now on a run {controls.RUNS[value]}.")
+        self._say(f"From now on a run {verbs.RUNS[value]}.")
 
     def _set_speed(self, value: str) -> None:
         self._speed = value if value in PLAY_SECONDS else "medium"
