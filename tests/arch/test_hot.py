@@ -78,6 +78,23 @@ FLAG_LINES = [
 ]
 
 
+def trail(
+    source: str, seed: int, hot_after: int, slices: int, runs: int, fault: int
+) -> list[tuple[object, ...]]:
+    """What is seen after each of so many runs of `slices` instructions; before run `fault` the data's page goes."""
+    cpu = Host(source, 1, seed, stepping=False).cpu
+    cpu.hot_after = hot_after
+    seen: list[tuple[object, ...]] = []
+    for number in range(runs):
+        if number == fault:  # the next access faults, in the middle of the loop
+            cpu.forget_page(DATA >> 12)
+        taken = cpu.run(slices)
+        seen.append((taken, cpu.retired, cpu.pc, cpu.pstate.to_spsr(), *cpu.r[:31]))
+        if taken:
+            break
+    return seen
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_flags_are_right_wherever_a_loop_is_left(seed: int) -> None:
     """Left by its end, by a count that is used up anywhere, and by a fault of either access."""
@@ -87,21 +104,9 @@ def test_flags_are_right_wherever_a_loop_is_left(seed: int) -> None:
     third = "nop" if third.startswith(("ccmp", "and")) else third
     source = FLAGS_IN_A_LOOP.format(times=20, first=first, second=second, third=third)
     for slices in (rng.randrange(1, 40), 1000):
-        states = []
-        for hot_after in (0, 1, 4):
-            host = Host(source, 1, seed, stepping=False)
-            host.cpu.hot_after = hot_after
-            trail = []
-            for number in range(3 * 20 * 9 // slices + 2):
-                if number == 2:  # the next access faults, in the middle of the loop
-                    host.cpu.forget_page(DATA >> 12)
-                taken = host.cpu.run(slices)
-                trail.append((taken, host.cpu.retired, host.cpu.pc, host.cpu.pstate.to_spsr()))
-                trail.append(tuple(host.cpu.r[:31]))
-                if taken:
-                    break
-            states.append(trail)
-        assert states[0] == states[1] == states[2], (source, slices)
+        runs = 3 * 20 * 9 // slices + 2
+        cold, *others = (trail(source, seed, heat, slices, runs, fault=2) for heat in (0, 1, 4))
+        assert [cold, cold] == others, (source, slices)
 
 
 NESTED = """
@@ -139,21 +144,9 @@ def test_loops_in_loops_with_calls_are_right_wherever_they_are_left(seed: int) -
     condition = rng.choice(["cs", "mi", "vs", "hi", "ge", "lt", "eq"])
     source = NESTED.format(bit=rng.randrange(8), condition=condition, **lines)
     for slices in (rng.randrange(1, 60), 1000):
-        trails = []
-        for hot_after in (0, 1, 3):
-            host = Host(source, 1, seed, stepping=False)
-            host.cpu.hot_after = hot_after
-            trail = []
-            for number in range(900 // slices + 2):
-                if number == 7:  # the next access faults, in the middle of the loops
-                    host.cpu.forget_page(DATA >> 12)
-                taken = host.cpu.run(slices)
-                trail.append((taken, host.cpu.retired, host.cpu.pc, host.cpu.pstate.to_spsr()))
-                trail.append(tuple(host.cpu.r[:31]))
-                if taken:
-                    break
-            trails.append(trail)
-        assert trails[0] == trails[1] == trails[2], (source, slices)
+        runs = 900 // slices + 2
+        cold, *others = (trail(source, seed, heat, slices, runs, fault=7) for heat in (0, 1, 3))
+        assert [cold, cold] == others, (source, slices)
 
 
 def test_loops_in_a_loop_are_one_block() -> None:
