@@ -8,12 +8,12 @@ Invariant: every address is made of Homepage in pyproject.toml and the name of a
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.committed import ROOT, asked_to_check, settle
+
 README = ROOT / "README.md"
 BEGIN = "<!-- Built by `make labs` from [project.urls] in pyproject.toml -->\n"
 
@@ -48,23 +48,20 @@ def definitions(root: Path = ROOT) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check; the exit status is 1 on a difference."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    options = parser.parse_args(arguments)
+    check = asked_to_check(__doc__, arguments)
     text = README.read_text(encoding="utf-8")
     if BEGIN not in text:
         print(f"README.md: has no line {BEGIN.strip()}")
         return 1
     built = text.split(BEGIN)[0] + definitions()
-    if built == text:
-        print(f"README.md: its badges are {'their build' if options.check else 'unchanged'}")
-        return 0
-    if options.check:
-        print("README.md: its badges differ from their build; run make labs")
-        return 1
-    README.write_text(built, encoding="utf-8")
-    print("README.md: badges written")
-    return 0
+    return settle(
+        README,
+        built.encode(),
+        check=check,
+        same=f"README.md: its badges are {'their build' if check else 'unchanged'}",
+        other="README.md: its badges differ from their build; run make labs",
+        written="README.md: badges written",
+    )
 
 
 if __name__ == "__main__":

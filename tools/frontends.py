@@ -8,13 +8,13 @@ Invariant: a row is what tests/browser/frontends.json says; nothing about a fron
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.committed import ROOT, asked_to_check, settle
+
 README = ROOT / "README.md"
 DATA = ROOT / "tests" / "browser" / "frontends.json"
 BEGIN = "<!-- Built by `make frontends` from tests/browser/frontends.json -->\n"
@@ -61,26 +61,21 @@ def table(found: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check; the exit status is 1 on a difference."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    options = parser.parse_args(arguments)
+    check = asked_to_check(__doc__, arguments)
     text = README.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         print(f"README.md: has no lines {BEGIN.strip()} and {END.strip()}")
         return 1
     before, rest = text.split(BEGIN)
     built = before + BEGIN + table(rows()) + END + rest.split(END)[1]
-    if built == text:
-        print("README.md: its table of front ends is what was found")
-        return 0
-    if options.check:
-        print(
-            "README.md: its table of front ends is not what was found; run python -m tools.frontends"
-        )
-        return 1
-    README.write_text(built, encoding="utf-8")
-    print("README.md: table of front ends written")
-    return 0
+    return settle(
+        README,
+        built.encode(),
+        check=check,
+        same="README.md: its table of front ends is what was found",
+        other="README.md: its table of front ends is not what was found; run python -m tools.frontends",
+        written="README.md: table of front ends written",
+    )
 
 
 if __name__ == "__main__":

@@ -9,17 +9,15 @@ Invariant: every bar is a figure of that file, which `python -m tests.benchmarks
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
-from pathlib import Path
 from typing import Any
 
+from tools.committed import ROOT, asked_to_check, settle
 from widgets.figures.svg_writer import file_svg
 from widgets.models.drawing import Drawing
 
-ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "tests" / "benchmarks" / "figures.json"
 CHART = ROOT / "labs" / "images" / "speed.svg"
 
@@ -37,21 +35,17 @@ LEAST, MOST = 1e3, 1e8  # a second, at the ends of the scale
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw or check; the exit status is 1 on a difference."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    options = parser.parse_args(arguments)
+    check = asked_to_check(__doc__, arguments)
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
-    before = CHART.read_text(encoding="utf-8") if CHART.exists() else ""
     drawn = file_svg(chart(figures), title=sentence(figures)) + "\n"
-    if before == drawn:
-        print(f"labs/images/{CHART.name}: {'is drawn from the figures' if options.check else 'unchanged'}")  # fmt: skip
-        return 0
-    if options.check:
-        print(f"labs/images/{CHART.name}: differs from the figures; run make labs")
-        return 1
-    CHART.write_text(drawn, encoding="utf-8")
-    print(f"labs/images/{CHART.name}: written")
-    return 0
+    return settle(
+        CHART,
+        drawn.encode(),
+        check=check,
+        same=f"labs/images/{CHART.name}: {'is drawn from the figures' if check else 'unchanged'}",
+        other=f"labs/images/{CHART.name}: differs from the figures; run make labs",
+        written=f"labs/images/{CHART.name}: written",
+    )
 
 
 def rows(figures: dict[str, Any]) -> list[tuple[str, str, float, str, float]]:
