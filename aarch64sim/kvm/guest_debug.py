@@ -20,7 +20,7 @@ from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA | sysregs.MDCR_TDRA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
 _DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
-_OWNED = frozenset([*_DEBUG_REGISTERS, "mdscr_el1"])
+_OWNED = frozenset([*_DEBUG_REGISTERS, "mdscr_el1", "mdccint_el1"])
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
@@ -65,6 +65,11 @@ def arm_step(vcpu: VcpuState) -> None:
         if enabled and vcpu.vm.kernel.debug_registers_owned:
             vcpu.debug_registers_used = True
         own = vcpu.debug_registers_used and not vcpu.os_lock
+        if own and sys.mdcr_el2 & sysregs.MDCR_TDA:
+            for (
+                name
+            ) in _DEBUG_REGISTERS:  # from the kernel's memory into the CPU, which keeps what it can
+                sys.set(name, sysregs.kept(name, sys.get(name)))
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
             sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)

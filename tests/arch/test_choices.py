@@ -109,6 +109,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
+    "error_records": (_one("mrs x0, erxfr_el1"), EC.UNKNOWN, None),
     "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
 }
 ELSEWHERE = {  # test_exceptions and test_claims
@@ -128,6 +129,18 @@ def test_a_choice_shows_in_its_scene(name: str) -> None:
 
 def test_every_choice_has_a_scene() -> None:
     assert {field.name for field in dataclasses.fields(Choices)} == SCENES.keys() | ELSEWHERE
+
+
+def test_mdccint_does_nothing_in_qemu() -> None:
+    for choices, kept in ((ARCHITECTURE, 0x80), (QEMU, 5)):
+        cpu = inside("msr mdccint_el1, x1\n mrs x0, mdccint_el1", x0=5, x1=0x80, choices=choices)
+        assert (cpu.step(), cpu.step(), cpu.r[0]) == (None, None, kept)
+
+
+def test_the_cpu_of_qemu_has_one_implementation_defined_register() -> None:
+    for choices, expected in ((ARCHITECTURE, EC.SYSTEM), (QEMU, None)):
+        assert _one("mrs x0, s3_1_c15_c3_0", hcr=sysregs.HCR_TIDCP)(choices) == expected
+        assert _one("msr s3_1_c15_c3_0, x0", hcr=sysregs.HCR_TIDCP)(choices) is not None
 
 
 def test_zeroing_a_block_of_device_memory_faults_however_it_is_aligned() -> None:

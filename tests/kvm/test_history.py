@@ -177,6 +177,18 @@ def test_a_breakpoint_of_the_guest_while_the_host_steps(release: str, stops: lis
     assert [machine.run(), machine.run()] == stops
 
 
+@pytest.mark.parametrize(
+    ("release", "debug", "held"),
+    [("5.10", OFF, 4), ("6.12", OFF, 4), ("7.2", OFF, 4), ("7.2", 1, 7)],
+)
+def test_the_cpu_keeps_what_it_can_of_a_debug_register(release: str, debug: int, held: int) -> None:
+    """The write is trapped. The read finds the CPU's register, or the kernel's copy while the host debugs."""
+    source = "mov x1, #7\n msr dbgwvr0_el1, x1\n mrs x2, dbgwvr0_el1\n str w20, [x20]"
+    machine = Player(Scenario(source, debug), kernels[f"linux-{release}"])
+    machine.to_end()
+    assert machine.x(2) == held
+
+
 def test_a_breakpoint_of_the_guest_is_its_own_when_nobody_steps() -> None:
     for release in ("6.13", "6.14"):
         machine = Player(Scenario(OWN_BREAKPOINT, OFF), kernels[f"linux-{release}"])
