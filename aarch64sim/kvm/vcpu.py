@@ -42,7 +42,7 @@ _RESET_UNKNOWN = (
 
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "debug_registers_used", "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
+    "debug_registers_used", "signal_pending", "waiting", "powered_off", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ class Vcpu(VcpuState):
         sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
         sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE
+        self.powered_off = False
         sys.set("pmuserenr_el0", 0xF)  # while a guest runs: all of EL0's accesses go to EL2, too
         for name in _RESET_UNKNOWN:
             sys.set(name, UNKNOWN)
@@ -197,6 +198,10 @@ class Vcpu(VcpuState):
         run.exit_reason = ExitReason.UNKNOWN
         ret = 1
         while ret > 0:
+            if self.powered_off:
+                self.signal_pending = self.waiting = (
+                    True  # nothing else ends the wait of the only vCPU
+                )
             if self.signal_pending:
                 run.exit_reason = ExitReason.INTR
                 ret = -errno.EINTR
