@@ -41,6 +41,8 @@ class Choices:
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
     """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.3.10.2); QEMU 7.2 has no such check."""
+    ldapr_alignment_checked: bool = True
+    """LDAPR asks for natural alignment as LDAR does (B2.7.2); QEMU 7.2 has no such check."""
     implementation_defined_traps: bool = True
     """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.53); in QEMU 7.2 they are UNDEFINED, but
     for CBAR_EL1, which gives the address of the interrupt controller."""
@@ -71,6 +73,7 @@ QEMU = Choices(
     illegal_return_keeps_fields=True,
     fetch_before_alignment=True,
     sp_alignment_checked=False,
+    ldapr_alignment_checked=False,
     implementation_defined_traps=False,
     daif_fields_swapped=True,
     breakpoint_clears_far=True,

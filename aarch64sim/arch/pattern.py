@@ -24,7 +24,7 @@ LETTERS = {
 class Fields:
     """The named fields of one instruction word, as unsigned integers, plus the row's constants."""
 
-    __slots__ = (*sorted(set(LETTERS.values())), "sign", "mode", "simd")
+    __slots__ = (*sorted(set(LETTERS.values())), "sign", "mode", "simd", "rcpc")
     sf: int
     Rd: int
     Rn: int
@@ -58,6 +58,7 @@ class Fields:
     sign: int  # 1: a load that sign-extends
     mode: int  # OFFSET, POST, PRE or REGISTER
     simd: int  # 1: the transfer registers are SIMD&FP registers
+    rcpc: int  # 1: of an acquire: it is the weaker one of FEAT_LRCPC
 
     def __init__(self, values: Mapping[str, int]) -> None:
         for name, value in values.items():

@@ -309,6 +309,7 @@ HCR_RW, HCR_TLOR, HCR_TERR, HCR_TID1, HCR_TID2 = 1 << 31, 1 << 35, 1 << 36, 1 <<
 CPTR_TFP = 1 << 10
 ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
 DCZID_DZP = 1 << 4
+VTCR_T0SZ = 0x3F  # 64 less the bits of an address that stage 2 translates
 OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
 
 
@@ -343,6 +344,7 @@ class SystemRegisters:
     far_el2: int
     hpfar_el2: int
     vbar_el2: int
+    vtcr_el2: int
     _looked_at: Callable[[], None]
 
     __slots__ = ("__dict__", "_looked_at")

@@ -61,6 +61,7 @@ def arm_step(vcpu: VcpuState) -> None:
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
         vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)} if vcpu.os_lock else {}
+        vcpu.guest_ss = vcpu.cpu.pstate.ss
         enabled = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
         if enabled and vcpu.vm.kernel.debug_registers_owned:
             vcpu.debug_registers_used = True
@@ -120,7 +121,7 @@ def disarm_step(vcpu: VcpuState) -> None:
         vcpu.debug_registers_used = False
     for name, value in vcpu.guest_registers.items():
         sys.set(name, value)
-    if not vcpu.guest_debug:
+    if not (vcpu.guest_debug or vcpu.os_lock):
         return
     if vcpu.guest_debug & GuestDebug.USE_HW:
         vcpu.cpu.memory.forget_caches()

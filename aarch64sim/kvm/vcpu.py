@@ -22,7 +22,7 @@ from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.quick import DEFAULT_LIMIT
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu_state import STEPPING, VcpuState
-from aarch64sim.kvm.vm_state import VmState
+from aarch64sim.kvm.vm_state import IPA_BITS, VmState
 
 FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
 
@@ -84,6 +84,7 @@ class Vcpu(VcpuState):
         """KVM_ARM_VCPU_INIT: reset values."""
         sys = self.cpu.sys
         sys.hcr_el2 = HCR_OF_KVM
+        sys.vtcr_el2 = 64 - IPA_BITS
         sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
         sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE

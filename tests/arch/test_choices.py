@@ -98,6 +98,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
         EC.INSTRUCTION_ABORT,
     ),
     "sp_alignment_checked": (_one("ldr x1, [sp]", sp_el1=DATA + 8), None, EC.SP_ALIGNMENT),
+    "ldapr_alignment_checked": (_one("ldapr x1, [x8]", x8=DATA + 1), None, EC.DATA_ABORT_SAME),
     "implementation_defined_traps": (
         _one("mrs x0, s3_0_c15_c2_0", hcr=sysregs.HCR_TIDCP),
         EC.UNKNOWN,
