@@ -50,6 +50,9 @@ class Choices:
     """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.40)."""
     breakpoint_clears_far: bool = False
     """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.44)."""
+    unaligned_watched_exactly: bool = True
+    """Watchpoints see the bytes of an unaligned access and no others (D2.9.8). In QEMU 7.2 an unaligned load is two
+    aligned ones, and an unaligned store begins where its page does."""
     breakpoint_before_fetch: bool = False
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
@@ -77,6 +80,7 @@ QEMU = Choices(
     implementation_defined_traps=False,
     daif_fields_swapped=True,
     breakpoint_clears_far=True,
+    unaligned_watched_exactly=False,
     breakpoint_before_fetch=True,
     all_debug_registers=False,
     error_records=False,

@@ -227,6 +227,9 @@ def write_pstate_field(cpu: CpuState, op1: int, op2: int, crm: int) -> None:
 
 # --- SYS, WFI, WFE ---
 
+_PAR_FIXED = (
+    1 << 11 | 1 << 9
+)  # RES1, and NS: what a translation that succeeds gives beside the address
 _DC_BY_SET_WAY = {(0, 6, 2), (0, 10, 2), (0, 14, 2)}  # op1 CRm op2 of DC ISW, CSW, CISW
 _EL0_CACHE_OPERATIONS = {(3, 10, 1), (3, 11, 1), (3, 12, 1), (3, 14, 1), (3, 5, 1)}
 
@@ -260,7 +263,7 @@ def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
     elif (
         crn == 7 and el and op1 == 0 and (op2 < 4 if crm == 8 else _pan_translation(cpu, crm, op2))
     ):
-        cpu.sys.set("par_el1", value & 0x000F_FFFF_FFFF_F000)
+        cpu.sys.set("par_el1", value & 0x000F_FFFF_FFFF_F000 | _PAR_FIXED)
     elif crn == 8 and op1 == 0 and crm in (3, 7) and op2 in (0, 1, 2, 3, 5, 7) and el:
         pass  # TLBI: there is no stage 1 to forget
     else:

@@ -86,6 +86,13 @@ def _pmselr(choices: Choices) -> Any:
     )
 
 
+def _beside_a_watchpoint(choices: Choices) -> Any:
+    """Loads of three bytes beside the watched ones, whose aligned word holds a watched one."""
+    own = {"mdscr": sysregs.MDSCR_MDE | sysregs.MDSCR_KDE, "spsr": EL1}
+    point = {"dbgwvr0_el1": DATA + 8, "dbgwcr0_el1": 0x1 << 5 | 0x1F}  # the byte at DATA + 8
+    return _first(inside("ldr w1, [x8]", x8=DATA + 9, choices=choices, **own, **point))
+
+
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
 
 SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and when on
@@ -109,6 +116,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "daif_fields_swapped": (_daif_at_el0, 0x620C_D3E4, 0x6207_93E4),
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
+    "unaligned_watched_exactly": (_beside_a_watchpoint, EC.WATCHPOINT + 1, None),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
     "error_records": (_one("mrs x0, erxfr_el1"), EC.UNKNOWN, None),
     "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
