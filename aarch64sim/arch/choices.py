@@ -20,7 +20,7 @@ class Choices:
     a context synchronization event, and not after one of PSTATE.D (Table D2-17); QEMU 7.2 does both."""
     fetch_before_step: bool = False
     """A step pending at a fetch yields to that fetch's instruction abort. The manual gives the step priority
-    (D1.3.5.6); QEMU 7.2 does not."""
+    (D1.4.5.6); QEMU 7.2 does not."""
     stepped_wfi_traps: bool = True
     """HCR_EL2.TWI traps WFI also while it is stepped; else it completes at once."""
     wfe_traps: bool = True
@@ -29,10 +29,10 @@ class Choices:
     """The Illegal Execution state exception yields to an instruction abort and a breakpoint: D1.4.5.6 allows both
     places."""
     unaligned_device_faults: bool = False
-    """While stage 1 is off, all data is Device memory, and unaligned accesses and DC ZVA fault (B2.7.2, D8.2.12). Off,
+    """While stage 1 is off, all data is Device memory, and unaligned accesses and DC ZVA fault (B2.8.2, D8.2.12). Off,
     memory is as a guest with its MMU on finds it; QEMU 7.2 does so, too."""
     entry_clears_flags: bool = False
-    """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
+    """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.4.2); QEMU 7.2 does
     not."""
     illegal_return_keeps_fields: bool = False
     """An illegal exception return restores NZCV and DAIF only, and keeps PAN, SS, UAO, DIT, SSBS and BTYPE. The manual
@@ -40,19 +40,19 @@ class Choices:
     fetch_before_alignment: bool = False
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
-    """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.3.10.2); QEMU 7.2 has no such check."""
+    """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.4.10.2); QEMU 7.2 has no such check."""
     implementation_defined_traps: bool = True
-    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.53); in QEMU 7.2 they are UNDEFINED."""
+    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.62); in QEMU 7.2 they are UNDEFINED."""
     daif_fields_swapped: bool = False
-    """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.40)."""
+    """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.45)."""
     breakpoint_clears_far: bool = False
-    """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.44)."""
+    """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.48)."""
     breakpoint_before_fetch: bool = False
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
     """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3)."""
     granted_pmu_traps: bool = True
-    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.19). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
+    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.17). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
     CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMSELR."""
 
 

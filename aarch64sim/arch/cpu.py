@@ -131,7 +131,7 @@ class Cpu(CpuState):
             self.retired += limit - left
 
     def _step_in_order(self) -> Taken | None:
-        """One instruction with everything looked at, in the order of Arm ARM D1.3.5.6 and the choices."""
+        """One instruction with everything looked at, in the order of Arm ARM D1.4.5.6 and the choices."""
         state = self.step_state()
         pending = state is StepState.ACTIVE_PENDING
         vector = entry.pending_interrupt(self)

@@ -1,4 +1,4 @@
-"""Exception syndromes: ESR_ELx encoded and decoded, side by side (Arm ARM D24.2.40).
+"""Exception syndromes: ESR_ELx encoded and decoded, side by side (Arm ARM D24.2.45).
 
 Invariant: nobody else in the project shifts a syndrome bit.
 """

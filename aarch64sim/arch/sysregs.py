@@ -257,7 +257,7 @@ def _debug_rows() -> list[str]:
 
 
 def _reserved_id_rows(named: list[str]) -> list[str]:
-    """What no row names in the space of the ID registers reads as zero (Arm ARM D19.1.3)."""
+    """What no row names in the space of the ID registers reads as zero: reserved, RAZ."""
     taken = {tuple(row.split()[1:6]) for row in named}
     space = [("3", "0", "0", f"{crm}", f"{op2}") for crm in range(1, 8) for op2 in range(8)]
     return [f"s3_0_c0_c{k[3]}_{k[4]} {' '.join(k)} 1 - 0 tid3" for k in space if k not in taken]

@@ -1,7 +1,7 @@
 """MSR, MRS, SYS and the waits: who may do it, what traps where, and the registers that are views of something else.
 
 Invariant: a check here happens in the architecture's order: UNDEFINED by level, traps to EL1, traps to EL2, access
-(Arm ARM D1.3.5, D24).
+(Arm ARM D1.4.5, D24).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words in which instructions are described, named as in the manual's shared pseudocode (Arm ARM J1.1).
+"""The words in which instructions are described, named as in the manual's pseudocode (Arm ARM J1).
 
 Invariant: pure functions on unsigned integers; `sf` is 1 for 64-bit and 0 for 32-bit data throughout.
 """

@@ -1,4 +1,4 @@
-"""Data processing with an immediate: PC-relative addresses, add, logical, move, bitfield, extract (Arm ARM C4.1.86).
+"""Data processing with an immediate: PC-relative addresses, add, logical, move, bitfield, extract (Arm ARM C4.1).
 
 Invariant: binders turn every immediate into the number that the operation adds, keeps or masks with.
 """

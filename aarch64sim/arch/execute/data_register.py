@@ -1,4 +1,4 @@
-"""Data processing on registers: add, logical, carry, shifts, extends, conditions and flags (Arm ARM C4.1.95).
+"""Data processing on registers: add, logical, carry, shifts, extends, conditions and flags (Arm ARM C4.1).
 
 Invariant: a second operand is a function of no arguments that gives a value cut to its width.
 """

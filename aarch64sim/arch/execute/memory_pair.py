@@ -1,4 +1,4 @@
-"""Loads and stores of two registers (Arm ARM C4.1.92).
+"""Loads and stores of two registers (Arm ARM C4.1).
 
 Invariant: a load writes neither register before both halves are read. Of two equal transfer registers (CONSTRAINED
 UNPREDICTABLE) the first value stays; a base that is also loaded keeps its written-back address.

@@ -1,4 +1,4 @@
-"""Loads and stores of one register, by an immediate, a register or a literal (Arm ARM C4.1.92).
+"""Loads and stores of one register, by an immediate, a register or a literal (Arm ARM C4.1).
 
 Invariant: every address is cut to 64 bits; a fault leaves the transfer register and the base as they were.
 Where the base is also the transfer register of a writeback form (CONSTRAINED UNPREDICTABLE), a load leaves the

@@ -1,4 +1,4 @@
-"""Loads and stores of SIMD structures, LD1-LD4, ST1-ST4 and LD1R-LD4R (Arm ARM C4.1.92): data movement only.
+"""Loads and stores of SIMD structures, LD1-LD4, ST1-ST4 and LD1R-LD4R (Arm ARM C4.1): data movement only.
 
 Invariant: a load has read everything before it changes a register; no access has a valid syndrome, so a hypervisor
 cannot emulate it.

@@ -1,4 +1,4 @@
-"""System instructions: hints, barriers, PSTATE fields, system registers (Arm ARM C4.1.94).
+"""System instructions: hints, barriers, PSTATE fields, system registers (Arm ARM C4.1).
 
 Invariant: whatever may change what the CPU must look at before the next instruction ends in `cpu.leave`.
 """

@@ -65,12 +65,7 @@ class Inliner(Expressions):
             out.append(give(self.lift(self._expression(value, scope, out))))
 
     def _if(
-        self,
-        node: ast.If,
-        rest: Statements,
-        scope: Scope,
-        out: Statements,
-        give: Give,
+        self, node: ast.If, rest: Statements, scope: Scope, out: Statements, give: Give
     ) -> bool:
         test = self._expression(node.test, scope, out)
         if isinstance(test, ast.Constant):
