@@ -34,12 +34,7 @@ class History:
     )
 
     def __init__(
-        self,
-        machine: Machine,
-        *,
-        distance: int = 500,
-        most: int = 4000,
-        most_pages: int = 16_384,
+        self, machine: Machine, *, distance: int = 500, most: int = 4000, most_pages: int = 16_384
     ) -> None:
         self.machine = machine
         self.distance = distance

@@ -129,11 +129,7 @@ class OpenTrack(Track):
         return left or (until is not None and until())
 
     def _run(
-        self,
-        most: int,
-        points: Points,
-        until: Callable[[], bool] | None,
-        leave: OnExit | None,
+        self, most: int, points: Points, until: Callable[[], bool] | None, leave: OnExit | None
     ) -> bool:
         """A run without anything in front; whether there was a reason to stop."""
         self._forget_future()

@@ -173,10 +173,7 @@ class Vcpu(VcpuState):
     # --- KVM_RUN ---
 
     def run(
-        self,
-        immediate_exit: bool = False,
-        pending_signal: bool = False,
-        limit: int = DEFAULT_LIMIT,
+        self, immediate_exit: bool = False, pending_signal: bool = False, limit: int = DEFAULT_LIMIT
     ) -> KvmRun:
         """KVM_RUN (kvm_arch_vcpu_ioctl_run): run the guest until userspace is needed, and return the shared page.
 
