@@ -29,7 +29,7 @@ from aarch64sim.arch.syndrome import EC
 from aarch64sim.step_state import StepState
 
 _LOOK_MDSCR = sysregs.MDSCR_SS | sysregs.MDSCR_MDE
-_LOOK_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
+_LOOK_HCR = sysregs.HCR_PENDING
 
 
 class Cpu(CpuState):

@@ -147,10 +147,6 @@ class CpuState:
             enabled=self.debug_exceptions_enabled(),
         )
 
-    def stepping(self) -> bool:
-        """Whether software step is active."""
-        return self.step_state() is not StepState.INACTIVE
-
     def leave(self, next_pc: int) -> int:
         """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""
         self.pc = next_pc

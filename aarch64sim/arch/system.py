@@ -14,6 +14,7 @@ from aarch64sim.arch.pstate import DAIF, DIT, NZCV, PAN, SSBS, UAO
 from aarch64sim.arch.requested import check_fp, undefined
 from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key, waiting
+from aarch64sim.step_state import StepState
 
 
 def read_system(cpu: CpuState, key: int, rt: int) -> int:
@@ -47,9 +48,7 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
         undefined()
     if not _exists(cpu, register):
         undefined()
-    if el < (register.read_el if read else register.write_el) or (
-        (register.read_el if read else register.write_el) == sysregs.NEVER
-    ):
+    if el < (register.read_el if read else register.write_el):
         undefined()
     iss = system_access(key, rt, read=read)
     for condition in register.conditions:
@@ -66,7 +65,7 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
             control, bit, directions = sysregs.TRAPS[condition]
             # Debug exceptions that go to EL2 take the debug registers with them (D24, MDCR_EL2.TDE and HCR_EL2.TGE).
             forced = condition in ("tda", "tdosa", "tdra") and cpu.debug_target_el() == 2
-            trapped = cpu.sys.get(control) >> bit & 1 and ("r" if read else "w") in directions
+            trapped = cpu.sys.get(control) & bit and ("r" if read else "w") in directions
             escapes = condition == "tpm" and el == 0 and _granted(cpu, register.name, read=read)
             if (forced or trapped) and not (escapes and not cpu.choices.granted_pmu_traps):
                 raise Synchronous(EC.SYSTEM, iss, target_el=2)
@@ -147,8 +146,7 @@ def set_os_lock(cpu: CpuState, locked: int) -> None:
 
 
 def _read_isr(cpu: CpuState) -> int:
-    hcr = cpu.sys.hcr_el2
-    return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
+    return cpu.sys.hcr_el2 & sysregs.HCR_PENDING  # the bits have the same places in ISR_EL1
 
 
 def _read_ccsidr(cpu: CpuState) -> int:
@@ -246,9 +244,8 @@ def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
 
 def wait_for_interrupt(cpu: CpuState, next_pc: int) -> int:
     """WFI: traps if EL1 (from EL0) or the hypervisor asks for it and nothing is pending; otherwise completes."""
-    waking = cpu.sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
-    stepped = cpu.stepping() and not cpu.choices.stepped_wfi_traps
-    if not waking and not stepped:
+    stepped = cpu.step_state() is not StepState.INACTIVE and not cpu.choices.stepped_wfi_traps
+    if not cpu.sys.hcr_el2 & sysregs.HCR_PENDING and not stepped:
         _trap_wait(cpu, False, sysregs.SCTLR_NTWI, sysregs.HCR_TWI)
     return cpu.leave(next_pc)
 

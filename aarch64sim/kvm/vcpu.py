@@ -102,7 +102,8 @@ class Vcpu(VcpuState):
         ):
             sys.hcr_el2 |= bit if trapped else 0
         if self.vm.kernel.gic_registers_trapped:
-            sys.set("ich_hcr_el2", sysregs.ICH_HCR_TRAPS)
+            traps = sysregs.ICH_HCR_TC | sysregs.ICH_HCR_TALL0 | sysregs.ICH_HCR_TALL1
+            sys.set("ich_hcr_el2", traps)
         for name, value in self.vm.host.id_registers.items():
             sys.set(name, value)
         self._initialised = True
