@@ -48,10 +48,10 @@ class Block:
         recipe = place.pending
         if recipe is BY_VARIABLE:
             recipe = self.recipes[values["_flags"] - 1] if values["_flags"] else None
-        flags = {}
+        flags = {}  # all of them before one changes: they may follow from those in PSTATE
         for which, expression in (recipe or {}).items():
-            tree = ast.fix_missing_locations(ast.Expression(expression))
-            flags[which] = eval(compile(tree, "<flags>", "eval"), frame.f_globals, values)
+            code = compile(ast.Expression(expression), "<flags>", "eval")
+            flags[which] = eval(code, frame.f_globals, values)
         for which, value in flags.items():
             setattr(cpu.pstate, which, value)
         return place.pc, values["left"] - place.done

@@ -42,9 +42,8 @@ class Item:
     eager: bool = False  # it sets flags on some paths only, so in PSTATE at once
     reads: bool = False  # it reads flags
     stores: bool = False  # it may change code
-    targets: tuple[
-        int, ...
-    ] = ()  # where it may go on, as far as that is known; the next one below last
+    # Where it may go on, as far as that is known; the next one below last.
+    targets: tuple[int, ...] = ()
     link: int | None = None  # where a call that it makes returns to
     returns: bool = False
     calls: bool = False  # it calls what may raise the guest's exception

@@ -83,7 +83,7 @@ class Writer:
         finish = self._flush()
         self._enough.value = self.longest
         for place in self._flushes:
-            place.body, place.orelse = self._chosen(1)
+            place.body = self._chosen(1)
         items = [self.region.items[pc] for pc in {place.pc for place in self.places}]
         names = {n for item in items for n in item.names}
         stored = {n for item in items for n in item.stored}
@@ -236,16 +236,15 @@ class Writer:
         self._flushes.append(tree.If(name("_flags"), [tree.Pass()], []))
         return [self._flushes[-1]]
 
-    def _chosen(self, number: int) -> tuple[Statements, Statements]:
+    def _chosen(self, number: int) -> Statements:
         """The body of `if _flags`: recipe number `number`, or one of the later ones."""
         if number > len(self.recipes):
-            return [tree.Pass()], []
+            return [tree.Pass()]
         this = into_pstate(self.recipes[number - 1])
         if number == len(self.recipes):
-            return this, []
-        body, _ = self._chosen(number + 1)
+            return this
         test = tree.Compare(name("_flags"), [ast.Eq()], [constant(number)])
-        return [tree.If(test, this, body)], []
+        return [tree.If(test, this, self._chosen(number + 1))]
 
 
 def into_pstate(recipe: Recipe) -> Statements:
