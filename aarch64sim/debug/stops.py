@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aarch64sim.arch.syndrome import EC, exception_class, stepped_exclusive
+from aarch64sim.arch.syndrome import EC, exception_class, immediate, stepped_exclusive
 from aarch64sim.events import Event
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
@@ -99,7 +99,7 @@ def make_stop(
         reason, text = "breakpoint", f"Stopped at {pc:#x} by a breakpoint."
     elif hsr is not None and exception_class(hsr) == EC.BRK:
         reason = "breakpoint"
-        text = f"Stopped at {pc:#x} by the guest's own BRK #{hsr & 0xFFFF:#x}."
+        text = f"Stopped at {pc:#x} by the guest's own BRK #{immediate(hsr):#x}."
     elif hsr == FAKE_STEP_HSR:
         reason = "step"
         text = f"Stopped at {pc:#x}; the kernel pretended this step (hsr {hsr:#x})."

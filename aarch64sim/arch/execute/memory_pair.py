@@ -46,6 +46,5 @@ def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
             r[n] = (a + after) & MASK64
         return next_pc
 
-    op = op_load if f.L else op_store
-    op = with_sp_check(cpu, n, op)
+    op = with_sp_check(cpu, n, op_load if f.L else op_store)
     return with_fp_check(cpu, op) if f.simd else op

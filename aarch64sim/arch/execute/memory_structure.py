@@ -85,7 +85,7 @@ def _transfer(
     def op_store() -> int:
         base = r[n]
         for i, (register, lane) in enumerate(lanes):
-            access.store(cpu, base + size * i & MASK64, size, v[register] >> bits * lane & mask, 0)
+            access.store(cpu, base + size * i & MASK64, size, v[register] >> bits * lane, 0)
         return finish(base)
 
     return with_fp_check(cpu, with_sp_check(cpu, n, op_load if f.L else op_store))
