@@ -21,7 +21,7 @@ from aarch64sim.arch.hot.nodes import (
     names_in,
     rewritten,
 )
-from aarch64sim.arch.hot.ranges import REGISTER, Known, Ranges
+from aarch64sim.arch.hot.ranges import REGISTER, Bounds, Ranges
 from aarch64sim.arch.hot.source import FLAGS, Unsupported
 from aarch64sim.arch.state import CpuState
 
@@ -51,7 +51,7 @@ class Item:
     stored: frozenset[str] = frozenset()
 
     @cached_property
-    def results(self) -> Known:
+    def results(self) -> Bounds:
         """Where the registers that it changes lie afterwards, whatever they were."""
         ranges = Ranges({})
         ranges.statements(self.body)
