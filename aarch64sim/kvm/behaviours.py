@@ -6,7 +6,7 @@ of Linux did what, and by which commit, is told in `kernels`.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -241,7 +241,7 @@ class Kernel:
 
 def behaviours() -> list[Any]:
     """The fields that name a behaviour, with default, and metadata doc."""
-    return [f for f in fields(Kernel) if "doc" in f.metadata and f.default is not MISSING]
+    return [f for f in fields(Kernel) if "doc" in f.metadata]
 
 
 def in_words(value: object) -> str:

@@ -39,6 +39,6 @@ CAPABILITIES: dict[str, Callable[[VmState], int]] = {
 
 
 def check_extension(vm: VmState, cap: str) -> int:
-    """The value of KVM_CAP_`cap` (with or without the prefix); 0 where there is no such capability."""
+    """KVM_CHECK_EXTENSION: the value of KVM_CAP_`cap` (with or without the prefix); 0 where there is none."""
     known = CAPABILITIES.get(str(cap).removeprefix("KVM_CAP_"))
     return known(vm) if known else 0

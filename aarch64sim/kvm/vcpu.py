@@ -39,7 +39,7 @@ _RESET_UNKNOWN = (
     "tpidrro_el0", "csselr_el1",
 )  # fmt: skip
 
-
+# What a checkpoint holds beside the CPU and the shared page.
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
     "debug_registers_used", "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
@@ -119,7 +119,7 @@ class Vcpu(VcpuState):
         self.pc = program.entry
         self.quick.drop()
 
-    # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
+    # --- KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS ---
 
     def get_vcpu_events(self) -> dict[str, int]:
         """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
@@ -184,7 +184,7 @@ class Vcpu(VcpuState):
         """
         if not self._initialised:
             raise OSError(errno.ENOEXEC, "the vCPU is not initialised: call init() first")
-        run, kernel = self.kvm_run, self.vm.kernel
+        run = self.kvm_run
         self.signal_pending, self.waiting = pending_signal, False
         if run.exit_reason is ExitReason.MMIO:
             mmio.complete(self)
@@ -207,7 +207,7 @@ class Vcpu(VcpuState):
             self.signal_pending = taken is None or limit <= 0
             if taken:
                 ret = exits.handle_exit(self, taken)
-                if ret > 0 and kernel.fake_debug_exit and self._fakes_debug_exit():
+                if ret > 0 and self._fakes_debug_exit():
                     ret = 0
         return self.return_to_userspace(ret)
 

@@ -84,9 +84,7 @@ class VM(VmState):
             raise OSError(errno.EEXIST, f"there is an ioeventfd at {addr:#x} already")
         self.ioeventfds.append(new)
 
-    def check_extension(self, cap: str) -> int:
-        """KVM_CHECK_EXTENSION: the value of the capability, 0 where there is none of that name."""
-        return check_extension(self, cap)
+    check_extension = check_extension
 
     def enable_cap(self, cap: str) -> None:
         """KVM_ENABLE_CAP of the only capability, KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""

@@ -6,8 +6,7 @@ Invariant: ranges on the bus are disjoint, and an access reaches a device only i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from aarch64sim.kvm.vm import VM
@@ -75,7 +74,7 @@ class Bus:
         device = self._devices[index]
         return (device, offset) if 0 < length <= device.size - offset else None
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[tuple[int, Device]]:
         return iter(zip(self._bases, self._devices, strict=True))
 
 
@@ -92,17 +91,15 @@ class Uart:
     DR, FR, IMSC, INTERRUPT_CLEAR = 0x00, 0x18, 0x38, 0x40
     RXFE, TXFE, RXIM = 1 << 4, 1 << 7, 1 << 4
 
-    def __init__(self, data: bytes = b"", lower_irq: Callable[[], None] | None = None) -> None:
+    def __init__(self, data: bytes = b"") -> None:
         self.input = data
         self.output = b""
         self.mask = 0
-        self._lower_irq = lower_irq
         self._irq_line: Callable[[int], None] | None = None
 
     def attach(self, vm: VM) -> None:
         """Its interrupt line is the VM's."""
         self._irq_line = vm.irq_line
-        self._lower_irq = partial(vm.irq_line, 0)
 
     def receive(self, data: bytes) -> None:
         """More input has come."""
@@ -133,8 +130,8 @@ class Uart:
         elif offset == self.IMSC:
             self.mask = value & 0xFFFF
             self._drive_line()
-        elif offset == self.INTERRUPT_CLEAR and self._lower_irq:
-            self._lower_irq()
+        elif offset == self.INTERRUPT_CLEAR and self._irq_line is not None:
+            self._irq_line(0)
 
     @property
     def text(self) -> str:
