@@ -340,8 +340,6 @@ class Debugger(View):
         """To the next event, making the next step when this one is over; the new `phase`, None at a step's last."""
         return self._cursor.forward(lambda: self.track.step(self.points))
 
-    step_phase = phase_forward
-
     def phase_back(self) -> Phase | None:
         """To the event before, into the step before when this one is at its first; the new `phase`."""
         return self._cursor.back()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from aarch64sim.arch import syndrome, sysregs
 from aarch64sim.arch.pstate import DAIF, EL1H, kept_at_a_vector, vector_offset
 from aarch64sim.arch.registers import MASK64
+from aarch64sim.debug.guest import word
 from aarch64sim.debug.points import Points, Watchpoint
 from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm.run_page import ExitReason
@@ -62,12 +63,8 @@ def hit(machine: Machine, points: Points) -> tuple[Watchpoint, bool]:
 
 
 def _value(machine: Machine, watchpoint: Watchpoint) -> int:
-    """What is in the watched range (little-endian); of a long one the first 8 bytes."""
-    try:
-        data = machine.vm.read_memory(watchpoint.address, min(8, watchpoint.size))
-    except OSError:
-        return 0
-    return int.from_bytes(data, "little")
+    """What is in the watched range; of a long one the first 8 bytes."""
+    return word(machine, watchpoint.address, min(8, watchpoint.size))
 
 
 def watched_mmio(

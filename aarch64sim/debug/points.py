@@ -5,7 +5,7 @@ Invariant: a set of points never needs more debug registers than the CPU has; no
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -114,13 +114,9 @@ class Points:
             raise ValueError(f"there is no watchpoint on {watchpoint}")
         return replace(self, watchpoints=tuple(w for w in self.watchpoints if w != watchpoint))
 
-    def inside(self, places: Collection[int]) -> Points:
+    def inside(self, places: Set[int]) -> Points:
         """These, without the breakpoints that are at none of the addresses `places`."""
-        return replace(
-            self,
-            breakpoints=self.breakpoints & frozenset(places),
-            hardware=self.hardware & frozenset(places),
-        )
+        return replace(self, breakpoints=self.breakpoints & places, hardware=self.hardware & places)
 
 
 NOTHING = Points()

@@ -26,8 +26,8 @@ class Stop:
     """Where and why the guest stopped.
 
     `reason` is start, step, run (an instruction that a run went by, or where it was left), breakpoint, watchpoint, exit
-    (the guest has ended), error or limit; `hsr` the syndrome that
-    KVM_EXIT_DEBUG gave (32 bits); `exits` every return of KVM_RUN on the way.
+    (the guest has ended), error or limit; `hsr` the syndrome that KVM_EXIT_DEBUG gave (32 bits); `exits` every return
+    of KVM_RUN on the way.
     """
 
     number: int
@@ -92,7 +92,7 @@ def make_stop(
         reason, text = "run", in_a_run(pc)
         if last.reason != "EINTR":
             text = f"Stopped at {pc:#x}, after KVM_EXIT_{last.reason}."
-    elif last and last.reason not in ("DEBUG", "EINTR" if run else "DEBUG"):
+    elif last and last.reason != "DEBUG" and not (run and last.reason == "EINTR"):
         reason = "limit"
         text = f"The step has not ended after {STEP_LIMIT} instructions or {EXITS_LIMIT} exits; PC is {pc:#x}."
     elif at_breakpoint:
