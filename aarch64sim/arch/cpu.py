@@ -33,7 +33,7 @@ _LOOK_HCR = sysregs.HCR_PENDING
 
 
 class Cpu(CpuState):
-    """The state with its verbs: running and stepping here; the others for whoever stands outside."""
+    """The state with its verbs: running and stepping are here, the others are bound for use from outside."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -69,7 +69,7 @@ class Cpu(CpuState):
         return None
 
     def step(self) -> Taken | None:
-        """One instruction, or the exception that comes instead of it or right after it; the exception, if any."""
+        """Execute one instruction, or take the exception instead of it or right after it; the exception, if any."""
         if not self.pstate.il:
             try:
                 self.pc = self.ready[self.pc]()

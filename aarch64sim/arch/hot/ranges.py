@@ -1,4 +1,4 @@
-"""What is known of numbers: between which two an expression lies, and what gets simpler by that.
+"""What is known of numbers: the bounds of an expression's value, and what becomes simpler by them.
 
 Invariant: what is written anew has the same value, whatever registers and memory hold; nothing here knows an
 instruction.
