@@ -123,8 +123,7 @@ class Vcpu(VcpuState):
 
     def get_vcpu_events(self) -> dict[str, int]:
         """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
-        if not self.vm.kernel.vcpu_events:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
+        self._check_vcpu_events()
         sys = self.cpu.sys
         pending = int(bool(sys.hcr_el2 & sysregs.HCR_VSE))
         return {
@@ -145,30 +144,34 @@ class Vcpu(VcpuState):
         an SError (from 4.19) with an ISS of 25 bits, by default IMPLEMENTATION DEFINED.
         """
         kernel = self.vm.kernel
+        if ext_dabt_pending and kernel.abort_injection is AbortInjection.UNSUPPORTED:
+            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
+        if serror_pending or not ext_dabt_pending:
+            self._check_vcpu_events()
         if serror_pending:
             self._pend_serror(serror_esr)
-        elif kernel.abort_injection is AbortInjection.UNSUPPORTED:
-            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
         if ext_dabt_pending:
-            self._inject_abort(kernel.abort_injection)
+            self._inject_abort()
+
+    def _check_vcpu_events(self) -> None:
+        if not self.vm.kernel.vcpu_events:
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
 
     def _pend_serror(self, iss: int | None) -> None:
         """Make an SError pending for the guest, which takes it once PSTATE.A lets it (kvm_inject_vabt)."""
-        if not self.vm.kernel.vcpu_events:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an SError")
         if iss is not None and iss & ~ISS_MASK:
             raise OSError(errno.EINVAL, f"the syndrome of an SError has 25 bits, not {iss:#x}")
         self.quick.drop()
         self.cpu.sys.set("vsesr_el2", ISV if iss is None else iss)
         self.cpu.sys.hcr_el2 |= sysregs.HCR_VSE
 
-    def _inject_abort(self, kind: AbortInjection) -> None:
+    def _inject_abort(self) -> None:
         """An external abort, taken where and when the era does."""
         self.quick.drop()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
         adjust_pc.inject_abort(self, self.fault_far)
-        if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
+        if self.vm.kernel.abort_injection is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
     # --- KVM_RUN ---
