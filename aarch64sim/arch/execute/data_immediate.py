@@ -5,7 +5,7 @@ Invariant: binders turn every immediate into the number that the operation adds,
 
 from __future__ import annotations
 
-from aarch64sim.arch.execute.arithmetic import add_operand, adds_operand
+from aarch64sim.arch.execute.arithmetic import adds_operand
 from aarch64sim.arch.execute.common import following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, destination, source
@@ -40,8 +40,14 @@ def address_of_page(cpu: CpuState, f: Fields, pc: int) -> Op:
 @plain
 def add_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (immediate): 31 is the stack pointer in both places."""
-    value = f.imm << 12 * f.shift
-    return add_operand(cpu, f.Rd, f.Rn, lambda: value, f.op, f.sf, pc)
+    r, d, n, mask, next_pc = cpu.r, f.Rd, f.Rn, mask_of(f.sf), following(pc)
+    value = (f.imm << 12 * f.shift) * (-1 if f.op else 1)
+
+    def op() -> int:
+        r[d] = (r[n] + value) & mask
+        return next_pc
+
+    return op
 
 
 @plain
