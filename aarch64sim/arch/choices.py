@@ -1,6 +1,6 @@
-"""What the architecture leaves to the implementation, as named choices of the CPU.
+"""What the architecture leaves to the implementation, and where QEMU 7.2 departs from it, as named choices of the CPU.
 
-Invariant: a choice changes only what the manual leaves open; what a kernel does is never a choice of the CPU.
+Invariant: the defaults are what the manual says or allows; what a kernel does is never a choice of the CPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the architecture leaves to the implementation."""
+    """How one CPU does what others may do otherwise."""
 
     interrupt_before_step: bool = True
     """A pending, unmasked interrupt is taken before a pending step (Arm ARM D2.11.7 leaves the order open)."""

@@ -1,6 +1,6 @@
 """The system registers: one table of names, encodings, levels and traps (Arm ARM D24), and the values.
 
-Invariant: a register exists if and only if it has a row; who may touch it and what traps is in the row.
+Invariant: a register exists only if it has a row (`Choices` leave some out); who may touch it and what traps is there.
 A table, so longer than other files: every register that a guest can name is here as a row.
 """
 

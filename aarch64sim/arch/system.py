@@ -145,10 +145,6 @@ def set_os_lock(cpu: CpuState, locked: int) -> None:
     cpu.sys.oslsr_el1 = cpu.sys.oslsr_el1 & ~lock | (lock if locked else 0)
 
 
-def _read_isr(cpu: CpuState) -> int:
-    return cpu.sys.hcr_el2 & sysregs.HCR_PENDING  # the bits have the same places in ISR_EL1
-
-
 def _read_ccsidr(cpu: CpuState) -> int:
     """What CSSELR_EL1 selects; 0 for a level at which CLIDR_EL1 names no cache (the manual: UNKNOWN)."""
     level = cpu.sys.get("csselr_el1") >> 1 & 7
@@ -161,7 +157,7 @@ _READS: dict[str, Callable[[CpuState], int]] = {
     "spsel": lambda cpu: cpu.pstate.sp,
     "sp_el0": _read_sp_el0,
     "sp_el1": lambda cpu: stack_pointers.get_sp(cpu, 1),
-    "isr_el1": _read_isr,
+    "isr_el1": lambda cpu: cpu.sys.hcr_el2 & sysregs.HCR_PENDING,  # the bits have the same places
     "ccsidr_el1": _read_ccsidr,
     # Time is counted in instructions, so that runs repeat exactly.
     "cntvct_el0": instruction_count,

@@ -18,6 +18,7 @@ from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
 from aarch64sim.events import What
 from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg, smccc
+from aarch64sim.kvm.capabilities import check_extension
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.quick import DEFAULT_LIMIT
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
@@ -143,9 +144,9 @@ class Vcpu(VcpuState):
         """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL), or
         an SError (from 4.19) with an ISS of 25 bits, by default IMPLEMENTATION DEFINED.
         """
-        kernel = self.vm.kernel
-        if ext_dabt_pending and kernel.abort_injection is AbortInjection.UNSUPPORTED:
-            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
+        if ext_dabt_pending and not check_extension(self.vm, "ARM_INJECT_EXT_DABT"):
+            title = self.vm.kernel.title
+            raise OSError(errno.EINVAL, f"{title} cannot inject an external abort")
         if serror_pending or not ext_dabt_pending:
             self._check_vcpu_events()
         if serror_pending:
@@ -154,7 +155,7 @@ class Vcpu(VcpuState):
             self._inject_abort()
 
     def _check_vcpu_events(self) -> None:
-        if not self.vm.kernel.vcpu_events:
+        if not check_extension(self.vm, "VCPU_EVENTS"):
             raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
 
     def _pend_serror(self, iss: int | None) -> None:
@@ -281,8 +282,7 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.debug_registers_used = False
     if ret < 0:
         text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
-        has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED
-        if -ret == errno.ENOSYS and has_cap:
+        if -ret == errno.ENOSYS and check_extension(vcpu.vm, "ARM_NISV_TO_USER"):
             text += _ADVICE
         raise OSError(-ret, text)
     if vcpu.vm.log.watching:

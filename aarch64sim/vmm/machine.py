@@ -1,6 +1,6 @@
 """Userspace: a machine with devices, and the loop around KVM_RUN that answers its exits (kvmtool's kvm_cpu__start).
 
-Invariant: every return of KVM_RUN is answered before the next call, and said in the log.
+Invariant: every return of KVM_RUN is answered before the next call, and gives one `ExitRecord`.
 """
 
 from __future__ import annotations

@@ -64,11 +64,11 @@ def _transfer(
     """Move element after element between memory and (register, lane); `keep` masks what a load leaves in a register."""
     r, v, n, m, next_pc = cpu.r, cpu.v, f.Rn, f.Rm if f.mode == POST else 31, following(pc)
     bits, mask = 8 * size, ones(8 * size)
-    writes_back, step = f.mode == POST, len(lanes) * size
+    writes_back, by_register, step = f.mode == POST, m != 31, len(lanes) * size
 
     def finish(base: int) -> int:
         if writes_back:
-            r[n] = (base + (step if m == 31 else r[m])) & MASK64
+            r[n] = (base + (r[m] if by_register else step)) & MASK64
         return next_pc
 
     def op_load() -> int:
