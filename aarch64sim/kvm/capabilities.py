@@ -11,7 +11,7 @@ from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
 from aarch64sim.kvm.kernels import AbortInjection
 from aarch64sim.kvm.vm_state import VmState
 
-MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
+MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS since 4fc096a99e01 (5.12); older kernels have fewer
 
 
 def _injects_aborts(vm: VmState) -> int:
