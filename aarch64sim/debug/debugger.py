@@ -369,7 +369,9 @@ class Debugger(View):
         self.track.input(lambda machine: machine.vm.write_memory(address, data))
 
     def type(self, data: bytes) -> None:
-        """Give the UART more input; the steps after this one are forgotten."""
+        """Give the UART more input; the steps after this one are forgotten. TypeError for what is not bytes."""
+        if not isinstance(data, bytes):
+            raise TypeError(f"input is bytes, such as b'x', not {data!r}")
 
         def give(machine: Machine) -> None:
             machine.uart.receive(data)

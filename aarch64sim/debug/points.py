@@ -31,8 +31,8 @@ class Watchpoint:
         """One that can be set; ValueError says why not."""
         if kind not in KINDS:
             raise ValueError(f"a watchpoint is for write, read or access, not {kind!r}")
-        if size < 1 or address + size > 1 << 64:
-            raise ValueError(f"{size} bytes at {address:#x} cannot be watched")
+        if not isinstance(size, int) or size < 1 or address + size > 1 << 64:
+            raise ValueError(f"{size!r} bytes at {address:#x} cannot be watched")
         return cls(address, size, kind, mmio)
 
     def meets(self, address: int, size: int, *, is_write: bool) -> bool:
