@@ -43,6 +43,13 @@ class BusError(ValueError):
     """The range is empty or overlaps another; the text is a lower-case fact."""
 
 
+def printed(sent: bytes) -> str:
+    """Bytes as text; those that are no printable ASCII or newline as escapes."""
+    return "".join(
+        chr(byte) if 32 <= byte < 127 or byte == 10 else f"\\x{byte:02x}" for byte in sent
+    )
+
+
 class Bus:
     """Disjoint ranges of addresses, each with its device."""
 
@@ -135,8 +142,8 @@ class Uart:
 
     @property
     def text(self) -> str:
-        """What was sent, as text; bytes that are no printable ASCII or newline as escapes."""
-        return "".join(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in self.output)
+        """What was sent, as `printed` gives it."""
+        return printed(self.output)
 
     def save(self) -> Any:
         return self.input, self.output, self.mask

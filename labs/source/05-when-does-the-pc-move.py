@@ -148,7 +148,7 @@ RecordedRun("linux-5.4", "b_str")
 #
 # Now nobody steps from outside. The guest is a kernel that steps its own code: it sets MDSCR_EL1.SS and KDE, and its
 # handler grants one more instruction at each stop. Among the instructions is a store to the UART, at 0x40000028. The
-# handler writes down where it was told that the guest stopped:
+# handler writes down where it was notified of each stop:
 
 # %%
 for name in ("v4.3", "v5.3", "v5.11"):

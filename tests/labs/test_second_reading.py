@@ -62,15 +62,15 @@ RIGHT: list[tuple[str, str, Any]] = [
     ("06", "brought", {"linux-4.15.1": "ram stage-2 fault", "linux-5.0.1": ["HVC"], "linux-5.15": "MMIO then signal "}),
     ("06", "detective", {1: "4.3 - 4.14", 2: "c", 3: " E", 4: "B"}),
     ("07", "logs", {"v4.3": [ALL[0], *ALL[2:]], "v5.3": set(ALL), "debugged": ()}),
-    ("07", "release", {"ran": "0", "told": "0x40000100", "isv": False}),
+    ("07", "release", {"ran": "0", "stop": "0x40000100", "isv": False}),
     ("09", "bug_of_2014", Scenario("a", STORE, stops=["0x4", "0x8"], registers={"X1": "1"})),
     ("09", "no_emulation", Scenario("b", "ldp w1, w2, [x19]", end="enosys")),
 ]  # fmt: skip
 
 WRONG: list[tuple[str, str, Any, str]] = [
-    ("00", "late_kernel", "v5.99", "unknown kernel 'v5.99'"),
+    ("00", "late_kernel", "v5.99", "Unknown kernel 'v5.99'"),
     ("00", "late_kernel", 5.3, "write it in quotes"),
-    ("00", "three_in_one", "add x1, x1, #1\nstr w20, [x20]", "nothing in your program is emulated but its end"),
+    ("00", "three_in_one", "add x1, x1, #1\nstr w20, [x20]", "Nothing in your program is emulated but its end"),
     ("00", "three_in_one", "foo", "unknown mnemonic 'foo'"),
     ("01", "stops", {1: (1, 0x4000_0010), 0: (20, None)}, "SS = 0 is not off"),
     ("01", "stops", {1: (0x4000_0010, 1), 0: (0x4000_0000, 0)}, "first how many instructions run"),
@@ -80,7 +80,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("03", "order", "cgbafedhz", "there is no event z"),
     ("04", "follow_the_bit", dict(zip(("the first ERET", "saved by the abort", "after the skip", "the second ERET",
                                        "after the add"), (1, 0, 1, 1, 0), strict=True)), "Only the calls SVC and HVC"),
-    ("04", "without_a_device", "str x0, [x21]\nnop\nstr w20, [x20]", "a first access to RAM"),
+    ("04", "without_a_device", "str x0, [x21]\nnop\nstr w20, [x20]", "A first access to RAM"),
     ("05", "one_line", replace(EARLY_7_2, arming=kernels["v5.3"].arming), "no longer remembers that a step is spent"),
     ("05", "one_line", replace(EARLY_7_2, skip_applied=kernels["v5.3"].skip_applied), "also under the late advance"),
     ("07", "entry", "b .", "never get to the ERET"),
