@@ -79,9 +79,7 @@ class Task:
             changed: list[str] = []
             read = partial(rebased, self._plain(answer), base, changed)
             if self._judged(read).right or (changed and int(changed[0], 16) in RAM):
-                text = (
-                    f"Write {prefix}{changed[0]}: without {prefix} it is not a number of base {base}."
-                )
+                text = f"Write {prefix}{changed[0]}: without {prefix} it is not a number of base {base}."
                 return Verdict(self.name, "wrong", text)
         return None
 
