@@ -194,7 +194,7 @@ def _guest_machine() -> Diagram:
         },
         "step-exception": {
             "cause": "Software Step\nexception to EL1",
-            "effect": "the handler is called",
+            "effect": "handler called",
             "words": "the Software Step exception tells the guest's handler",
         },
         "enter-pending": {
