@@ -178,7 +178,7 @@ def entries(answer: Any, keys: Iterable[Any], name: str, words: str = "") -> dic
         if key not in found and None in found:
             raise Wrong(f"There is no {name}[{key!r}]: keep the keys that the cell had.")
         if found.get(key) is None:
-            raise NotAnswered(f"{name}[{key!r}] is still open{words and ': '}{words}.")
+            raise NotAnswered(f"{name}[{key!r}] is still open{words and ': '}{words}")
     return {key: found[key] for key in known.values()}
 
 

@@ -40,6 +40,7 @@ MISTYPED = [
     ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
 ]  # fmt: skip
 KEPT = [
+    "lab.grade('late_kernel', 'v5.11')",  # it shows its verdict itself
     "1 / 0",
     "own(b=1)",
     "raise ValueError('mine')",

@@ -22,12 +22,12 @@ _CALL = re.compile(
 
 
 def sentence(error: BaseException) -> str:
-    """One sentence for an error that a learner's line has made; "" for any other error."""
+    """One sentence for an error that a learner's line has made; "" for any other, or one with words of its own."""
     frames = list(_frames(error))
-    if not frames or error.__cause__ is not None:
+    if not frames or error.__cause__ is not None or hasattr(error, "_render_traceback_"):
         return ""
     last, line = frames[-1]
-    if _is_ours(last.f_globals["__name__"]):
+    if _is_ours(str(last.f_globals.get("__name__"))):
         text = linecache.getline(last.f_code.co_filename, line, last.f_globals)
         if text.strip().startswith("raise "):
             return _said(error)

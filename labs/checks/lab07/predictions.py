@@ -51,17 +51,17 @@ def check_logs(answer: Any) -> str:
                 misconception="reports-stepped",
             )
         if name == "v4.3" and mine == right["v5.3"]:
-            raise Wrong(
+            text = (
                 "Under 4.3 nobody clears SS when the store is skipped, and this SS is the guest's. The bug needs no"
-                " debugger on the host: whoever steps over an emulated instruction meets it.",
-                evidence=notified(guest("v4.3"), 3),
+                " debugger on the host: whoever steps over an emulated instruction meets it."
             )
+            raise Wrong(text, evidence=notified(guest("v4.3"), 3), first=text)
         if name == "v5.3" and mine == right["v4.3"]:
-            raise Wrong(
+            text = (
                 "5.3 is late for a debugger on the host: it arms SS at every entry, after the skip has cleared it. It"
-                " arms only while the host steps. Here nobody does, and the cleared SS stays cleared.",
-                evidence=notified(guest("v5.3"), 3),
+                " arms only while the host steps. Here nobody does, and the cleared SS stays cleared."
             )
+            raise Wrong(text, evidence=notified(guest("v5.3"), 3), first=text)
         if set(theirs) - set(mine) == {theirs[-1]}:
             raise Wrong(
                 f"{name}: the stop before the last instruction is missing, {theirs[-1]:#x}. The guest ends with the"
