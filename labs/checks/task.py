@@ -75,11 +75,11 @@ class Task:
 
     def _misread(self, answer: Any) -> Verdict | None:
         """What is said of a number without its prefix, as 40000008 for 0x40000008, or 100100 for 0b100100; else None."""
-        for base, prefix in ((16, "0x"), (2, "0b")):
+        for base, prefix, kind in ((16, "0x", "hexadecimal"), (2, "0b", "binary")):
             changed: list[str] = []
             read = partial(rebased, self._plain(answer), base, changed)
             if self._judged(read).right or (changed and int(changed[0], 16) in RAM):
-                text = f"Write {prefix}{changed[0]}: without {prefix} it is not a number of base {base}."
+                text = f"Write {prefix}{changed[0]}: without {prefix} it is not {kind}."
                 return Verdict(self.name, "wrong", text)
         return None
 

@@ -11,10 +11,12 @@ import inspect
 import linecache
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
+WIDTH = 95  # characters
 OURS = ("aarch64sim", "widgets", "checks")
 _CALL = re.compile(
     r"(?P<called>[\w.]+)\(\) (?P<what>got an unexpected keyword argument '(?P<name>\w+)'|missing .*|takes .*)"
@@ -87,7 +89,8 @@ def shorten() -> None:
 
     def show(shell: Any, kind: Any, error: BaseException, trace: Any, tb_offset: Any = None) -> Any:
         if text := sentence(error):
-            error._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
+            lines = textwrap.wrap(text, WIDTH)  # a page breaks a longer line anywhere
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         return shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
     shell.set_custom_exc((Exception,), show)
