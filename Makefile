@@ -110,7 +110,7 @@ lite: setup-site
 	@$(BIN)/python -m tools.lite $(ARGS)
 
 lite-check: setup-test lite
-	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
+	@$(PYTEST) tests/browser/test_lite.py -n 2 -m lite $(ARGS)
 
 site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)
