@@ -51,9 +51,9 @@ class Question(ipywidgets.VBox):
         return self.answers[answer]
 
     def _chosen(self, _: Any) -> None:
-        self._response.value = self._said
         if self.answer is not None:
             chosen.keep(self.text, self.answer)
+        self._response.value = self._said
 
     @property
     def _said(self) -> str:
