@@ -114,6 +114,7 @@ lite-check: setup-test lite
 
 # Every figure that a reader of the built site and of JupyterLite waits for.
 bench-site: setup-test
+	@$(BIN)/python -m tests.benchmarks.bench_import
 	@$(BIN)/python -m tests.benchmarks.bench_site build/site
 	@$(BIN)/python -m tests.benchmarks.bench_lite build/lite/site
 
