@@ -62,6 +62,13 @@ class Section:
         """Whether it is part of the program in memory."""
         return "a" in self.flags
 
+    def write(self, offset: int, data: bytes) -> None:
+        """Put other bytes in the place of those that a statement appended at that offset."""
+        start, run = self.runs[-1]
+        if offset < start:
+            start, run = next(r for r in reversed(self.runs) if r[0] <= offset)
+        run[offset - start : offset - start + len(data)] = data
+
     def padding(self, alignment: int, most: int | None = None, fill: bytes = b"") -> bytes:
         """The bytes up to a multiple of `alignment`, which becomes the section's; none if over `most`."""
         size = -(self.address + self.size) % alignment
