@@ -33,6 +33,10 @@ _SIGNS: dict[str, Callable[[int], int]] = {
     "-": op.neg, "+": op.pos, "~": op.inv, "!": lambda x: int(x == 0),
     ":lo12:": lambda x: x & 0xFFF, ":pg_hi21:": op.pos, ":pg_hi21_nc:": op.pos,
 }  # fmt: skip
+QUOTED = (
+    "a symbol's name in quotes is left out: write it without them, or assemble and link with GNU as"
+    " and ld, and take the ELF file"
+)
 _TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 
@@ -224,6 +228,8 @@ class Reader:
             return self._character(token)
         if token.kind == "relocation":
             self.fail(f"{token} is left out: {_relocation(token.text)}", 3, token)
+        if token.kind == "string":
+            self.fail(f"{token}: {QUOTED}", 2, token)
         if token.kind not in ("name", "local"):
             self.fail(f"expected a number or a symbol, found {token}", 0, token)
         return self.context.symbol(token)

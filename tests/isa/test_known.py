@@ -19,8 +19,11 @@ from aarch64sim.asm.text import Problem, tokenize
 from tests.isa import machine
 
 _NUMBER = re.compile(r"(?<![\w.])(?:0x[0-9a-f]+|\d+)(?![\w.])|(?<=[\s,\[][xwbhsdq])\d+(?![\w.$])")
-_VALUES = """0 1 2 3 4 7 8 12 15 16 30 31 32 48 63 64 255 256 257 -1 -8 05 0x0 0X1f 0xfff 0x1000 0xffff 0x10000
-    504 512 -256 -512 1008 4088 4095 4096 32760 32768 0xff00ff00ff00ff00 (3) 2+1""".split()
+_VALUES = [
+    *map(str, (0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 30, 31, 32, 48, 63, 64, 255, 256, 257, 504, 512, 1008, 4088, 4095)),
+    *map(str, (4096, 32760, 32768, 65535, 65536, 0xFF00_FF00_FF00_FF00, -1, -8, -256, -512)),
+    *("05", "0x0", "0X1f", "0xfff", "0x1000", "(3)", "2+1"),
+]  # fmt: skip
 
 
 def _changed(text: str, rng: random.Random) -> str:
