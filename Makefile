@@ -95,6 +95,7 @@ bench: setup-test
 	@$(BIN)/python -m tests.benchmarks.bench_history 100000 1
 	@$(BIN)/python -m tests.benchmarks.bench_gdb 500 1
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
+	@$(BIN)/python -m tests.benchmarks.bench_assembler 100000
 
 # The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.
 .PHONY: site site-check bench-site

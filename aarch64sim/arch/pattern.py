@@ -82,6 +82,11 @@ class Encoding:
         """Number of bits that the field has in this pattern."""
         return sum(m.bit_length() for n, _, m, _, _ in self.parts if n == name)
 
+    def unit(self, *names: str) -> int:
+        """What a word gains where each of these fields grows by 1; 0 if one of them is not in one piece."""
+        lows = [low for name, low, *_ in self.parts if name in names]
+        return sum(1 << low for low in lows) if len(lows) == len(names) else 0
+
     def _pieces(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         for piece in re.split(r"(\(.*?\))", self.mnemonic):
             letters, colon, options = piece.strip("()").partition(":")

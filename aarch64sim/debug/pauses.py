@@ -12,6 +12,7 @@ from aarch64sim.arch.pstate import DAIF, EL1H, kept_at_a_vector, vector_offset
 from aarch64sim.arch.registers import MASK64
 from aarch64sim.debug.guest import word
 from aarch64sim.debug.points import Points, Watchpoint
+from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -35,6 +36,7 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
     if watchpoint not in points.watchpoints:
         return lambda: None
     old, pc = _value(machine, watchpoint), machine.vcpu.pc
+    lost = f" {EXCLUSIVE}" if machine.vcpu.cpu.monitor is not None else ""
 
     def say() -> Note:
         new = _value(machine, watchpoint)
@@ -42,7 +44,7 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
             text = f"The instruction at {pc:#x} stored to {watchpoint.address:#x}: {old:#x} -> {new:#x}."
         else:
             text = f"The instruction at {pc:#x} loaded from {watchpoint.address:#x}: {new:#x}."
-        return "watchpoint", text
+        return "watchpoint", text + lost
 
     return say
 

@@ -29,7 +29,7 @@ class Stepper:
         self.note: pauses.Note | None = None
         self.paused = 0
         self.last_run: FreeRun | None = None
-        self.exclusives = 0  # load-exclusives that were stepped
+        self.exclusives = 0  # load-exclusives after which the guest was stopped
 
     def plain(self, count: int) -> tuple[int, int]:
         """Up to `count` steps, to the first that is not plain; how many were made, and how many of them slow."""
@@ -106,7 +106,9 @@ class Stepper:
 
     def _ended(self, exits: list[ExitRecord] | None) -> None:
         self.exits = exits
-        self.exclusives += stepped_exclusive(self._machine.vcpu.kvm_run.debug.hsr)
+        run, monitor = self._machine.vcpu.kvm_run, self._machine.vcpu.cpu.monitor
+        if run.exit_reason is ExitReason.DEBUG:
+            self.exclusives += monitor is not None or stepped_exclusive(run.debug.hsr)
         if exits is None:
             self.paused = 0
         else:

@@ -15,8 +15,8 @@ from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
 
 EXCLUSIVE = (
-    "A load-exclusive was stepped: the ERET back into the guest clears the exclusive monitor, so its"
-    " store-exclusive will fail. A run goes through both."
+    "The guest was stopped after a load-exclusive: the ERET back into it clears the exclusive monitor, so the"
+    " store-exclusive fails. A run without a stop between the two goes through both."
 )
 STEP_LIMIT = 100_000  # guest instructions after which a step that does not end is given up
 
@@ -36,11 +36,12 @@ class Stop:
     text: str
     hsr: int | None = None
     exits: tuple[ExitRecord, ...] = ()
+    open_monitor: bool = False  # the CPU's exclusive monitor is set, until the next ERET
 
     @property
     def after_exclusive(self) -> bool:
-        """A load-exclusive was stepped, so its store-exclusive will fail (`EXCLUSIVE`)."""
-        return self.hsr is not None and stepped_exclusive(self.hsr)
+        """The guest was interrupted after a load-exclusive, so its store-exclusive will fail (`EXCLUSIVE`)."""
+        return self.hsr is not None and (self.open_monitor or stepped_exclusive(self.hsr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +106,4 @@ def make_stop(
         text = f"Stopped at {pc:#x}; the kernel pretended this step (hsr {hsr:#x})."
     else:
         reason, text = "step", f"Stopped at {pc:#x}."
-    return Stop(number, pc, reason, text, hsr, tuple(exits))
+    return Stop(number, pc, reason, text, hsr, tuple(exits), machine.vcpu.cpu.monitor is not None)

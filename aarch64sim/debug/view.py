@@ -68,7 +68,7 @@ class View:
 
     @property
     def exclusives(self) -> int:
-        """How many load-exclusives were stepped, so that their store-exclusives failed (`stops.EXCLUSIVE`)."""
+        """After how many load-exclusives the guest was stopped, so that their stores failed (`stops.EXCLUSIVE`)."""
         return self.track.exclusives
 
     @property
