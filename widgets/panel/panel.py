@@ -77,10 +77,10 @@ class Panel(Face, InStep, ipywidgets.VBox):
         self._drawers = self._make_drawers()
         self._stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
         # What the row of controls sticks to while one scrolls: it ends with the stage, above the folded pages.
-        main = self._maker.column(self._controls, self._stage, classes=("sl-main",))
+        self._main = self._maker.column(self._controls, self._stage, classes=("sl-main",))
         # All that it consists of is made before it is opened: what is opened complete needs no further message.
         super().__init__(
-            (main, self._drawers.tab) if self._drawers.open else (main,),
+            (self._main, self._drawers.tab) if self._drawers.open else (self._main,),
             layout=ipywidgets.Layout(width="100%", min_width="240px"),
             _dom_classes=guarded("sl-panel"),
         )
@@ -91,8 +91,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
 
     def _unfold(self) -> None:
         """A page shows the controls and the stage: add what is folded below them."""
-        if len(self.children) == 1:
-            self.children = (*self.children, self._drawers.tab)
+        self.set_trait("children", (self._main, self._drawers.tab))
 
     # What a panel does in its own way.
     def load(self, program: Program | str | Path) -> None:
