@@ -28,7 +28,7 @@ class Question(ipywidgets.VBox):
             raise ValueError(f"the right answer {right!r} is not among the answers")
         self.text, self.answers, self.right = text, dict(answers), right
         plain = [(_CODE.sub(r"\1", answer), answer) for answer in answers]
-        layout, style = ipywidgets.Layout(), ipywidgets.HTML.style.klass()
+        layout, style = ipywidgets.Layout(width="auto"), ipywidgets.HTML.style.klass()
         options, before = list(answers), chosen.recalled(text)
         index = options.index(before) if before in options else None
         self._radio = RadioButtons(options=plain, index=index, layout=layout)
