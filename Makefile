@@ -95,9 +95,10 @@ bench: setup-test
 	@$(BIN)/python -m tests.benchmarks.bench_history 100000 1
 	@$(BIN)/python -m tests.benchmarks.bench_gdb 500 1
 	@$(BIN)/python -m tests.benchmarks.bench_seeing
+	@$(BIN)/python -m tests.benchmarks.bench_assembler 100000
 
 # The site: static files in build/site, to be opened with any web server. Needs npm, for Python in the browser.
-.PHONY: site site-check
+.PHONY: site site-check bench-site
 site: setup-test
 	@$(BIN)/python -m tools.site $(ARGS)
 
@@ -110,7 +111,13 @@ lite: setup-site
 	@$(BIN)/python -m tools.lite $(ARGS)
 
 lite-check: setup-test lite
-	@$(PYTEST) tests/browser/test_lite.py -m lite $(ARGS)
+	@$(PYTEST) tests/browser/test_lite.py -n 2 -m lite $(ARGS)
+
+# Every figure that a reader of the built site and of JupyterLite waits for.
+bench-site: setup-test
+	@$(BIN)/python -m tests.benchmarks.bench_import
+	@$(BIN)/python -m tests.benchmarks.bench_site build/site
+	@$(BIN)/python -m tests.benchmarks.bench_lite build/lite/site
 
 site-check: setup-test site
 	@$(PYTEST) tests/browser tests/site -m site $(ARGS)

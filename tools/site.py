@@ -55,7 +55,7 @@ def head(title: str) -> str:
 def stylesheet() -> str:
     """The panel's own style, the colours of both themes, and the style of the pages."""
     board = (ROOT / "widgets" / "static" / "board.css").read_text(encoding="utf-8")
-    dark = f"@media (prefers-color-scheme: dark) {{ :root, .sl-board {{ {css_variables(DARK)} }} }}"
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root, .sl-board {{ {css_variables(DARK)} }} }}"
     themes = f":root, .sl-board {{ {css_variables(LIGHT)} }}\n{dark}\n"
     return board + themes + (STATIC / "page.css").read_text(encoding="utf-8")
 

@@ -94,7 +94,9 @@ class LabPage:
             if "navigation" not in cell.metadata.get("tags", [])
         )
         made = re.sub(r"<th[^>]*></th>", "<td></td>", made)  # a header of nothing is none
-        return re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
+        made = re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
+        drawn = '<div class="sl-drawing"'
+        return made.replace(drawn, f'{drawn} tabindex="0" role="group" aria-label="figure"')
 
     def _cell(self, cell: NotebookNode) -> str:
         if cell.cell_type == "markdown":
@@ -146,9 +148,12 @@ def question_html(name: str, made: dict[str, Any]) -> str:
         f'<label><input type="radio" name="{name}" value="{n}"> {answer}</label>'
         for n, (answer, _) in enumerate(made["answers"])
     )
+    responses = "".join(f"<li>{answer}: {said}</li>" for answer, said in made["answers"])
     said = json.dumps([response for _, response in made["answers"]]).replace("</", "<\\/")
     return (
         f'<div class="sl-board"><fieldset class="sl-question" data-question="{name}"><legend>{made["text"]}</legend>'
-        f'{options}<p role="status" aria-live="polite" data-slot="response">Choose one: a wrong answer costs nothing.'
+        f'{options}<details class="web-unscripted"><summary>Nothing answers without JavaScript: read all responses'
+        f"</summary><ul>{responses}</ul></details>"
+        '<p role="status" aria-live="polite" data-slot="response">Choose one: a wrong answer costs nothing.'
         f'</p><script type="application/json">{said}</script></fieldset></div>'
     )

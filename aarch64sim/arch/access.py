@@ -1,7 +1,7 @@
 """Loads, stores and fetches when the caches of `Memory` do not answer: alignment, stage 2, watchpoints, byte order.
 
 Invariant: an access that faults has changed nothing, and its syndrome says all that the architecture gives
-(Arm ARM D8, D24.2.40; the order of checks follows the AArch64.TranslateAddress pseudocode).
+(Arm ARM D8, D24.2.45; the order of checks follows the AArch64.TranslateAddress pseudocode).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def store(
 
 def check_read_write(cpu: CpuState, address: int, size: int) -> None:
     """What an atomic of `size` bytes meets before it reads: it is a load and a store, whether or not it then writes
-    (Arm ARM C3.2.12). Of an access that may not even be read, the syndrome says that it was a read.
+    (Arm ARM C3.2.17). Of an access that may not even be read, the syndrome says that it was a read.
     """
     _check_alignment(cpu, address, size, 0, ordered=True)
     page = address >> PAGE_BITS

@@ -18,7 +18,7 @@ def keep(cpu: CpuState, pc: int, op: Op, *, plain: bool) -> None:
         cpu.memory.forget_cache(page)
     if plain:
         cpu.manual[pc] = op
-        if cpu.hot_after and cpu.warming:
+        if cpu.hot_after:
             op = cpu.warming(pc, op)
         cpu.plain[pc] = op
     cpu.ops[pc] = op

@@ -1,6 +1,6 @@
-"""What the architecture leaves to the implementation, as named choices of the CPU.
+"""What the architecture leaves to the implementation, and where QEMU 7.2 departs from it, as named choices of the CPU.
 
-Invariant: a choice changes only what the manual leaves open; what a kernel does is never a choice of the CPU.
+Invariant: the defaults are what the manual says or allows; what a kernel does is never a choice of the CPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the architecture leaves to the implementation."""
+    """How one CPU does what others may do otherwise."""
 
     interrupt_before_step: bool = True
     """A pending, unmasked interrupt is taken before a pending step (Arm ARM D2.11.7 leaves the order open)."""
@@ -20,7 +20,7 @@ class Choices:
     a context synchronization event, and not after one of PSTATE.D (Table D2-17); QEMU 7.2 does both."""
     fetch_before_step: bool = False
     """A step pending at a fetch yields to that fetch's instruction abort. The manual gives the step priority
-    (D1.3.5.6); QEMU 7.2 does not."""
+    (D1.4.5.6); QEMU 7.2 does not."""
     stepped_wfi_traps: bool = True
     """HCR_EL2.TWI traps WFI also while it is stepped; else it completes at once."""
     wfe_traps: bool = True
@@ -29,10 +29,10 @@ class Choices:
     """The Illegal Execution state exception yields to an instruction abort and a breakpoint: D1.4.5.6 allows both
     places."""
     unaligned_device_faults: bool = False
-    """While stage 1 is off, all data is Device memory, and unaligned accesses and DC ZVA fault (B2.7.2, D8.2.12). Off,
+    """While stage 1 is off, all data is Device memory, and unaligned accesses and DC ZVA fault (B2.8.2, D8.2.12). Off,
     memory is as a guest with its MMU on finds it; QEMU 7.2 does so, too."""
     entry_clears_flags: bool = False
-    """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.3.1); QEMU 7.2 does
+    """An exception entry clears PSTATE.NZCV. The manual keeps them (AArch64.TakeException, D1.4.2); QEMU 7.2 does
     not."""
     illegal_return_keeps_fields: bool = False
     """An illegal exception return restores NZCV and DAIF only, and keeps PAN, SS, UAO, DIT, SSBS and BTYPE. The manual
@@ -40,16 +40,16 @@ class Choices:
     fetch_before_alignment: bool = False
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
-    """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.3.10.2); QEMU 7.2 has no such check."""
+    """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.4.10.2); QEMU 7.2 has no such check."""
     ldapr_alignment_checked: bool = True
     """LDAPR asks for natural alignment as LDAR does (B2.7.2); QEMU 7.2 has no such check."""
     implementation_defined_traps: bool = True
-    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.53); in QEMU 7.2 they are UNDEFINED, but
+    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.62); in QEMU 7.2 they are UNDEFINED, but
     for CBAR_EL1, which gives the address of the interrupt controller."""
     daif_fields_swapped: bool = False
-    """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.40)."""
+    """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.45)."""
     breakpoint_clears_far: bool = False
-    """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.44)."""
+    """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.48)."""
     unaligned_watched_exactly: bool = True
     """Watchpoints see the bytes of an unaligned access and no others (D2.9.8). In QEMU 7.2 an unaligned load is two
     aligned ones, and an unaligned store begins where its page does."""
@@ -62,7 +62,7 @@ class Choices:
     """ERRSELR_EL1 and the ERX registers exist although there is no error record (ERRIDR_EL1.NUM = 0). The manual leaves
     that open (D24.4); in QEMU 7.2 they are UNDEFINED."""
     granted_pmu_traps: bool = True
-    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.19). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
+    """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.17). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
     CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMEVCNTR<n>, PMSELR."""
 
 

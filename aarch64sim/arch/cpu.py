@@ -29,11 +29,11 @@ from aarch64sim.arch.syndrome import EC
 from aarch64sim.step_state import StepState
 
 _LOOK_MDSCR = sysregs.MDSCR_SS | sysregs.MDSCR_MDE
-_LOOK_HCR = sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE
+_LOOK_HCR = sysregs.HCR_PENDING
 
 
 class Cpu(CpuState):
-    """The state with its verbs: running and stepping here; the others for whoever stands outside."""
+    """The state with its verbs: running and stepping are here, the others are bound for use from outside."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -69,7 +69,7 @@ class Cpu(CpuState):
         return None
 
     def step(self) -> Taken | None:
-        """One instruction, or the exception that comes instead of it or right after it; the exception, if any."""
+        """Execute one instruction, or take the exception instead of it or right after it; the exception, if any."""
         if not self.pstate.il:
             try:
                 self.pc = self.ready[self.pc]()
@@ -131,7 +131,7 @@ class Cpu(CpuState):
             self.retired += limit - left
 
     def _step_in_order(self) -> Taken | None:
-        """One instruction with everything looked at, in the order of Arm ARM D1.3.5.6 and the choices."""
+        """One instruction with everything looked at, in the order of Arm ARM D1.4.5.6 and the choices."""
         state = self.step_state()
         pending = state is StepState.ACTIVE_PENDING
         vector = entry.pending_interrupt(self)

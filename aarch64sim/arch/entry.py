@@ -1,4 +1,4 @@
-"""Exception entry and exception return (Arm ARM D1.3).
+"""Exception entry and exception return (Arm ARM D1.4).
 
 Invariant: no instruction changes the Exception level but by these two (a host may set PSTATE as a whole); what they do
 to PSTATE.SS is `step`'s to say.
@@ -7,14 +7,7 @@ to PSTATE.SS is `step`'s to say.
 from __future__ import annotations
 
 from aarch64sim.arch import guest_lane, requested, step, sysregs
-from aarch64sim.arch.exceptions import (
-    FIQ,
-    IRQ,
-    SERROR,
-    SYNCHRONOUS,
-    Synchronous,
-    Taken,
-)
+from aarch64sim.arch.exceptions import FIQ, IRQ, SERROR, SYNCHRONOUS, Synchronous, Taken
 from aarch64sim.arch.pstate import (
     AARCH32,
     DAIF,

@@ -1,4 +1,4 @@
-"""How an exception travels: from the instruction that meets it, to the level that takes it (Arm ARM D1.3).
+"""How an exception travels: from the instruction that meets it, to the level that takes it (Arm ARM D1.4).
 
 Invariant: an instruction that raises has changed no register; `entry` alone turns a raised `Synchronous` into an entry.
 """

@@ -18,6 +18,7 @@ from aarch64sim.step_state import StepState
 def log_retired(
     cpu: CpuState, pc: int, before: StepState, saved: list[int], saved_pstate: int
 ) -> None:
+    """The instruction at `pc` retired; `saved` and `saved_pstate` are X0-X30, SP and PSTATE before it."""
     changes = [
         Change("sp" if n == SP else f"x{n}", old, new)
         for n, (old, new) in enumerate(zip(saved[:32], cpu.r, strict=False))

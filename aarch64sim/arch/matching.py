@@ -115,11 +115,9 @@ def _context_is(cpu: CpuState, kind: int, value: int) -> bool:
     context = s.get("contextidr_el1") & MASK32 == value & MASK32
     host_context = s.get("contextidr_el2") & MASK32 == value >> 32
     vmid = s.get("vttbr_el2") >> 48 & 0xFF == value >> 32 & 0xFF
-    compared = {
-        *((1, context), (3, context), (4, vmid), (5, vmid and context)),
-        *((6, host_context), (7, host_context and context)),
-    }
-    return (kind >> 1, True) in compared
+    both = host_context and context
+    compared = {1: context, 3: context, 4: vmid, 5: vmid and context, 6: host_context, 7: both}
+    return compared.get(kind >> 1, False)
 
 
 def _kind(control: int) -> int:

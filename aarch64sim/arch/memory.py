@@ -18,7 +18,7 @@ NOWHERE = 1 << 80  # further from every address than a page is long
 
 @dataclass(frozen=True, slots=True)
 class Stage2Page:
-    """A stage-2 descriptor: the 4096 bytes behind a page of guest-physical addresses, and what is allowed."""
+    """A stage-2 descriptor: the 4096 bytes that a guest-physical page is mapped to, and what is allowed."""
 
     data: memoryview
     writable: bool = True
@@ -57,13 +57,13 @@ class Memory:
         return 3
 
     def forget_cache(self, page: int) -> None:
-        """Every access to page number `page` takes a look again."""
+        """The next access to page number `page` asks stage 2 again."""
         self.readable.pop(page, None)
         self.writable.pop(page, None)
         self.close_windows()
 
     def forget_caches(self) -> None:
-        """Empty `readable` and `writable`: every access takes a look again."""
+        """Empty `readable` and `writable`: the next access to each page asks stage 2 again."""
         self.readable.clear()
         self.writable.clear()
         self.close_windows()
@@ -82,6 +82,6 @@ class Memory:
         self.close_windows()
 
     def before_write(self, page: int, data: memoryview) -> None:
-        """Whoever is about to change `data`, the bytes of page number `page`, says so here."""
+        """To be called before `data`, the bytes of page number `page`, is changed."""
         if self.journal is not None and page not in self.journal:
             self.journal[page] = bytes(data)

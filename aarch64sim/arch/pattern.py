@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 # The field each letter of a pattern stands for; a field written in two places is read from the top bit down.
 # `f` is sf (1 = 64-bit), `F` the same bit inverted; several f in one pattern must agree.
@@ -24,48 +25,21 @@ LETTERS = {
 class Fields:
     """The named fields of one instruction word, as unsigned integers, plus the row's constants."""
 
+    # sign 1: a load that sign-extends; mode: see below; simd 1: the transfer registers are SIMD&FP registers;
+    # rcpc 1: the acquire is the weaker one of FEAT_LRCPC.
     __slots__ = (*sorted(set(LETTERS.values())), "sign", "mode", "simd", "rcpc")
-    sf: int
-    Rd: int
-    Rn: int
-    Rm: int
-    Ra: int
-    Rt: int
-    Rt2: int
-    Rs: int
-    imm: int
-    immlo: int
-    shift: int
-    size: int
-    op: int
-    S: int
-    N: int
-    U: int
-    immr: int
-    imms: int
-    cond: int
-    nzcv: int
-    option: int
-    key: int
-    op1: int
-    op2: int
-    CRm: int
-    A: int
-    R: int
-    L: int
-    Q: int
-    bit: int
-    sign: int  # 1: a load that sign-extends
-    mode: int  # OFFSET, POST, PRE or REGISTER
-    simd: int  # 1: the transfer registers are SIMD&FP registers
-    rcpc: int  # 1: of an acquire: it is the weaker one of FEAT_LRCPC
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> int: ...
 
     def __init__(self, values: Mapping[str, int]) -> None:
         for name, value in values.items():
             setattr(self, name, value)
 
 
-OFFSET, POST, PRE, REGISTER, UNPRIVILEGED = range(5)
+OFFSET, POST, PRE, REGISTER, UNPRIVILEGED = range(
+    5
+)  # how a load or store makes its address, and as whom
 Condition = Callable[[dict[str, int]], bool]
 
 
@@ -108,6 +82,11 @@ class Encoding:
     def width(self, name: str) -> int:
         """Number of bits that the field has in this pattern."""
         return sum(m.bit_length() for n, _, m, _, _ in self.parts if n == name)
+
+    def unit(self, *names: str) -> int:
+        """What a word gains where each of these fields grows by 1; 0 if one of them is not in one piece."""
+        lows = [low for name, low, *_ in self.parts if name in names]
+        return sum(1 << low for low in lows) if len(lows) == len(names) else 0
 
     def _pieces(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         for piece in re.split(r"(\(.*?\))", self.mnemonic):

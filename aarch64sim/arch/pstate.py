@@ -1,4 +1,4 @@
-"""PSTATE as named fields, and its image in SPSR_ELx (Arm ARM C5.2.19).
+"""PSTATE as named fields, and its image in SPSR_ELx (Arm ARM C5.2.20).
 
 Invariant: `PState.to_spsr` and `PState.from_spsr` are inverse on every bit that an AArch64 guest has.
 """
@@ -134,7 +134,7 @@ def d_of(spsr: int) -> int:
 
 def vector_offset(spsr: int, target_el: int = 1) -> int:
     """Which group of vectors an exception taken to `target_el` in this state uses: an offset from VBAR_ELx
-    (Arm ARM D1.3.1).
+    (Arm ARM D1.4.1.6).
 
     >>> hex(vector_offset(0x3C5)), hex(vector_offset(0x3C4)), hex(vector_offset(0))
     ('0x200', '0x0', '0x400')
@@ -147,6 +147,6 @@ def vector_offset(spsr: int, target_el: int = 1) -> int:
 def kept_at_a_vector(spsr: int, *, span: int, dssbs: int = 0) -> int:
     """What software that enters an exception at EL1 on the CPU's behalf keeps of PSTATE: NZCV, DIT and PAN.
 
-    PAN is set unless SCTLR_EL1.SPAN (`span`) is, and SSBS is SCTLR_EL1.DSSBS (Arm ARM D1.3.1, AArch64.TakeException).
+    PAN is set unless SCTLR_EL1.SPAN (`span`) is, and SSBS is SCTLR_EL1.DSSBS (Arm ARM D1.4.2, AArch64.TakeException).
     """
     return spsr & (NZCV | DIT | PAN) | (0 if span else PAN) | (SSBS if dssbs else 0)

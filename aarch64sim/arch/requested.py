@@ -1,5 +1,4 @@
-"""The exceptions that instructions ask for: UNDEFINED, calls, BRK, and the checks of SP
-alignment and SIMD&FP access.
+"""The exceptions that instructions ask for: UNDEFINED, calls, BRK, and the checks of SP alignment and SIMD&FP access.
 
 Invariant: each raises `Synchronous` or returns without any effect.
 """

@@ -6,8 +6,7 @@ Invariant: the state of the step machine is computed from the bits here each tim
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from aarch64sim.arch import step, sysregs
 from aarch64sim.arch.choices import Choices
@@ -20,23 +19,7 @@ from aarch64sim.step_state import StepState
 Op = Callable[[], int]
 """An instruction bound to a CPU and an address: executes it, and returns the next PC, or LEAVE."""
 LEAVE = -1  # instead of a PC: look around before the next instruction; the PC is in `CpuState.pc`
-
-
 HOT_AFTER = 24
-
-
-class Block(Protocol):
-    """A block of instructions that is one function: see `hot.block`."""
-
-    @property
-    def run(self) -> Callable[[int], tuple[int, int]]: ...
-    @property
-    def length(self) -> int: ...
-    @property
-    def covers(self) -> tuple[int, ...]: ...
-    @property
-    def code(self) -> CodeType: ...
-    def recover(self, cpu: CpuState, frame: FrameType) -> tuple[int, int]: ...
 
 
 class CpuState:
@@ -51,6 +34,8 @@ class CpuState:
 
     # Those that every step touches are quicker to find in slots.
     __slots__ = ("__dict__", "__weakref__", "pc", "pstate", "ready", "retired")
+
+    warming: Callable[[int, Op], Op]  # what to keep of an op until it is hot (`hot.warming`)
 
     def __init__(
         self,
@@ -90,11 +75,12 @@ class CpuState:
         self.manual: dict[int, Op] = {}  # the plain ones as `execute` has made them
         # Of `hot`: how often code is entered before it is made a block (0: never), and the blocks.
         self.hot_after = HOT_AFTER
-        self.warming: Callable[[int, Op], Op] | None = None  # what to keep of an op until it is hot
         self.heat: dict[int, int] = {}
         self.ready: dict[int, Op] = {}  # what `step` may execute as it stands: `plain`, or nothing
         self.objects_in_line: dict[str, Any] = {}
-        self.blocks: dict[int, Block | None] = {}
+        self.blocks: dict[
+            int, Any
+        ] = {}  # by the address where it begins: a `hot.block.Block`, or None
         self.blocks_at: dict[int, set[int]] = {}  # by address: where those begin that hold it
         self.changed_code: list[int] = []  # addresses whose block is gone since the last one began
         # About the instruction that executes now: stores made while watched (address, size, value before); whether it
@@ -146,10 +132,6 @@ class CpuState:
             pstate_ss=self.pstate.ss,
             enabled=self.debug_exceptions_enabled(),
         )
-
-    def stepping(self) -> bool:
-        """Whether software step is active."""
-        return self.step_state() is not StepState.INACTIVE
 
     def leave(self, next_pc: int) -> int:
         """For an op that may have changed what must be looked at: makes the loop look before `next_pc`."""

@@ -1,6 +1,6 @@
-"""Exception syndromes: ESR_ELx encoded and decoded, side by side (Arm ARM D24.2.40).
+"""Exception syndromes: ESR_ELx encoded and decoded, side by side (Arm ARM D24.2.45).
 
-Invariant: nobody else in the project shifts a syndrome bit.
+Invariant: nobody else in the simulator knows where a field of a syndrome is.
 """
 
 from __future__ import annotations
@@ -147,11 +147,6 @@ def on_walk(syndrome: int) -> bool:
 def is_cache_maintenance(syndrome: int) -> bool:
     """CM: the fault came from a cache maintenance or address translation instruction."""
     return bool(syndrome & CM)
-
-
-def fault_status(syndrome: int) -> int:
-    """ISS[5:0]: DFSC or IFSC."""
-    return syndrome & STATUS
 
 
 # --- the others ---

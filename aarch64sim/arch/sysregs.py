@@ -1,6 +1,6 @@
 """The system registers: one table of names, encodings, levels and traps (Arm ARM D24), and the values.
 
-Invariant: a register exists if and only if it has a row; who may touch it and what traps is in the row.
+Invariant: a register exists only if it has a row (`Choices` leave some out); who may touch it and what traps is there.
 A table, so longer than other files: every register that a guest can name is here as a row.
 """
 
@@ -16,30 +16,60 @@ BREAKPOINTS, WATCHPOINTS = 6, 4  # as ID_AA64DFR0_EL1.BRPs and WRPs say, less on
 COUNTERS = 6  # event counters of the PMU, as PMCR_EL0.N says
 CONTEXT_AWARE = 2  # so many breakpoints, the last ones, as CTX_CMPs says
 
+# Bits of the control registers that the model reads, by their names in the manual.
+MDSCR_SS, MDSCR_TDCC, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 12, 1 << 13, 1 << 15
+MDCR_TPM, MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TDRA = 1 << 6, 1 << 8, 1 << 9, 1 << 10, 1 << 11
+SCTLR_M, SCTLR_A, SCTLR_SA, SCTLR_SA0 = 1 << 0, 1 << 1, 1 << 3, 1 << 4
+SCTLR_UMA, SCTLR_DZE, SCTLR_UCT, SCTLR_NTWI, SCTLR_NTWE = 1 << 9, 1 << 14, 1 << 15, 1 << 16, 1 << 18
+SCTLR_SPAN, SCTLR_E0E, SCTLR_EE, SCTLR_UCI, SCTLR_DSSBS = (
+    1 << 23,
+    1 << 24,
+    1 << 25,
+    1 << 26,
+    1 << 44,
+)
+HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
+HCR_VF, HCR_VI, HCR_VSE, HCR_DC, HCR_TWI, HCR_TWE = (
+    1 << 6,
+    1 << 7,
+    1 << 8,
+    1 << 12,
+    1 << 13,
+    1 << 14,
+)
+HCR_TID1, HCR_TID2, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20
+HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
+HCR_TRVM, HCR_RW, HCR_TLOR, HCR_TERR = 1 << 30, 1 << 31, 1 << 35, 1 << 36
+HCR_PENDING = HCR_VI | HCR_VF | HCR_VSE  # virtual interrupts
+CPTR_TFP = 1 << 10
+ICH_HCR_TC, ICH_HCR_TALL0, ICH_HCR_TALL1 = 1 << 10, 1 << 11, 1 << 12
+OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
+DCZID_DZP = 1 << 4
+VTCR_T0SZ = 0x3F  # 64 less the bits of an address that stage 2 translates
+
 # Trap name -> (control register, bit, directions). All go to EL2; Arm ARM D24.2 under each control bit.
 TRAPS = {
-    "tvm": ("hcr_el2", 26, "w"),
-    "trvm": ("hcr_el2", 30, "r"),
-    "tid1": ("hcr_el2", 16, "r"),
-    "tid2": ("hcr_el2", 17, "rw"),
-    "tid3": ("hcr_el2", 18, "r"),
-    "tacr": ("hcr_el2", 21, "rw"),
-    "tlor": ("hcr_el2", 35, "rw"),
-    "terr": ("hcr_el2", 36, "rw"),
-    "tc": ("ich_hcr_el2", 10, "rw"),
-    "tall0": ("ich_hcr_el2", 11, "rw"),
-    "tall1": ("ich_hcr_el2", 12, "rw"),
-    "tda": ("mdcr_el2", 9, "rw"),
-    "tdosa": ("mdcr_el2", 10, "rw"),
-    "tdra": ("mdcr_el2", 11, "rw"),
-    "tpm": ("mdcr_el2", 6, "rw"),
-    "tsw": ("hcr_el2", 22, "rw"),
+    "tvm": ("hcr_el2", HCR_TVM, "w"),
+    "trvm": ("hcr_el2", HCR_TRVM, "r"),
+    "tid1": ("hcr_el2", HCR_TID1, "r"),
+    "tid2": ("hcr_el2", HCR_TID2, "rw"),
+    "tid3": ("hcr_el2", HCR_TID3, "r"),
+    "tacr": ("hcr_el2", HCR_TACR, "rw"),
+    "tlor": ("hcr_el2", HCR_TLOR, "rw"),
+    "terr": ("hcr_el2", HCR_TERR, "rw"),
+    "tc": ("ich_hcr_el2", ICH_HCR_TC, "rw"),
+    "tall0": ("ich_hcr_el2", ICH_HCR_TALL0, "rw"),
+    "tall1": ("ich_hcr_el2", ICH_HCR_TALL1, "rw"),
+    "tda": ("mdcr_el2", MDCR_TDA, "rw"),
+    "tdosa": ("mdcr_el2", MDCR_TDOSA, "rw"),
+    "tdra": ("mdcr_el2", MDCR_TDRA, "rw"),
+    "tpm": ("mdcr_el2", MDCR_TPM, "rw"),
 }
 
 # EL0 traps to EL1: name -> (control register, bits of which one must be 1 to allow EL0).
 EL0_ENABLES = {
-    "uma": ("sctlr_el1", 1 << 9),
-    "uct": ("sctlr_el1", 1 << 15),
+    "uma": ("sctlr_el1", SCTLR_UMA),
+    "uct": ("sctlr_el1", SCTLR_UCT),
     "cnt": ("cntkctl_el1", 3),
     "pct": ("cntkctl_el1", 1 << 0),
     "vct": ("cntkctl_el1", 1 << 1),
@@ -49,7 +79,7 @@ EL0_ENABLES = {
 }
 
 # EL0 traps to EL1 while a bit is 1: name -> (control register, bit).
-EL0_TRAPS = {"tdcc": ("mdscr_el1", 1 << 12)}
+EL0_TRAPS = {"tdcc": ("mdscr_el1", MDSCR_TDCC)}
 
 # Without the feature there is no such register: name -> (ID register, lowest bit of its field, smallest value).
 PROMISES = {
@@ -281,7 +311,7 @@ def _counter_rows() -> list[str]:
 
 
 def _reserved_id_rows(named: list[str]) -> list[str]:
-    """What no row names in the space of the ID registers reads as zero (Arm ARM D19.1.3)."""
+    """What no row names in the space of the ID registers reads as zero: reserved, RAZ."""
     taken = {tuple(row.split()[1:6]) for row in named}
     space = [("3", "0", "0", f"{crm}", f"{op2}") for crm in range(1, 8) for op2 in range(8)]
     return [f"s3_0_c0_c{k[3]}_{k[4]} {' '.join(k)} 1 - 0 tid3" for k in space if k not in taken]
@@ -293,35 +323,13 @@ BY_KEY = {register.key: register for register in REGISTERS}
 KEYS = {register.name: register.key for register in REGISTERS}
 NAMES = {register.key: register.name for register in REGISTERS}
 
-# Bits of the control registers that the model reads, by their names in the manual.
-MDSCR_SS, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 13, 1 << 15
-MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TDRA, MDCR_TPM = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 6
-SCTLR_A, SCTLR_SA, SCTLR_SA0, SCTLR_E0E, SCTLR_EE = 1 << 1, 1 << 3, 1 << 4, 1 << 24, 1 << 25
-SCTLR_NTWI, SCTLR_NTWE, SCTLR_SPAN = 1 << 16, 1 << 18, 1 << 23
-SCTLR_M, SCTLR_DSSBS = 1 << 0, 1 << 44
-SCTLR_UMA, SCTLR_DZE, SCTLR_UCI = 1 << 9, 1 << 14, 1 << 26
-HCR_DC = 1 << 12
-HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
-HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
-HCR_TWI, HCR_TWE, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 13, 1 << 14, 1 << 18, 1 << 19, 1 << 20
-HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
-HCR_RW, HCR_TLOR, HCR_TERR, HCR_TID1, HCR_TID2 = 1 << 31, 1 << 35, 1 << 36, 1 << 16, 1 << 17
-CPTR_TFP = 1 << 10
-ICH_HCR_TRAPS = 0b111 << 10  # TC, TALL0, TALL1: all of the GIC's CPU interface
-DCZID_DZP = 1 << 4
-VTCR_T0SZ = 0x3F  # 64 less the bits of an address that stage 2 translates
-OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
-
 
 # What says whether an instruction needs a look around first (`Cpu.must_look`).
 LOOKED_AT = ("mdscr_el1", "hcr_el2")
 
 
 class SystemRegisters:
-    """The values, one attribute (unsigned 64-bit) per row of the table.
-
-    Whoever has one is told when something in `LOOKED_AT` is written: it calls `looked_at`.
-    """
+    """The values, one attribute (unsigned 64-bit) per row; `looked_at` is called when one of `LOOKED_AT` is written."""
 
     # The ones that the model itself reads, for the type checker.
     sctlr_el1: int

@@ -1,7 +1,7 @@
 """MSR, MRS, SYS and the waits: who may do it, what traps where, and the registers that are views of something else.
 
 Invariant: a check here happens in the architecture's order: UNDEFINED by level, traps to EL1, traps to EL2, access
-(Arm ARM D1.3.5, D24).
+(Arm ARM D1.4.5, D24).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from aarch64sim.arch.pstate import DAIF, DIT, NZCV, PAN, SSBS, UAO
 from aarch64sim.arch.requested import check_fp, undefined
 from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, system_access, system_fields, system_key, waiting
+from aarch64sim.step_state import StepState
 
 
 def read_system(cpu: CpuState, key: int, rt: int) -> int:
@@ -47,9 +48,7 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
     if register is None or not _exists(cpu, register):
         _trap_implementation_defined(cpu, key, rt, read)
         undefined()
-    if el < (register.read_el if read else register.write_el) or (
-        (register.read_el if read else register.write_el) == sysregs.NEVER
-    ):
+    if el < (register.read_el if read else register.write_el):
         undefined()
     iss = system_access(key, rt, read=read)
     for condition in register.conditions:
@@ -66,7 +65,7 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
             control, bit, directions = sysregs.TRAPS[condition]
             # Debug exceptions that go to EL2 take the debug registers with them (D24, MDCR_EL2.TDE and HCR_EL2.TGE).
             forced = condition in ("tda", "tdosa", "tdra") and cpu.debug_target_el() == 2
-            trapped = cpu.sys.get(control) >> bit & 1 and ("r" if read else "w") in directions
+            trapped = cpu.sys.get(control) & bit and ("r" if read else "w") in directions
             escapes = condition == "tpm" and el == 0 and _granted(cpu, register.name, read=read)
             if (forced or trapped) and not (escapes and not cpu.choices.granted_pmu_traps):
                 raise Synchronous(EC.SYSTEM, iss, target_el=2)
@@ -156,11 +155,6 @@ def set_os_lock(cpu: CpuState, locked: int) -> None:
     cpu.sys.oslsr_el1 = cpu.sys.oslsr_el1 & ~lock | (lock if locked else 0)
 
 
-def _read_isr(cpu: CpuState) -> int:
-    hcr = cpu.sys.hcr_el2
-    return (hcr & sysregs.HCR_VI) | (hcr & sysregs.HCR_VF) | (hcr & sysregs.HCR_VSE)
-
-
 def _read_dczid(cpu: CpuState) -> int:
     """DCZID_EL0; its DZP says that DC ZVA is prohibited here."""
     allowed = cpu.pstate.el or cpu.sys.sctlr_el1 & sysregs.SCTLR_DZE
@@ -179,7 +173,7 @@ _READS: dict[str, Callable[[CpuState], int]] = {
     "spsel": lambda cpu: cpu.pstate.sp,
     "sp_el0": _read_sp_el0,
     "sp_el1": lambda cpu: stack_pointers.get_sp(cpu, 1),
-    "isr_el1": _read_isr,
+    "isr_el1": lambda cpu: cpu.sys.hcr_el2 & sysregs.HCR_PENDING,  # the bits have the same places
     "ccsidr_el1": _read_ccsidr,
     "dczid_el0": _read_dczid,
     # Time is counted in instructions, so that runs repeat exactly.
@@ -273,9 +267,8 @@ def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
 
 def wait_for_interrupt(cpu: CpuState, next_pc: int) -> int:
     """WFI: traps if EL1 (from EL0) or the hypervisor asks for it and nothing is pending; otherwise completes."""
-    waking = cpu.sys.hcr_el2 & (sysregs.HCR_VI | sysregs.HCR_VF | sysregs.HCR_VSE)
-    stepped = cpu.stepping() and not cpu.choices.stepped_wfi_traps
-    if not waking and not stepped:
+    stepped = cpu.step_state() is not StepState.INACTIVE and not cpu.choices.stepped_wfi_traps
+    if not cpu.sys.hcr_el2 & sysregs.HCR_PENDING and not stepped:
         _trap_wait(cpu, False, sysregs.SCTLR_NTWI, sysregs.HCR_TWI)
     return cpu.leave(next_pc)
 

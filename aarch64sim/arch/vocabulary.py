@@ -1,4 +1,4 @@
-"""The words in which instructions are described, named as in the manual's shared pseudocode (Arm ARM J1.1).
+"""The words in which instructions are described, named as in the manual's pseudocode (Arm ARM J1).
 
 Invariant: pure functions on unsigned integers; `sf` is 1 for 64-bit and 0 for 32-bit data throughout.
 """
@@ -138,14 +138,7 @@ def bitmask_immediate(n: int, imms: int, immr: int, sf: int) -> int | None:
     if imms & levels == levels:
         return None
     element = rotate_right(ones((imms & levels) + 1), immr & levels, size)
-    return _replicate(element, size, 32 << sf)
-
-
-def _replicate(element: int, size: int, width: int) -> int:
-    while size < width:
-        element |= element << size
-        size *= 2
-    return element
+    return element * (ones(32 << sf) // ones(size))  # side by side, as often as it fits
 
 
 def encode_bitmask_immediate(value: int, sf: int) -> tuple[int, int, int] | None:

@@ -7,8 +7,9 @@ Longer than other files: statements of all kinds share the state of the first pa
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -22,9 +23,11 @@ from aarch64sim.asm.directives import (
     POOLS,
     made,
     number,
+    plain,
     usual_alignment,
 )
 from aarch64sim.asm.expansion import Expansion
+from aarch64sim.asm.known import Known
 from aarch64sim.asm.layout import lay_out, segments
 from aarch64sim.asm.literals import Literal, Pools, literal_size
 from aarch64sim.asm.merging import merge
@@ -35,10 +38,10 @@ from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruc
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import Branch, read_instruction, spellings
+from aarch64sim.asm.syntax import spellings
 from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
 
-_ENDS_IN_LABEL = re.compile(r"(.*[\s,])([A-Za-z_.$][\w.$]*|[0-9]+[bf])", re.ASCII | re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 
 
 class _Assembler:
@@ -46,8 +49,7 @@ class _Assembler:
         self.source = Source(text)
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
-        self.words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
-        self.branches: dict[str, Branch] = {}  # by their text up to the label
+        self.known = Known()
         self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
         self.ahead: list[
             Callable[[], None]
@@ -57,24 +59,26 @@ class _Assembler:
 
     def run(self) -> Program:
         for statement in Expansion(self.source, self):
-            self._guard(statement, partial(self._place, statement))
-        for statement, allocate in self.commons:
-            self._guard(statement, allocate)
+            try:
+                self._place(statement)
+            except Problem as problem:
+                self.source.fault(statement, problem)
+        self._finish(self.commons)
         sections = [s for s in self.sections.all.values() if s.loaded]
         for section in sections:
             self.pools.flush(section)
         self.source.check()
         self._lay_out(sections)
-        for place, work in self.later:
-            self._guard(place.statement, work)
+        self._finish((place.statement, work) for place, work in self.later)
         self.source.check()
         return self._program(sections)
 
-    def _guard(self, statement: Statement, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Problem as problem:
-            self.source.fault(statement, problem)
+    def _finish(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
+        for statement, work in works:
+            try:
+                work()
+            except Problem as problem:
+                self.source.fault(statement, problem)
 
     def _lay_out(self, sections: list[Section]) -> None:
         """Settle all addresses, and the values of all names as far as they can be before their turn."""
@@ -108,9 +112,7 @@ class _Assembler:
 
     # --- first pass ------------------------------------------------------------------------------------------------
     def _here(self, s: Statement) -> Place:
-        section = self.sections.now
-        run, registers = section.runs[-1][1], self.symbols.registers
-        return Place(s, self.order, self.symbols, registers, section, run, len(run), section.size)
+        return Place(s, self.order, self.symbols, self.sections.now)
 
     def _put(self, data: bytes, section: Section) -> None:
         if section.zero and data.strip(b"\0"):
@@ -127,14 +129,14 @@ class _Assembler:
         if name[-1:] == ":":
             if section.loaded:
                 self.symbols.define(s.text[:-1], section, s.line, self.order)
-        elif s.text in self.words and section.loaded:
-            self._place_word(s, self.words[s.text])
         elif name in SECTION_DIRECTIVES:
             self.sections.choose(name, s.rest, len(name))
-        elif name in ASSIGNMENTS or (name and s.rest.lstrip()[:1] == "="):
+        elif name in ASSIGNMENTS or (name and "=" in s.text and s.rest.lstrip()[:1] == "="):
             self._place_assignment(s)
         elif not section.loaded:
             pass  # for debuggers and linkers
+        elif name in DATA:
+            self._place_numbers(s)
         elif name[:1] == ".":
             self._place_directive(s)
         else:
@@ -146,16 +148,25 @@ class _Assembler:
         if offset % 4:
             what = "expected a multiple of 4, put .align 2 before it"
             raise Problem(0, f"instruction at address {section.address + offset:#x}: {what}")
-        section.alignment = max(section.alignment, 4)
+        if section.alignment < 4:
+            section.alignment = 4
         section.lines[offset] = s.line
         self._put(word, section)
 
     def _place_instruction(self, s: Statement) -> None:
+        known, text = self.known, s.text
+        if word := known.word(text):
+            self._place_word(s, word)
+        elif branch := known.branch(text):
+            self.later.append((place := self._here(s), partial(place.write_branch, *branch)))
+            self._place_word(s, bytes(4))
+        elif word := known.alike(text):
+            self._place_word(s, word)
+        else:
+            self._read_instruction(s)
+
+    def _read_instruction(self, s: Statement) -> None:
         place = self._here(s)
-        match = _ENDS_IN_LABEL.fullmatch(s.text)
-        if match and (branch := self.branches.get(match[1])):
-            self._place_branch(place, branch, match)
-            return
         tokens = place.tokens()
         if tokens[0].text.lower() not in spellings():
             if len(tokens) > 2 and tokens[1].text == ".req":
@@ -165,25 +176,16 @@ class _Assembler:
         if size := literal_size(tokens):
             place.entry = self._literal(place, size, tokens)
         try:
-            word = read_instruction(Reader(tokens)).to_bytes(4, "little")
+            word = self.known.learn(s.text, tokens)
         except UnknownYet:
-            if match and not place.registers and (branch := Branch.read(tokens)):
-                self.branches[match[1]] = branch
-                self._place_branch(place, branch, match)
-                return
-            self._place_word(s, bytes(4))
             self.later.append((place, place.write_instruction))
+            self._place_word(s, bytes(4))
+            if not place.registers:
+                self.known.learn_branch(s.text, tokens)
         except Problem as problem:
             raise explained(problem, tokens) from problem
         else:
-            self.words[s.text] = word
             self._place_word(s, word)
-
-    def _place_branch(self, place: Place, branch: Branch, match: re.Match[str]) -> None:
-        kind = "local" if match[2][0].isdigit() else "name"
-        self._place_word(place.statement, bytes(4))
-        label = Token(kind, match[2], match.start(2))
-        self.later.append((place, partial(place.write_branch, branch, label)))
 
     def _literal(self, place: Place, size: int, tokens: list[Token]) -> Literal:
         """Where the value will be: shared with values that are written alike and mean the same here."""
@@ -192,8 +194,7 @@ class _Assembler:
 
     def _rename_register(self, name: str, register: str) -> None:
         self.symbols.rename_register(name, register)
-        self.words.clear()
-        self.branches.clear()
+        self.known.forget()
 
     # --- directives ------------------------------------------------------------------------------------------------
     def _place_directive(self, s: Statement) -> None:
@@ -216,6 +217,27 @@ class _Assembler:
         else:
             raise unknown_directive(name)
 
+    def _place_numbers(self, s: Statement) -> None:
+        """A list of numbers, or one name, needs no reader."""
+        section, name, rest = self.sections.now, s.name, s.rest.strip()
+        if _NAME.fullmatch(rest):
+            place, data = self._here(s), bytes(DATA[name])
+            self.later.append((place, partial(place.write_name, rest, len(data))))
+        else:
+            numbers = plain(name, rest)
+            if numbers is None:
+                self._place_bytes(s)
+                return
+            data = numbers
+        self._note_words(s, section, len(data))
+        self._put(data, section)
+
+    def _note_words(self, s: Statement, section: Section, size: int) -> None:
+        """Words in code are instructions that are written as numbers."""
+        if s.name in (".inst", ".word") and section.kind == "code" and section.size % 4 == 0:
+            for offset in range(section.size, section.size + size, 4):
+                section.lines[offset] = s.line
+
     def _place_bytes(self, s: Statement) -> None:
         place, section, name = self._here(s), self.sections.now, s.name
         unit = 4 if name == ".inst" else DATA.get(name, 0)
@@ -228,8 +250,7 @@ class _Assembler:
             data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
         if not place.settled and name not in ALIGNMENTS:
             self.later.append((place, partial(place.write_bytes, len(data))))
-        if section.kind == "code" and place.offset % 4 == 0 and name in (".inst", ".word"):
-            section.lines |= dict.fromkeys(range(place.offset, place.offset + len(data), 4), s.line)
+        self._note_words(s, section, len(data))
         self._put(data, section)
 
     def _place_assignment(self, s: Statement) -> None:
@@ -317,4 +338,10 @@ def assemble(source: str, base: int = 0x4000_0000) -> Program:
     """
     if base % 4 or not 0 <= base < 1 << 64:
         raise ValueError(f"base {base:#x}: expected a multiple of 4 below 2**64")
-    return _Assembler(source, base).run()
+    collected = gc.isenabled()
+    gc.disable()  # millions of objects and no cycles: the collector would look at all of them again and again
+    try:
+        return _Assembler(source, base).run()
+    finally:
+        if collected:
+            gc.enable()

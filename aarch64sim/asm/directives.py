@@ -5,6 +5,7 @@ Invariant: `made` may be called again when the sections have their addresses; th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from aarch64sim.asm.reader import Reader
@@ -24,6 +25,7 @@ ASSIGNMENTS = {".equ", ".set", ".equiv"}
 IGNORED = {".global", ".globl", ".local", ".hidden", ".protected", ".internal", ".type", ".size", ".arch", ".cpu",
            ".arch_extension", ".file", ".loc", ".ident", ".addrsig", ".addrsig_sym", ".variant_pcs", ".eabi_attribute",
            ".title", ".sbttl", ".list", ".nolist"}  # fmt: skip
+_PLAIN = re.compile(r"(?:[ \t]*-?(?:0x[0-9a-f]+|[0-9]+)[ \t]*(?:,|\Z))*(?<!,)", re.ASCII)
 
 
 def made(name: str, r: Reader, section: Section) -> bytes:
@@ -37,6 +39,18 @@ def made(name: str, r: Reader, section: Section) -> bytes:
     if name == ".fill":
         return _fill(r)
     return _aligned(name, r, section) if name in ALIGNMENTS else _gap(r)
+
+
+def plain(name: str, text: str) -> bytes | None:
+    """What `made` makes of numbers without operators, for one of DATA; None of anything else, and of wrong ones."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    size = DATA[name]
+    try:
+        values = [int(item, 0) for item in text.split(",")]
+        return b"".join([n.to_bytes(size, "little", signed=n < 0) for n in values])
+    except (ValueError, OverflowError):
+        return None
 
 
 def number(r: Reader, size: int) -> bytes:

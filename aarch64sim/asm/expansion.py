@@ -68,19 +68,20 @@ class Expansion:
     def __iter__(self) -> Iterator[Statement]:
         self.inputs.append((self.source.statements(), None))
         while self.inputs:
-            statement = next(self.inputs[-1][0], None)
-            if statement is None:
+            nested = len(self.inputs) > 1
+            for statement in self.inputs[-1][0]:
+                if nested:
+                    self._count(statement)
+                if statement.name in CONTROL or statement.name in self.macros:
+                    try:
+                        self._control(statement)
+                    except Problem as problem:
+                        self.source.fault(statement, problem)
+                    break  # it may have changed where the next one comes from
+                if not self.conditions or self.conditions[-1].active:
+                    yield statement
+            else:
                 self.inputs.pop()
-                continue
-            if len(self.inputs) > 1:
-                self._count(statement)
-            if statement.name in CONTROL or statement.name in self.macros:
-                try:
-                    self._control(statement)
-                except Problem as problem:
-                    self.source.fault(statement, problem)
-            elif not self._skipping:
-                yield statement
         for condition in self.conditions:
             self.source.fault(
                 condition.opened, Problem(0, f"this {condition.opened.name} has no .endif")

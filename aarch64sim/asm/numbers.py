@@ -18,11 +18,11 @@ from aarch64sim.arch.vocabulary import (
     sign_extend,
 )
 from aarch64sim.asm.operands import FieldValues, Kind, Operand
-from aarch64sim.asm.reader import Reader
-from aarch64sim.asm.text import Problem, Token
+from aarch64sim.asm.reader import Linear, Reader
+from aarch64sim.asm.text import Problem
 
 _ABSOLUTE = re.compile(":abs_g([0-3])(|_nc|_s):")
-Bounds = Callable[[FieldValues], tuple[int, ...]]  # the least, the most, and the step if not 1
+Bounds = Callable[[FieldValues], tuple[int, int]]  # the least and the most
 Put = Callable[[FieldValues, int], FieldValues]
 Get = Callable[[FieldValues], int]
 
@@ -31,7 +31,7 @@ def _top(f: FieldValues) -> int:
     return (32 << f["sf"]) - 1
 
 
-def _position(f: FieldValues) -> tuple[int, ...]:
+def _position(f: FieldValues) -> tuple[int, int]:
     return 0, _top(f)
 
 
@@ -50,13 +50,15 @@ class Number(Operand):
         super().__init__(spec, row)
         self.what, self.bounds = what, bounds
         self.put = put or (lambda f, n: {self.field: n})
+        self.unit = 0 if put else row.unit(self.field)
         self.get = get or (lambda f: f[self.field])
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        f.update(self.put(f, r.number(self.what, *self.bounds(f))))
+        low, high = self.bounds(f)
+        f.update(self.put(f, r.number(self.what, low, high, unit=self.unit)))
 
     def write(self, f: FieldValues, address: int) -> str | None:
-        value, (low, high, *_) = self.get(f), self.bounds(f)
+        value, (low, high) = self.get(f), self.bounds(f)
         same = all(f[name] == n for name, n in self.put(f, value).items())
         return f"#{value}" if same and low <= value <= high else None
 
@@ -69,12 +71,14 @@ class Immediate(Operand):
         head, _, self.scale = self.spec.partition("<<")
         self.signed, self.bits = head[0] == "s", int(head[1:].partition(".")[0])
         self.what = "offset" if self.signed or self.scale else "immediate"
+        self.unit = row.unit(self.field)
 
     def read(self, r: Reader, f: FieldValues) -> None:
         shift = f["size"] if self.scale else 0
         low = -1 << self.bits - 1 if self.signed else 0
         high = low + ones(self.bits)
-        f[self.field] = r.number(self.what, low << shift, high << shift, 1 << shift) >> shift
+        bounds = low << shift, high << shift, 1 << shift
+        f[self.field] = r.number(self.what, *bounds, self.unit) >> shift
 
     def write(self, f: FieldValues, address: int) -> str:
         value = sign_extend(f[self.field], self.bits) if self.signed else f[self.field]
@@ -89,9 +93,10 @@ class AddImmediate(Operand):
     def read(self, r: Reader, f: FieldValues) -> None:
         token, value = r.token, r.expression()
         f["shift"] = 0
+        r.note(token, Linear(self.row.unit("imm"), 0, 0xFFF))
         if r.accept(","):
             r.expect("lsl")
-            f["shift"] = r.number("shift amount", 0, 12, 12) // 12
+            f["shift"] = r.number("shift amount", 0, 12, 12, self.row.unit("shift")) // 12
         elif value > 0xFFF and value % 0x1000 == 0 and value <= 0xFFF000:
             value, f["shift"] = value >> 12, 1
         if not 0 <= value <= 0xFFF:
@@ -113,10 +118,11 @@ class Halfword(Operand):
             r.advance()
             self._read_part(r, f, int(match[1]), match[2])
             return
-        f["imm"], f["shift"] = r.number("immediate", 0, 0xFFFF), 0
+        imm, shift = self.row.unit("imm"), self.row.unit("shift")
+        f["imm"], f["shift"] = r.number("immediate", 0, 0xFFFF, unit=imm), 0
         if r.accept(","):
             r.expect("lsl")
-            f["shift"] = r.number("shift amount", 0, 48 if f["sf"] else 16, 16) // 16
+            f["shift"] = r.number("shift amount", 0, 48 if f["sf"] else 16, 16, shift) // 16
 
     def _read_part(self, r: Reader, f: FieldValues, part: int, kind: str) -> None:
         """`:abs_g1:` fits in the first two parts, `:abs_g1_nc:` need not, `:abs_g1_s:` is signed: MOVZ or MOVN."""
@@ -184,6 +190,11 @@ class Wide(Bitmask):
         " or a bitmask immediate (ldr with =value can)"
     )
 
+    def read(self, r: Reader, f: FieldValues) -> None:
+        token = r.token
+        super().read(r, f)
+        r.note(token, Linear(0 if self.field == "not" else self.row.unit("imm"), 0, 0xFFFF))
+
     def encode(self, value: int, sf: int) -> FieldValues | None:
         places = (n for n in range(2 << sf) if value & ~(0xFFFF << 16 * n) == 0)
         return next(({"shift": n, "imm": value >> 16 * n} for n in places), None)
@@ -205,11 +216,13 @@ class Target(Operand):
         self.page = spec == "page"
         self.bits = 21 if self.page else int(spec[3:])
         self.step = 1 if self.bits == 21 else 4
+        self.end = self.step << self.bits - 1
 
     def read(self, r: Reader, f: FieldValues) -> None:
         token = r.token
         value = r.context.literal(r, self._size(f)) if r.accept("=") else r.expression()
-        self.aim(f, value, r.context.address(), token)
+        distance = self.distance(value, r.context.address(), token.column)
+        f["imm"], f["immlo"] = distance >> 2, distance & 3  # only ADR and ADRP have immlo
 
     def _size(self, f: FieldValues) -> int:
         """The bytes that are loaded from there; 0 if none are."""
@@ -217,21 +230,21 @@ class Target(Operand):
             return 4 << f["sf"] if "sf" in f else 1 << f["size"]
         return 4 if self.row.mnemonic == "ldrsw" else 0
 
-    def aim(self, f: FieldValues, value: int, here: int, token: Token) -> None:
-        """Set the fields to get from here to that value, which `token` stands for."""
-        what, unit = "target", 1
-        if self.page:
-            what, unit, value, here = "page", 4096, value >> 12, here >> 12
-        distance = sign_extend(value - here, 52 if self.page else 64)
-        end = self.step << self.bits - 1
-        if not -end <= distance < end:
-            reach = f"{-end * unit} to {(end - self.step) * unit}"
-            far = f"the {what} is {distance * unit} bytes away: the reach is {reach}"
-            raise Problem(token.column, far, 3)
-        if distance % self.step:
-            odd = f"the {what} is not a multiple of {self.step} bytes away"
-            raise Problem(token.column, odd, 3)
-        f["imm"], f["immlo"] = distance >> 2, distance & 3  # only ADR and ADRP have immlo
+    def distance(self, value: int, here: int, column: int) -> int:
+        """How far that value is from here, in pages or bytes; Problem at the column if it is out of reach."""
+        away = (value >> 12) - (here >> 12) if self.page else value - here
+        if not -self.end <= away < self.end:
+            away = sign_extend(away, 52 if self.page else 64)
+            if not -self.end <= away < self.end:
+                raise Problem(column, self._too_far(away), 3)
+        if away % self.step:
+            raise Problem(column, f"the target is not a multiple of {self.step} bytes away", 3)
+        return away
+
+    def _too_far(self, away: int) -> str:
+        what, unit = ("page", 4096) if self.page else ("target", 1)
+        reach = f"{-self.end * unit} to {(self.end - self.step) * unit}"
+        return f"the {what} is {away * unit} bytes away: the reach is {reach}"
 
     def write(self, f: FieldValues, address: int) -> str:
         if self.page:

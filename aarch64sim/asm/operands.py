@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from aarch64sim.arch.pattern import Encoding
-from aarch64sim.asm.reader import Reader
+from aarch64sim.asm.reader import Linear, Reader
 from aarch64sim.asm.text import Token, did_you_mean
 
 FieldValues = dict[str, int]
@@ -51,8 +51,11 @@ def register_name(letter: str, n: int, sp: bool = False) -> str:
     return f"{letter}{n}"
 
 
-def read_register(r: Reader, letters: str, sp: bool = False) -> tuple[str, int]:
-    """Class letter and number of the register that must come next; `letters` are the possible classes."""
+def read_register(r: Reader, letters: str, sp: bool = False, unit: int = 0) -> tuple[str, int]:
+    """Class letter and number of the register that must come next; `letters` are the possible classes.
+
+    `unit`: what the word gains with each number, if it is so simple.
+    """
     token, text = r.token, r.token.text.lower()
     letter, n = register_of(text) or ("", 0)
     if not letter:
@@ -64,7 +67,8 @@ def read_register(r: Reader, letters: str, sp: bool = False) -> tuple[str, int]:
             r.fail(f"there is no register {token}: 31 is written sp or {letter}zr", 2)
         if text.endswith("sp") != sp:
             r.fail(f"{token} is not possible here: expected {_expected(letters, sp)}", 2)
-    r.advance()
+    r.registers[token.column + 1] = Linear(unit, 0, 30)
+    r.at += 1
     return letter, n
 
 
@@ -93,6 +97,7 @@ class Register(Operand):
         name, _, option = self.spec.replace("|", "&").partition("&")
         self.kind, self.field, self.sp = name[0], "R" + name[1:], option == "SP"
         self.twin = "Rm" if option == "Rm" else self.field
+        self.unit = row.unit(*{self.field, self.twin})
 
     def letters(self, f: FieldValues) -> str:
         """The register classes that are possible with the fields known so far."""
@@ -107,7 +112,7 @@ class Register(Operand):
         return self.kind.lower()
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        letter, n = read_register(r, self.letters(f), self.sp)
+        letter, n = read_register(r, self.letters(f), self.sp, self.unit)
         f[self.field] = f[self.twin] = n
         if self.kind in "RT":
             f["sf"] = int(letter == "x")
@@ -141,7 +146,7 @@ class ExtendedRegister(Operand):
     """Rm with UXTB ... SXTX and 0 to 4; where Rn or Rd is the stack pointer, plain or LSL means UXTX (UXTW)."""
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        letter, f["Rm"] = read_register(r, "wx" if f["sf"] else "w")
+        letter, f["Rm"] = read_register(r, "wx" if f["sf"] else "w", unit=self.row.unit("Rm"))
         f["option"], f["imm"] = 2 + f["sf"], 0
         if not r.accept(","):
             if letter != "wx"[f["sf"]]:
@@ -164,7 +169,7 @@ class Index(Operand):
     """The index register of a register offset: X with LSL or SXTX, W with UXTW or SXTW, times 1 or the access size."""
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        letter, f["Rm"] = read_register(r, "wx")
+        letter, f["Rm"] = read_register(r, "wx", unit=self.row.unit("Rm"))
         f["option"], f["S"], size = 3, 0, f["size"]
         if not r.accept(","):
             if letter == "w":

@@ -5,8 +5,6 @@ Invariant: writing changes the bytes that the first pass kept for the statement,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aarch64sim.asm.directives import DATA, made, number
 from aarch64sim.asm.literals import Literal
 from aarch64sim.asm.reader import Reader
@@ -20,21 +18,33 @@ from aarch64sim.asm.text import Problem, Token, UnknownYet, tokenize
 MOVED = "this depends on where the sections are put, which is settled only after it"
 
 
-@dataclass(slots=True)
 class Place:
     """The context of a statement."""
 
-    statement: Statement
-    order: int  # among all statements
-    symbols: Symbols
-    registers: dict[str, str]  # the names that .req has given so far
-    section: Section
-    run: bytearray
-    start: int  # in the run
-    offset: int  # in the section
-    entry: Literal | None = None
-    passed_by: int = 0  # bytes of the items before the one that is read
-    settled: bool = True  # nothing that was read depends on a symbol
+    __slots__ = (
+        "entry",
+        "offset",
+        "order",
+        "passed_by",
+        "registers",
+        "section",
+        "settled",
+        "statement",
+        "symbols",
+    )
+
+    def __init__(
+        self, statement: Statement, order: int, symbols: Symbols, section: Section
+    ) -> None:
+        self.statement = statement
+        self.order = order  # among all statements
+        self.symbols = symbols
+        self.registers = symbols.registers  # the names that .req has given so far
+        self.section = section
+        self.offset = section.size
+        self.entry: Literal | None = None
+        self.passed_by = 0  # bytes of the items before the one that is read
+        self.settled = True  # nothing that was read depends on a symbol
 
     def address(self) -> int:
         return self.section.address + self.offset + self.passed_by
@@ -94,19 +104,31 @@ class Place:
             word = read_instruction(Reader(tokens, self))
         except Problem as problem:
             raise explained(problem, tokens) from problem
-        self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
+        self.section.write(self.offset, word.to_bytes(4, "little"))
 
-    def write_branch(self, branch: Branch, label: Token) -> None:
+    def write_branch(self, branch: Branch, label: str) -> None:
         """The word of such an instruction with this label."""
-        word = branch.word(self.symbol(label), self.address(), label)
-        self.run[self.start : self.start + 4] = word.to_bytes(4, "little")
+        value, column = self.symbols.known(label), len(self.statement.text) - len(label)
+        if value is None:
+            value = self.symbol(Token("local" if label[0].isdigit() else "name", label, column))
+        word = branch.word(value, self.section.address + self.offset, column)
+        self.section.write(self.offset, word.to_bytes(4, "little"))
+
+    def write_name(self, name: str, size: int) -> None:
+        """The value of the name that is all that a directive has."""
+        value = self.symbols.known(name)
+        if value is None or not -(1 << 8 * size - 1) <= value < 1 << 8 * size:
+            self.write_bytes(size)
+            return
+        data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        self.section.write(self.offset, data)
 
     def write_bytes(self, size: int) -> None:
         """Those of a directive, of which the first pass kept `size`."""
         data = made(self.statement.name, self.reader(), self.section)
         if len(data) != size:
             raise Problem(0, MOVED)
-        self.run[self.start : self.start + size] = data
+        self.section.write(self.offset, data)
 
     def check_expression(self, value: int) -> None:
         """Nothing is written: the first pass acted on this value."""

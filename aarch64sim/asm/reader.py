@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator as op
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from aarch64sim.asm.text import ESCAPES, Problem, Token, UnknownYet, did_you_mean
 
@@ -33,6 +33,10 @@ _SIGNS: dict[str, Callable[[int], int]] = {
     "-": op.neg, "+": op.pos, "~": op.inv, "!": lambda x: int(x == 0),
     ":lo12:": lambda x: x & 0xFFF, ":pg_hi21:": op.pos, ":pg_hi21_nc:": op.pos,
 }  # fmt: skip
+QUOTED = (
+    "a symbol's name in quotes is left out: write it without them, or assemble and link with GNU as"
+    " and ld, and take the ELF file"
+)
 _TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 
@@ -93,11 +97,23 @@ class Anywhere(Nowhere):
 ANYWHERE = Anywhere()
 
 
+class Linear(NamedTuple):
+    """How a word depends on a number in its text that is not negative: it gains `unit` with each `step` above 0."""
+
+    unit: int
+    low: int
+    high: int
+    step: int = 1
+
+
 class Reader:
     """Reads the tokens of one statement from left to right."""
 
     def __init__(self, tokens: list[Token], context: Context = NOWHERE) -> None:
         self.tokens, self.context, self.at = tokens, context, 0
+        # The numbers of registers, and the immediates, that are no more than a number; by column.
+        self.registers: dict[int, Linear] = {}
+        self.immediates: dict[int, Linear] = {}
 
     @property
     def token(self) -> Token:
@@ -111,8 +127,8 @@ class Reader:
 
     def accept(self, text: str) -> bool:
         """Whether the next token is this mark or (in lower case) this name; it is consumed if so."""
-        token = self.token
-        if token.text.lower() == text and token.kind in ("mark", "name"):
+        word = self.tokens[self.at].text
+        if word == text or word.lower() == text:
             self.at += 1
             return True
         return False
@@ -140,9 +156,10 @@ class Reader:
         """Whether a number comes next, not a name."""
         return self.token.kind == "number" or self.token.text in ("#", "(")
 
-    def number(self, what: str, low: int, high: int, step: int = 1) -> int:
-        """An expression with one of the values low, low + step ... high."""
+    def number(self, what: str, low: int, high: int, step: int = 1, unit: int = 0) -> int:
+        """An expression with one of the values low, low + step ... high; `unit`: what the word gains with each step."""
         token, value = self.token, self.expression()
+        self.note(token, Linear(unit, low, high, step))
         if not low <= value <= high:
             multiple = f", a multiple of {step}" if step > 1 else ""
             expected = f"expected {low} to {high}{multiple}"
@@ -150,6 +167,13 @@ class Reader:
         if value % step:
             self.fail(f"{what} {value} is not a multiple of {step}", 3, token)
         return value
+
+    def note(self, first: Token, linear: Linear) -> None:
+        """What the number means that began with that token and has just been read, if it was a number and no more."""
+        last = self.tokens[self.at - 1]
+        hash_mark = first.text == "#" and self.tokens[self.at - 2] is first
+        if last.kind == "number" and (last is first or hash_mark):
+            self.immediates[last.column] = linear
 
     def fail(
         self,
@@ -204,6 +228,8 @@ class Reader:
             return self._character(token)
         if token.kind == "relocation":
             self.fail(f"{token} is left out: {_relocation(token.text)}", 3, token)
+        if token.kind == "string":
+            self.fail(f"{token}: {QUOTED}", 2, token)
         if token.kind not in ("name", "local"):
             self.fail(f"expected a number or a symbol, found {token}", 0, token)
         return self.context.symbol(token)

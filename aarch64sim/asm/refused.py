@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from aarch64sim.asm.directives import ASSIGNMENTS, IGNORED, MAKERS, POOLS
 from aarch64sim.asm.expansion import CONTROL
+from aarch64sim.asm.reader import QUOTED
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
 from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
@@ -58,6 +59,7 @@ DIRECTIVES_LEFT_OUT = {
 OTHERS = {
     "sections .tdata .tbss .init .fini": "an operating system's loader would have to set them up",
     ":got: :tlsgd: and kin": "there is no dynamic linking: give the compiler -fno-pie",
+    "a symbol's name in quotes": "write it without them",
     "an instruction not at a multiple of 4": "GNU as moves it, and leaves its label behind",
     "a number too large for its directive": "GNU as cuts it, with a warning",
     "unwind tables (.cfi_*), notes": "they are read, and put nowhere",
@@ -106,6 +108,8 @@ def explained(problem: Problem, tokens: list[Token]) -> Problem:
 def unknown_instruction(tokens: list[Token]) -> Problem:
     """Why the first word is not a mnemonic here."""
     first, name = tokens[0], tokens[0].text.lower()
+    if first.kind == "string":
+        return Problem(first.column, f"{first}: {QUOTED}")
     if first.kind != "name":
         what = "a label, a directive or an instruction"
         return Problem(first.column, f"expected {what}, found {first}")

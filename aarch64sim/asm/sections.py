@@ -15,7 +15,9 @@ NOP = (0xD503201F).to_bytes(4, "little")
 SECTION_DIRECTIVES = {".section", ".pushsection", ".popsection", ".previous", ".text", ".data", ".bss"}  # fmt: skip
 # The flags of a section for which the source gives none, by the first part of its name.
 _USUAL = {"text": "ax", "rodata": "a", "gcc_except_table": "a", "data": "aw", "data1": "aw", "bss": "aw",
-          "init_array": "aw", "fini_array": "aw", "preinit_array": "aw"}  # fmt: skip
+          "init_array": "aw", "fini_array": "aw", "preinit_array": "aw", "noinit": "aw",
+          "persistent": "aw"}  # fmt: skip
+_ZERO = re.compile(r"\.(bss|noinit)(\..*)?|\.persistent\.bss")  # where the source gives no type
 _HEAD = re.compile(
     r"""\s*(?:"(?P<quoted>[^"]*)"|(?P<name>[^\s,"]+))\s*
         (?:,\s*"(?P<flags>\w*)"\s*(?:,\s*[@%](?P<type>\w+)\s*(?:,\s*(?P<unit>\d+))?[^"]*)?)?$""",
@@ -62,6 +64,13 @@ class Section:
         """Whether it is part of the program in memory."""
         return "a" in self.flags
 
+    def write(self, offset: int, data: bytes) -> None:
+        """Put other bytes in the place of those that a statement appended at that offset."""
+        start, run = self.runs[-1]
+        if offset < start:
+            start, run = next(r for r in reversed(self.runs) if r[0] <= offset)
+        run[offset - start : offset - start + len(data)] = data
+
     def padding(self, alignment: int, most: int | None = None, fill: bytes = b"") -> bytes:
         """The bytes up to a multiple of `alignment`, which becomes the section's; none if over `most`."""
         size = -(self.address + self.size) % alignment
@@ -92,7 +101,7 @@ class Sections:
         """The section of that name, made if it is new."""
         if name not in self.all:
             first = name.split(".")[1] if name.startswith(".") else ""
-            zero = kind == "nobits" or (not kind and first == "bss")
+            zero = kind == "nobits" or (not kind and _ZERO.fullmatch(name) is not None)
             flags = _USUAL.get(first, "") if flags is None or first == "note" else flags
             unit = unit if "M" in flags else 0
             # The text's own address is right if nothing comes before it; the others' are aligned, far apart, and wrong.

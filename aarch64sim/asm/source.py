@@ -59,22 +59,20 @@ class Statement:
         return [name.strip() for name in self.rest.split(",")]
 
 
-def cut(text: str, line: int, column: int = 0, origin: str = "") -> Iterator[Statement]:
+def cut(text: str, line: int, column: int = 0, origin: str = "") -> list[Statement]:
     """The statements of one line without comments."""
-    for piece in _PIECE.finditer(text) if ";" in text else (_PIECE.match(text),):
-        if piece is None:
-            continue
-        at, end = piece.span()
-        while True:
-            head = _HEAD.match(text, at, end)
-            if head is None or head[2] is None:
-                break
-            start, at = head.start(1), head.end()
-            yield Statement(line, column + start, head[1] + ":", head[1] + ":", origin)
-        if head is not None:
-            start = head.end() if head[1] is None else head.start(1)
+    made: list[Statement] = []
+    for at, end in [m.span() for m in _PIECE.finditer(text)] if ";" in text else [(0, len(text))]:
+        head = _HEAD.match(text, at, end)
+        while head and head.lastindex == 2:
+            label = head[1] + ":"
+            made.append(Statement(line, column + head.start(1), label, label, origin))
+            head = _HEAD.match(text, head.end(), end)
+        if head:
+            start = head.start(1) if head.lastindex else head.end()
             if body := text[start:end].rstrip():
-                yield Statement(line, column + start, (head[1] or "").lower(), body, origin)
+                made.append(Statement(line, column + start, (head[1] or "").lower(), body, origin))
+    return made
 
 
 class Source:

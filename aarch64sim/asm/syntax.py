@@ -135,13 +135,15 @@ def _read(r: Reader) -> tuple[Encoding, FieldValues]:
     start, problems = r.at, []
     for row, preset in _forms(mnemonic, register[0] if register else ""):
         fields = dict(preset)
-        r.at = start
+        r.at, r.registers, r.immediates = start, {}, {}
         try:
             _template(row).read(r, fields)
             r.expect_end()
         except Problem as problem:
             problems.append(problem)
         else:
+            if any(problem.weight == 3 for problem in problems):
+                r.immediates = {}  # with other values it may be another row
             return row, fields
     unknown = (problem for problem in problems if isinstance(problem, UnknownYet))
     raise next(unknown, None) or max(problems, key=lambda p: (p.column, p.weight))
@@ -151,7 +153,13 @@ class Branch:
     """What is the same in all instructions that differ in nothing but the label that they end in."""
 
     def __init__(self, row: Encoding, fields: FieldValues, target: numbers.Target) -> None:
-        self._row, self._fields, self._target = row, fields, target
+        self._target = target
+        self._word = row.build(fields | {"imm": 0, "immlo": 0})
+        self._parts = [
+            (low, mask, up + (2 if name == "imm" else 0))
+            for name, low, mask, up, _ in row.parts
+            if name in ("imm", "immlo")
+        ]
 
     @classmethod
     def read(cls, tokens: list[Token]) -> Branch | None:
@@ -167,10 +175,13 @@ class Branch:
                 return cls(row, fields, target)
         return None
 
-    def word(self, value: int, here: int, label: Token) -> int:
+    def word(self, value: int, here: int, column: int) -> int:
         """The instruction at address `here` with that value of the label; Problem if it does not reach so far."""
-        self._target.aim(self._fields, value, here, label)
-        return self._row.build(self._fields)
+        distance = self._target.distance(value, here, column)
+        word = self._word
+        for low, mask, up in self._parts:
+            word |= (distance >> up & mask) << low
+        return word
 
 
 @cache  # at most 256 values

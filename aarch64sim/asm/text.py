@@ -24,6 +24,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.ASCII,
 )
+_GROUPS = ("", *_TOKEN.groupindex)  # the kinds, by the number of their group
+_WRONG = _TOKEN.groupindex["wrong"]
 ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "0": 0, "\\": 92, '"': 34, "'": 39}
 _CHARACTERS = re.compile(
     r"(?P<plain>[^\\]+)|\\(?:x(?P<hex>[0-9a-fA-F]{1,2})|(?P<octal>[0-7]{1,3})|(?P<letter>.))"
@@ -71,11 +73,12 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of a statement without comments, closed by an `end` token."""
     tokens = []
     for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or ""
-        if kind == "wrong":
-            raise _unexpected(match["wrong"], match.start("wrong"))
-        tokens.append(Token(kind, match[kind], match.start(kind)))
-    return [*tokens, Token("end", "", len(text.rstrip()))]
+        group = match.lastindex or 0
+        tokens.append(Token(_GROUPS[group], match[group], match.start(group)))
+        if group == _WRONG:
+            raise _unexpected(match[group], match.start(group))
+    tokens.append(Token("end", "", len(text.rstrip())))
+    return tokens
 
 
 def _unexpected(character: str, column: int) -> Problem:

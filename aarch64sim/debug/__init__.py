@@ -1,4 +1,4 @@
-"""The debugger: stepping, time travel, and replays of recordings."""
+"""The debugger: stepping, running, breakpoints, time travel."""
 
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.phase import Phase

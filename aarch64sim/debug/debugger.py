@@ -340,8 +340,6 @@ class Debugger(View):
         """To the next event, making the next step when this one is over; the new `phase`, None at a step's last."""
         return self._cursor.forward(lambda: self.track.step(self.points))
 
-    step_phase = phase_forward
-
     def phase_back(self) -> Phase | None:
         """To the event before, into the step before when this one is at its first; the new `phase`."""
         return self._cursor.back()
@@ -371,7 +369,9 @@ class Debugger(View):
         self.track.input(lambda machine: machine.vm.write_memory(address, data))
 
     def type(self, data: bytes) -> None:
-        """Give the UART more input; the steps after this one are forgotten."""
+        """Give the UART more input; the steps after this one are forgotten. TypeError for what is not bytes."""
+        if not isinstance(data, bytes):
+            raise TypeError(f"input is bytes, such as b'x', not {data!r}")
 
         def give(machine: Machine) -> None:
             machine.uart.receive(data)

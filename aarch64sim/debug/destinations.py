@@ -62,7 +62,7 @@ class Destination:
         if self.holds is not None:
             return self.holds(seen)
         if self.exit:
-            return any(record.reason == self.exit for record in seen.exits)
+            return any(map(self.is_exit, seen.exits))
         return seen.pc == self.address
 
 

@@ -1,4 +1,4 @@
-"""What a debugger sees of the guest: registers as KVM_GET_ONE_REG gives them.
+"""What a debugger sees of the guest: registers as KVM_GET_ONE_REG gives them, and memory.
 
 Invariant: nothing here changes the guest.
 """
@@ -26,3 +26,11 @@ def register(machine: Machine, name: str) -> int:
 def registers(machine: Machine) -> dict[str, int]:
     """All of them."""
     return {name: register(machine, name) for name in GUEST_REGISTERS}
+
+
+def word(machine: Machine, address: int, size: int) -> int:
+    """`size` bytes of guest memory, little-endian; 0 where there is no memory."""
+    try:
+        return int.from_bytes(machine.vm.read_memory(address, size), "little")
+    except OSError:
+        return 0

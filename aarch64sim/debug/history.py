@@ -16,7 +16,7 @@ from aarch64sim.vmm.machine import Machine
 
 Input = Callable[[Machine], None]
 
-FAR = 1 << 62
+FAR = 1 << 62  # beyond every step
 _CHUNK = 64  # bytes: so much decoded code is forgotten where a page of code is put back
 
 
@@ -29,17 +29,10 @@ class History:
     """
 
     SLOW = 60
-    PAGE = (
-        100  # a page that is written between two checkpoints costs as much as so many plain steps
-    )
+    PAGE = 100  # a page that is written in between is as much work as so many plain steps
 
     def __init__(
-        self,
-        machine: Machine,
-        *,
-        distance: int = 500,
-        most: int = 4000,
-        most_pages: int = 16_384,
+        self, machine: Machine, *, distance: int = 500, most: int = 4000, most_pages: int = 16_384
     ) -> None:
         self.machine = machine
         self.distance = distance
@@ -164,13 +157,12 @@ class History:
 
     def _thin_out(self) -> None:
         """Drop every other checkpoint, and what no kept one needs of the pages."""
-        last = self._steps[-1]
+        last, state = self._steps[-1], self._states[-1]
         self._steps, self._states = self._steps[::2], self._states[::2]
         if self._steps[-1] != last:
             # The journal starts at the last one, so that it must stay; its neighbour goes in the next round.
-            raise_to_last = self.machine.save()
             self._steps.append(last)
-            self._states.append(raise_to_last)
+            self._states.append(state)
         self._pages = 0
         for page, (steps, contents) in self._versions.items():
             kept_steps, kept_contents = [], []

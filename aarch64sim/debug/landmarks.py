@@ -1,4 +1,4 @@
-"""Where in the history something else than a plain step ended: device accesses, breakpoints, the guest's end.
+"""Where in the history a step was more than a plain one: device accesses, breakpoints, the guest's end.
 
 Invariant: every mark is the exact number of a step that is known. Their number is bounded: with more than `MOST` those
 that stand close to another of their kind go, and the least distance doubles.
@@ -13,9 +13,8 @@ from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.vmm.machine import ExitRecord
 
 MOST = 1000  # of a kind
-STOP = (
-    "stop"  # KVM_EXIT_DEBUG by something else than a step, an errno, a shutdown: where a run ends
-)
+# KVM_EXIT_DEBUG by something else than a step, an errno, a shutdown: where a run ends.
+STOP = "stop"
 
 
 class Landmarks:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
+from aarch64sim.debug.history import FAR
 from aarch64sim.debug.points import NOTHING, Points
-
-FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,8 @@ class Move:
 
     def like(self, other: Move) -> bool:
         """Both are rows of steps with the same points."""
-        return (
-            not self.run
-            and not other.run
-            and (self.points, self.past) == (other.points, other.past)
-        )
+        same = (self.points, self.past) == (other.points, other.past)
+        return same and not self.run and not other.run
 
     def cut(self, position: int) -> Move:
         """The run, ended at a position inside it."""

@@ -10,8 +10,8 @@ from functools import partial
 
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.debug.free_run import FreeRun, OnExit
-from aarch64sim.debug.history import History, Input
-from aarch64sim.debug.moves import FAR, Move
+from aarch64sim.debug.history import FAR, History, Input
+from aarch64sim.debug.moves import Move
 from aarch64sim.debug.points import NOTHING, Points
 from aarch64sim.debug.track import TICKS_OF_WORK, Track
 from aarch64sim.vmm.machine import ExitRecord
@@ -129,11 +129,7 @@ class OpenTrack(Track):
         return left or (until is not None and until())
 
     def _run(
-        self,
-        most: int,
-        points: Points,
-        until: Callable[[], bool] | None,
-        leave: OnExit | None,
+        self, most: int, points: Points, until: Callable[[], bool] | None, leave: OnExit | None
     ) -> bool:
         """A run without anything in front; whether there was a reason to stop."""
         self._forget_future()

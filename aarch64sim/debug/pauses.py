@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from aarch64sim.arch import syndrome, sysregs
 from aarch64sim.arch.pstate import DAIF, EL1H, kept_at_a_vector, vector_offset
 from aarch64sim.arch.registers import MASK64
+from aarch64sim.debug.guest import word
 from aarch64sim.debug.points import Points, Watchpoint
+from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.events import Change, Event, Lane, What
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.vmm.machine import ExitRecord, Machine
@@ -34,6 +36,7 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
     if watchpoint not in points.watchpoints:
         return lambda: None
     old, pc = _value(machine, watchpoint), machine.vcpu.pc
+    lost = f" {EXCLUSIVE}" if machine.vcpu.cpu.monitor is not None else ""
 
     def say() -> Note:
         new = _value(machine, watchpoint)
@@ -41,7 +44,7 @@ def pass_watchpoint(machine: Machine, points: Points) -> Callable[[], Note | Non
             text = f"The instruction at {pc:#x} stored to {watchpoint.address:#x}: {old:#x} -> {new:#x}."
         else:
             text = f"The instruction at {pc:#x} loaded from {watchpoint.address:#x}: {new:#x}."
-        return "watchpoint", text
+        return "watchpoint", text + lost
 
     return say
 
@@ -62,12 +65,8 @@ def hit(machine: Machine, points: Points) -> tuple[Watchpoint, bool]:
 
 
 def _value(machine: Machine, watchpoint: Watchpoint) -> int:
-    """What is in the watched range (little-endian); of a long one the first 8 bytes."""
-    try:
-        data = machine.vm.read_memory(watchpoint.address, min(8, watchpoint.size))
-    except OSError:
-        return 0
-    return int.from_bytes(data, "little")
+    """What is in the watched range; of a long one the first 8 bytes."""
+    return word(machine, watchpoint.address, min(8, watchpoint.size))
 
 
 def watched_mmio(

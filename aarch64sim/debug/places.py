@@ -68,10 +68,7 @@ def _of_text(program: Program, text: str) -> int:
 
 
 def code_address(
-    program: Program,
-    where: int | str | None,
-    line: int | None,
-    is_memory: Callable[[int], bool],
+    program: Program, where: int | str | None, line: int | None, is_memory: Callable[[int], bool]
 ) -> int:
     """The address of a place where an instruction can be; ValueError if there is none."""
     address = address_of(program, where, line=line)

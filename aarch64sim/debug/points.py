@@ -5,7 +5,7 @@ Invariant: a set of points never needs more debug registers than the CPU has; no
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -31,8 +31,8 @@ class Watchpoint:
         """One that can be set; ValueError says why not."""
         if kind not in KINDS:
             raise ValueError(f"a watchpoint is for write, read or access, not {kind!r}")
-        if size < 1 or address + size > 1 << 64:
-            raise ValueError(f"{size} bytes at {address:#x} cannot be watched")
+        if not isinstance(size, int) or size < 1 or address + size > 1 << 64:
+            raise ValueError(f"{size!r} bytes at {address:#x} cannot be watched")
         return cls(address, size, kind, mmio)
 
     def meets(self, address: int, size: int, *, is_write: bool) -> bool:
@@ -114,13 +114,9 @@ class Points:
             raise ValueError(f"there is no watchpoint on {watchpoint}")
         return replace(self, watchpoints=tuple(w for w in self.watchpoints if w != watchpoint))
 
-    def inside(self, places: Collection[int]) -> Points:
+    def inside(self, places: Set[int]) -> Points:
         """These, without the breakpoints that are at none of the addresses `places`."""
-        return replace(
-            self,
-            breakpoints=self.breakpoints & frozenset(places),
-            hardware=self.hardware & frozenset(places),
-        )
+        return replace(self, breakpoints=self.breakpoints & places, hardware=self.hardware & places)
 
 
 NOTHING = Points()

@@ -164,11 +164,7 @@ def _thing(
         raise ValueError(f"{address:#x} is no memory")
     data, offset = slot.data, address - slot.base
     text = what if isinstance(what, str) else f"[{what:#x}]"
-    return (
-        text,
-        lambda: int.from_bytes(data[offset : offset + WRITTEN], "little"),
-        address >> 12,
-    )
+    return text, lambda: int.from_bytes(data[offset : offset + WRITTEN], "little"), address >> 12
 
 
 def _bytes(track: Track, watchpoint: Watchpoint) -> bytes:

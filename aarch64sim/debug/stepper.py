@@ -8,6 +8,7 @@ from __future__ import annotations
 from aarch64sim.arch.syndrome import EC, exception_class, stepped_exclusive
 from aarch64sim.debug import pauses
 from aarch64sim.debug.free_run import FreeRun, Look, OnExit
+from aarch64sim.debug.guest import word
 from aarch64sim.debug.plain import plain_steps
 from aarch64sim.debug.planted import Planted, is_brk
 from aarch64sim.debug.stops import STEP_LIMIT
@@ -28,12 +29,12 @@ class Stepper:
         self.note: pauses.Note | None = None
         self.paused = 0
         self.last_run: FreeRun | None = None
-        self.exclusives = 0  # load-exclusives that were stepped
+        self.exclusives = 0  # load-exclusives after which the guest was stopped
 
     def plain(self, count: int) -> tuple[int, int]:
         """Up to `count` steps, to the first that is not plain; how many were made, and how many of them slow."""
         self.note = None
-        made, slow, exit_ = plain_steps(self._machine, count, STEP_LIMIT)
+        made, slow, exit_ = plain_steps(self._machine, count)
         self._ended(None if exit_ is None else self._finish(exit_))
         return made, slow
 
@@ -82,7 +83,7 @@ class Stepper:
     def _through(self, pc: int) -> int:
         """Make the step, with nothing in front of it any more."""
         machine = self._machine
-        if self.paused == EC.BRK and is_brk(_word(machine, pc)):
+        if self.paused == EC.BRK and is_brk(word(machine, pc, 4)):
             pauses.reinject_brk(machine)
             self._ended([])
             return 1
@@ -105,7 +106,9 @@ class Stepper:
 
     def _ended(self, exits: list[ExitRecord] | None) -> None:
         self.exits = exits
-        self.exclusives += stepped_exclusive(self._machine.vcpu.kvm_run.debug.hsr)
+        run, monitor = self._machine.vcpu.kvm_run, self._machine.vcpu.cpu.monitor
+        if run.exit_reason is ExitReason.DEBUG:
+            self.exclusives += monitor is not None or stepped_exclusive(run.debug.hsr)
         if exits is None:
             self.paused = 0
         else:
@@ -125,10 +128,3 @@ class Stepper:
         """The machine was put elsewhere: nothing is known of the step that led there."""
         self.look()
         self.exits = self.note = None
-
-
-def _word(machine: Machine, address: int) -> int:
-    try:
-        return int.from_bytes(machine.vm.read_memory(address, 4), "little")
-    except OSError:
-        return 0

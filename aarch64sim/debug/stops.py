@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aarch64sim.arch.syndrome import EC, exception_class, stepped_exclusive
+from aarch64sim.arch.syndrome import EC, exception_class, immediate, stepped_exclusive
 from aarch64sim.events import Event
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
 from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
 
 EXCLUSIVE = (
-    "A load-exclusive was stepped: the ERET back into the guest clears the exclusive monitor, so its"
-    " store-exclusive will fail. A run goes through both."
+    "The guest was stopped after a load-exclusive: the ERET back into it clears the exclusive monitor, so the"
+    " store-exclusive fails. A run without a stop between the two goes through both."
 )
 STEP_LIMIT = 100_000  # guest instructions after which a step that does not end is given up
 
@@ -26,8 +26,8 @@ class Stop:
     """Where and why the guest stopped.
 
     `reason` is start, step, run (an instruction that a run went by, or where it was left), breakpoint, watchpoint, exit
-    (the guest has ended), error or limit; `hsr` the syndrome that
-    KVM_EXIT_DEBUG gave (32 bits); `exits` every return of KVM_RUN on the way.
+    (the guest has ended), error or limit; `hsr` the syndrome that KVM_EXIT_DEBUG gave (32 bits); `exits` every return
+    of KVM_RUN on the way.
     """
 
     number: int
@@ -36,11 +36,12 @@ class Stop:
     text: str
     hsr: int | None = None
     exits: tuple[ExitRecord, ...] = ()
+    open_monitor: bool = False  # the CPU's exclusive monitor is set, until the next ERET
 
     @property
     def after_exclusive(self) -> bool:
-        """A load-exclusive was stepped, so its store-exclusive will fail (`EXCLUSIVE`)."""
-        return self.hsr is not None and stepped_exclusive(self.hsr)
+        """The guest was interrupted after a load-exclusive, so its store-exclusive will fail (`EXCLUSIVE`)."""
+        return self.hsr is not None and (self.open_monitor or stepped_exclusive(self.hsr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +93,17 @@ def make_stop(
         reason, text = "run", in_a_run(pc)
         if last.reason != "EINTR":
             text = f"Stopped at {pc:#x}, after KVM_EXIT_{last.reason}."
-    elif last and last.reason not in ("DEBUG", "EINTR" if run else "DEBUG"):
+    elif last and last.reason != "DEBUG" and not (run and last.reason == "EINTR"):
         reason = "limit"
         text = f"The step has not ended after {STEP_LIMIT} instructions or {EXITS_LIMIT} exits; PC is {pc:#x}."
     elif at_breakpoint:
         reason, text = "breakpoint", f"Stopped at {pc:#x} by a breakpoint."
     elif hsr is not None and exception_class(hsr) == EC.BRK:
         reason = "breakpoint"
-        text = f"Stopped at {pc:#x} by the guest's own BRK #{hsr & 0xFFFF:#x}."
+        text = f"Stopped at {pc:#x} by the guest's own BRK #{immediate(hsr):#x}."
     elif hsr == FAKE_STEP_HSR:
         reason = "step"
         text = f"Stopped at {pc:#x}; the kernel pretended this step (hsr {hsr:#x})."
     else:
         reason, text = "step", f"Stopped at {pc:#x}."
-    return Stop(number, pc, reason, text, hsr, tuple(exits))
+    return Stop(number, pc, reason, text, hsr, tuple(exits), machine.vcpu.cpu.monitor is not None)

@@ -109,11 +109,7 @@ class Track:
                 look(self.position)
 
     def _rerun(
-        self,
-        move: Move,
-        to: int,
-        look: Callable[[int], None] | None = None,
-        first_look: int = 0,
+        self, move: Move, to: int, look: Callable[[int], None] | None = None, first_look: int = 0
     ) -> None:
         """The known run from its start up to position `to`; `look` is told each position there, `to` last."""
         natural, most = to == move.end, to - move.start

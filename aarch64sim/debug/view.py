@@ -63,12 +63,12 @@ class View:
 
     @property
     def marks(self) -> Landmarks:
-        """Where in the history something else than a plain step ended."""
+        """Where in the history a step was more than a plain one."""
         return self.track.marks
 
     @property
     def exclusives(self) -> int:
-        """How many load-exclusives were stepped, so that their store-exclusives failed (`stops.EXCLUSIVE`)."""
+        """After how many load-exclusives the guest was stopped, so that their stores failed (`stops.EXCLUSIVE`)."""
         return self.track.exclusives
 
     @property
@@ -122,9 +122,9 @@ class View:
         """The bits of `hardware` that the kernel sets for the guest, as they will be at the next entry."""
         vcpu, sys = self.machine.vcpu, self.machine.vcpu.cpu.sys
         stepped = vcpu.single_stepping
+        own_ss = not vcpu.guest_debug and sys.mdscr_el1 & sysregs.MDSCR_SS
         return {
-            "mdscr_el1.ss": int(stepped)
-            or (not vcpu.guest_debug and sys.mdscr_el1 & sysregs.MDSCR_SS),
+            "mdscr_el1.ss": int(stepped or own_ss),
             "mdcr_el2.tde": int(bool(vcpu.guest_debug)),
             "spsr_el2.ss": armed_ss(vcpu) if stepped else vcpu.cpu.pstate.ss,
         }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from aarch64sim.arch.cpu import QEMU, Choices
+from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.events import EventLog
 from aarch64sim.evidence.recording import POISON, linux_errno
 from aarch64sim.kvm.kernels import Kernel
@@ -148,7 +149,7 @@ def describe_exit(run: KvmRun) -> Event:
             found["mmio"]["data"] = hex(mmio.data)
     elif run.exit_reason is ExitReason.DEBUG:
         found["debug"] = {"hsr": hex(run.debug.hsr)}
-        if run.debug.hsr >> 26 == WATCHPOINT:
+        if exception_class(run.debug.hsr) == EC.WATCHPOINT:  # else `far` means nothing
             found["debug"]["far"] = hex(run.debug.far)
     elif run.exit_reason is ExitReason.ARM_NISV:
         nisv = run.arm_nisv
@@ -156,9 +157,6 @@ def describe_exit(run: KvmRun) -> Event:
     elif run.exit_reason is ExitReason.SYSTEM_EVENT:
         found["system_event"] = {"type": run.system_event.type}
     return found
-
-
-WATCHPOINT = 0x34  # the exception class of a watchpoint below EL2, whose `far` means something
 
 
 def _set_guest_debug(target: Simulated, event: Event) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 
 from aarch64sim.arch.registers import SP
-from aarch64sim.arch.syndrome import EC
+from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.points import Kind, Watchpoint
 from aarch64sim.debug.stops import EXCLUSIVE, Stop
@@ -332,7 +332,7 @@ class Session:
             return b"hwbreak:;"
         if stop.reason == "breakpoint" and (
             stop.pc in debugger.points.breakpoints
-            or (stop.hsr is not None and stop.hsr >> 26 == EC.BRK)
+            or (stop.hsr is not None and exception_class(stop.hsr) == EC.BRK)
         ):
             return b"swbreak:;"
         return b""

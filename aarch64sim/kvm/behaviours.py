@@ -6,7 +6,7 @@ of Linux did what, and by which commit, is told in `kernels`.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -235,6 +235,11 @@ class Kernel:
         "Up to 5.10 the PMU registers of a guest without a PMU read as zero (and are skipped), then UNDEFINED.",
     )
 
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            if not isinstance(value := getattr(self, f.name), type(f.default)):
+                raise TypeError(f"{f.name} of a kernel is {_values_of(f.default)}, not {value!r}")
+
     def differences(self, other: Kernel | None = None) -> dict[str, tuple[Any, Any]]:
         """What this kernel does not do as another, by default as it should: field -> (its value, the other's)."""
         pairs = {
@@ -243,9 +248,16 @@ class Kernel:
         return {name: (own, others) for name, (own, others) in pairs.items() if own != others}
 
 
+def _values_of(default: object) -> str:
+    """The values that a field with this default may have, as words."""
+    if isinstance(default, Enum):
+        return " or ".join(map(str, type(default)))
+    return "True or False" if isinstance(default, bool) else "a text"
+
+
 def behaviours() -> list[Any]:
     """The fields that name a behaviour, with default, and metadata doc."""
-    return [f for f in fields(Kernel) if "doc" in f.metadata and f.default is not MISSING]
+    return [f for f in fields(Kernel) if "doc" in f.metadata]
 
 
 def in_words(value: object) -> str:

@@ -11,7 +11,7 @@ from aarch64sim.arch.sysregs import BREAKPOINTS, WATCHPOINTS
 from aarch64sim.kvm.kernels import AbortInjection
 from aarch64sim.kvm.vm_state import VmState
 
-MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS
+MOST_SLOTS = 32767  # KVM_USER_MEM_SLOTS since 4fc096a99e01 (5.12); older kernels have fewer
 
 
 def _injects_aborts(vm: VmState) -> int:
@@ -39,6 +39,6 @@ CAPABILITIES: dict[str, Callable[[VmState], int]] = {
 
 
 def check_extension(vm: VmState, cap: str) -> int:
-    """The value of KVM_CAP_`cap` (with or without the prefix); 0 where there is no such capability."""
+    """KVM_CHECK_EXTENSION: the value of KVM_CAP_`cap` (with or without the prefix); 0 where there is none."""
     known = CAPABILITIES.get(str(cap).removeprefix("KVM_CAP_"))
     return known(vm) if known else 0

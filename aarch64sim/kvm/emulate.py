@@ -98,7 +98,7 @@ def _value_shown(vcpu: VcpuState, name: str, xt: int) -> int:
 
 
 def interrupt_line(vcpu: VcpuState, level: int) -> None:
-    """The vCPU's IRQ input is at `level` now (kvm_vcpu_set_irq_line): a pending interrupt is HCR_EL2.VI."""
+    """The vCPU's IRQ input is at `level` now (vcpu_interrupt_line): a pending interrupt is HCR_EL2.VI."""
     vcpu.quick.drop()
     sys = vcpu.cpu.sys
     sys.hcr_el2 = sys.hcr_el2 & ~sysregs.HCR_VI | (sysregs.HCR_VI if level else 0)

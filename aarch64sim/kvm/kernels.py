@@ -157,9 +157,13 @@ WHAT_IFS = (
 )
 
 
+_IN_A_LIST = re.compile(r"^.*\((\S+)\)$")  # a line of the panel's list: "Linux 5.3 - 5.4 (v5.3)"
+_LAST = {4: 20, 5: 19, 6: 19}  # the last minor number of each major one that another has followed
+
+
 class Kernels(Mapping[str, Kernel]):
     """The eras and what-ifs by name, oldest first; and any release from Linux 4.3 on, as "linux-5.10.89", "v5.10.89" or
-    "5.10.89"; and the what-ifs that recordings tell of.
+    "5.10.89"; and the what-ifs that recordings tell of. A title, with its name after it or not, does as well.
 
     A release is the era that does the same; where there is none, since a stable series took a commit or a range is not
     all alike, a kernel of its own name. UnknownKernelError for any other name.
@@ -167,14 +171,17 @@ class Kernels(Mapping[str, Kernel]):
 
     def __init__(self, kernels: tuple[Kernel, ...]) -> None:
         self._kernels = {kernel.name: kernel for kernel in kernels}
+        self._names = {k.title.lower().removeprefix("linux "): k.name for k in kernels}
 
     def __getitem__(self, name: str) -> Kernel:
-        if name in self._kernels:
-            return self._kernels[name]
-        if release := _release_named(str(name)):
+        said = str(name).strip().lower().removeprefix("linux ")
+        said = self._names.get(said) or _IN_A_LIST.sub(r"\1", said)
+        if said in self._kernels:
+            return self._kernels[said]
+        if release := _release_named(said):
             return _of_release(release)
-        if str(name).startswith("what-if-") and name in recorded_what_ifs():
-            return recorded_what_ifs()[name]
+        if said.startswith("what-if-") and said in recorded_what_ifs():
+            return recorded_what_ifs()[said]
         raise UnknownKernelError(name, list(self._kernels))
 
     def __iter__(self) -> Iterator[str]:
@@ -187,13 +194,15 @@ class Kernels(Mapping[str, Kernel]):
 def _release_named(name: str) -> str:
     """The release, as "6.6.1", that the name is one for: "" for none, and before 4.3, where there was no single-step.
 
-    A number alone is taken for one up to the last major number that is known: "v9.9" is a typing mistake.
+    A number alone is taken for one up to the last major number that is known: "v9.9" is a typing mistake, and so is
+    "5.99", since 6.0 came after 5.19.
     """
     match = re.fullmatch(r"(linux-|v?)(\d+\.\d+(?:\.\d+)?)", name)
     if not match or version_of(match[2]) < (4, 3):
         return ""
-    known = match[1] == "linux-" or version_of(match[2])[0] <= _since(ERAS[-1])[0]
-    return match[2] if known else ""
+    major, minor, _ = version_of(match[2])
+    known = match[1] == "linux-" or major <= _since(ERAS[-1])[0]
+    return match[2] if known and minor <= _LAST.get(major, minor) else ""
 
 
 @cache

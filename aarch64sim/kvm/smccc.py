@@ -1,7 +1,7 @@
 """HVC and SMC: calls by the SMC Calling Convention (Arm DEN 0028), PSCI (Arm DEN 0022) among them
 (arch/arm64/kvm/hypercalls.c, psci.c).
 
-Invariant: an HVC is never skipped, since the CPU has moved the PC already; an SMC is skipped before its call is served.
+Invariant: an HVC is never skipped, since the CPU has moved the PC already; an SMC, if it is, before its call.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from aarch64sim.events import Change, What
 from aarch64sim.kvm.adjust_pc import inject_undefined
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vcpu_state import VcpuState
+from aarch64sim.kvm.vm_state import SmcCall
 
 _NOT_SUPPORTED, _INVALID_PARAMETERS, _ALREADY_ON, _INTERNAL_FAILURE = -1, -2, -4, -6
 _NO_ENTROPY = -3  # of the random number generator
@@ -62,13 +63,13 @@ def handle_hvc(vcpu: VcpuState, taken: Taken) -> int:
 
 def handle_smc(vcpu: VcpuState, taken: Taken) -> int:
     """SMC: trapped before it executes, so it must be skipped; what it does is the host's configuration."""
-    kind = vcpu.vm.host.smc.name
-    if kind == "UNDEFINED":
+    smc = vcpu.vm.host.smc
+    if smc is SmcCall.UNDEFINED:
         inject_undefined(vcpu)
         return 1
-    if kind != "NEVER_SKIPPED":
+    if smc is not SmcCall.NEVER_SKIPPED:
         vcpu.skip_instruction()
-    if kind == "PSCI" and not immediate(taken.esr or 0):  # a call's immediate is 0
+    if smc is SmcCall.PSCI and not immediate(taken.esr or 0):  # a call's immediate is 0
         return _call(vcpu)
     _put(vcpu, [_NOT_SUPPORTED])
     return 1

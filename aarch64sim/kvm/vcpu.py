@@ -18,6 +18,7 @@ from aarch64sim.arch.pstate import DAIF, EL1H
 from aarch64sim.arch.syndrome import EC, ISS_MASK, ISV, class_alone
 from aarch64sim.events import What
 from aarch64sim.kvm import adjust_pc, exits, guest_debug, mmio, one_reg, smccc
+from aarch64sim.kvm.capabilities import check_extension
 from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.quick import DEFAULT_LIMIT
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
@@ -39,7 +40,7 @@ _RESET_UNKNOWN = (
     "tpidrro_el0", "csselr_el1",
 )  # fmt: skip
 
-
+# What a checkpoint holds beside the CPU and the shared page.
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
     "debug_registers_used", "signal_pending", "waiting", "powered_off", "hw_registers", "os_lock", "fault_far",
@@ -104,7 +105,8 @@ class Vcpu(VcpuState):
         ):
             sys.hcr_el2 |= bit if trapped else 0
         if self.vm.kernel.gic_registers_trapped:
-            sys.set("ich_hcr_el2", sysregs.ICH_HCR_TRAPS)
+            traps = sysregs.ICH_HCR_TC | sysregs.ICH_HCR_TALL0 | sysregs.ICH_HCR_TALL1
+            sys.set("ich_hcr_el2", traps)
         for name, value in self.vm.host.id_registers.items():
             sys.set(name, value)
         self._initialised = True
@@ -120,12 +122,11 @@ class Vcpu(VcpuState):
         self.pc = program.entry
         self.quick.drop()
 
-    # --- KVM_SET_GUEST_DEBUG, KVM_SET_VCPU_EVENTS ---
+    # --- KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS ---
 
     def get_vcpu_events(self) -> dict[str, int]:
         """KVM_GET_VCPU_EVENTS (from 4.19; EINVAL): a pending SError and its syndrome. An abort is never pending."""
-        if not self.vm.kernel.vcpu_events:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
+        self._check_vcpu_events()
         sys = self.cpu.sys
         pending = int(bool(sys.hcr_el2 & sysregs.HCR_VSE))
         return {
@@ -145,40 +146,41 @@ class Vcpu(VcpuState):
         """KVM_SET_VCPU_EVENTS: inject an external data abort at the address of the last access (from 5.5; EINVAL), or
         an SError (from 4.19) with an ISS of 25 bits, by default IMPLEMENTATION DEFINED.
         """
-        kernel = self.vm.kernel
+        if ext_dabt_pending and not check_extension(self.vm, "ARM_INJECT_EXT_DABT"):
+            title = self.vm.kernel.title
+            raise OSError(errno.EINVAL, f"{title} cannot inject an external abort")
+        if serror_pending or not ext_dabt_pending:
+            self._check_vcpu_events()
         if serror_pending:
             self._pend_serror(serror_esr)
-        elif kernel.abort_injection is AbortInjection.UNSUPPORTED:
-            raise OSError(errno.EINVAL, f"{kernel.title} cannot inject an external abort")
         if ext_dabt_pending:
-            self._inject_abort(kernel.abort_injection)
+            self._inject_abort()
+
+    def _check_vcpu_events(self) -> None:
+        if not check_extension(self.vm, "VCPU_EVENTS"):
+            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} knows no vCPU events")
 
     def _pend_serror(self, iss: int | None) -> None:
         """Make an SError pending for the guest, which takes it once PSTATE.A lets it (kvm_inject_vabt)."""
-        if not self.vm.kernel.vcpu_events:
-            raise OSError(errno.EINVAL, f"{self.vm.kernel.title} cannot inject an SError")
         if iss is not None and iss & ~ISS_MASK:
             raise OSError(errno.EINVAL, f"the syndrome of an SError has 25 bits, not {iss:#x}")
         self.quick.drop()
         self.cpu.sys.set("vsesr_el2", ISV if iss is None else iss)
         self.cpu.sys.hcr_el2 |= sysregs.HCR_VSE
 
-    def _inject_abort(self, kind: AbortInjection) -> None:
+    def _inject_abort(self) -> None:
         """An external abort, taken where and when the era does."""
         self.quick.drop()
         if self.vm.kernel.aborted_access_forgotten:
             self.mmio_needed = False
         adjust_pc.inject_abort(self, self.fault_far)
-        if kind is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
+        if self.vm.kernel.abort_injection is AbortInjection.AT_ONCE_STEP_FORGOTTEN:
             self.adjust_pc()
 
     # --- KVM_RUN ---
 
     def run(
-        self,
-        immediate_exit: bool = False,
-        pending_signal: bool = False,
-        limit: int = DEFAULT_LIMIT,
+        self, immediate_exit: bool = False, pending_signal: bool = False, limit: int = DEFAULT_LIMIT
     ) -> KvmRun:
         """KVM_RUN (kvm_arch_vcpu_ioctl_run): run the guest until userspace is needed, and return the shared page.
 
@@ -188,7 +190,7 @@ class Vcpu(VcpuState):
         """
         if not self._initialised:
             raise OSError(errno.ENOEXEC, "the vCPU is not initialised: call init() first")
-        run, kernel = self.kvm_run, self.vm.kernel
+        run = self.kvm_run
         self.signal_pending, self.waiting = pending_signal, False
         if run.exit_reason is ExitReason.MMIO:
             mmio.complete(self)
@@ -215,7 +217,7 @@ class Vcpu(VcpuState):
             self.signal_pending = taken is None or limit <= 0
             if taken:
                 ret = exits.handle_exit(self, taken)
-                if ret > 0 and kernel.fake_debug_exit and self._fakes_debug_exit():
+                if ret > 0 and self._fakes_debug_exit():
                     ret = 0
         return self.return_to_userspace(ret)
 
@@ -286,8 +288,7 @@ def _return_to_userspace(vcpu: VcpuState, ret: int) -> KvmRun:
         vcpu.debug_registers_used = False
     if ret < 0:
         text = _ERRNO_TEXTS.get(-ret, os.strerror(-ret))
-        has_cap = vcpu.vm.kernel.abort_injection is not AbortInjection.UNSUPPORTED
-        if -ret == errno.ENOSYS and has_cap:
+        if -ret == errno.ENOSYS and check_extension(vcpu.vm, "ARM_NISV_TO_USER"):
             text += _ADVICE
         raise OSError(-ret, text)
     if vcpu.vm.log.watching:

@@ -69,9 +69,8 @@ class VcpuState(Hooks):
         self.increment_pc = False  # a skip that waits for the next entry
         self.pending_exception = False  # an injected exception that waits for the next entry
         self.step_pending = False  # the host's step is spent, and its exception not yet taken
-        self.debug_registers_used = (
-            False  # by the guest: they are not trapped (DEBUG_DIRTY, debug_owner)
-        )
+        # By the guest: they are not trapped (DEBUG_DIRTY, debug_owner).
+        self.debug_registers_used = False
         self.signal_pending = False
         self.powered_off = (
             False  # by the guest: KVM_RUN only waits, until the vCPU is initialised again

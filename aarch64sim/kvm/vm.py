@@ -31,13 +31,15 @@ class VM(VmState):
     def set_user_memory_region(
         self, slot: int, guest_phys_addr: int, memory_size: int, *, readonly: bool = False
     ) -> None:
-        """KVM_SET_USER_MEMORY_REGION: `memory_size` bytes (0 deletes the slot); EINVAL, EEXIST as the ioctl."""
+        """KVM_SET_USER_MEMORY_REGION: `memory_size` bytes (0 deletes the slot); EINVAL, EEXIST, EFAULT as the ioctl.
+
+        A slot that is there may be moved: its memory is userspace's, and keeps its contents. Its size and whether it is
+        read-only cannot change (75d61fbcf563).
+        """
         if guest_phys_addr % PAGE or memory_size % PAGE or min(guest_phys_addr, memory_size) < 0:
             raise OSError(errno.EINVAL, f"a slot starts and ends at a multiple of {PAGE:#x} bytes")
         if not 0 <= slot < MOST_SLOTS:
             raise OSError(errno.EINVAL, f"slots have the numbers 0 to {MOST_SLOTS - 1}, not {slot}")
-        if guest_phys_addr + memory_size > 1 << IPA_BITS:
-            raise OSError(errno.EFAULT, f"guest-physical addresses have {IPA_BITS} bits")
         old = self.slots.get(slot)
         if memory_size == 0:
             if old is None:
@@ -45,15 +47,21 @@ class VM(VmState):
             del self.slots[slot]
             self._unmap(old)
             return
+        if old and (len(old.data), old.readonly) != (memory_size, readonly):
+            what = "being read-only" if len(old.data) == memory_size else "size"
+            raise OSError(errno.EINVAL, f"a slot's {what} cannot change; delete it first")
+        if old and old.base == guest_phys_addr:
+            return
         for number, other in self.slots.items():
             overlaps = guest_phys_addr < other.end and other.base < guest_phys_addr + memory_size
             if number != slot and overlaps:
                 raise OSError(errno.EEXIST, f"the region overlaps slot {number}")
-        if old is not None:
-            if len(old.data) != memory_size:
-                raise OSError(errno.EINVAL, "a slot's size cannot change; delete it first")
+        if guest_phys_addr + memory_size > 1 << IPA_BITS:
+            raise OSError(errno.EFAULT, f"guest-physical addresses have {IPA_BITS} bits")
+        if old:
             self._unmap(old)
-        self.slots[slot] = MemorySlot(guest_phys_addr, bytearray(memory_size), readonly)
+        data = old.data if old else bytearray(memory_size)
+        self.slots[slot] = MemorySlot(guest_phys_addr, data, readonly)
 
     def _unmap(self, slot: MemorySlot) -> None:
         if self.vcpu:
@@ -84,9 +92,7 @@ class VM(VmState):
             raise OSError(errno.EEXIST, f"there is an ioeventfd at {addr:#x} already")
         self.ioeventfds.append(new)
 
-    def check_extension(self, cap: str) -> int:
-        """KVM_CHECK_EXTENSION: the value of the capability, 0 where there is none of that name."""
-        return check_extension(self, cap)
+    check_extension = check_extension
 
     def enable_cap(self, cap: str) -> None:
         """KVM_ENABLE_CAP of the only capability, KVM_CAP_ARM_NISV_TO_USER (from 5.5). EINVAL for others."""

@@ -1,6 +1,6 @@
 """What one VM is made of: its kernel and host, memory slots, stage 2, in-kernel devices.
 
-Invariant: slots never overlap and are whole pages.
+Invariant: stage 2 maps only pages of slots; a page's contents are journalled before userspace changes them.
 """
 
 from __future__ import annotations
@@ -118,12 +118,11 @@ class VmState:
     def write_memory(self, address: int, data: bytes) -> None:
         """Userspace writes into the guest's memory; EFAULT outside the slots."""
         slot = self._userspace_range(address, len(data))
-        if data:
-            memory = self.memory
-            for page in range(address >> PAGE_BITS, (address + len(data) - 1 >> PAGE_BITS) + 1):
-                memory.before_write(page, slot.page(page))
-                if self.cpu and page in memory.code:
-                    self.cpu.forget_code(address, len(data))
+        pages = range(address >> PAGE_BITS, (address + len(data) - 1 >> PAGE_BITS) + 1)
+        for page in pages:
+            self.memory.before_write(page, slot.page(page))
+        if self.cpu and not self.memory.code.isdisjoint(pages):
+            self.cpu.forget_code(address, len(data))
         slot.data[address - slot.base : address - slot.base + len(data)] = data
 
     def _userspace_range(self, address: int, size: int) -> MemorySlot:

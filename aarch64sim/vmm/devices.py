@@ -6,8 +6,7 @@ Invariant: ranges on the bus are disjoint, and an access reaches a device only i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from aarch64sim.kvm.vm import VM
@@ -44,6 +43,13 @@ class BusError(ValueError):
     """The range is empty or overlaps another; the text is a lower-case fact."""
 
 
+def printed(sent: bytes) -> str:
+    """Bytes as text; those that are no printable ASCII or newline as escapes."""
+    return "".join(
+        chr(byte) if 32 <= byte < 127 or byte == 10 else f"\\x{byte:02x}" for byte in sent
+    )
+
+
 class Bus:
     """Disjoint ranges of addresses, each with its device."""
 
@@ -75,7 +81,7 @@ class Bus:
         device = self._devices[index]
         return (device, offset) if 0 < length <= device.size - offset else None
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[tuple[int, Device]]:
         return iter(zip(self._bases, self._devices, strict=True))
 
 
@@ -92,17 +98,15 @@ class Uart:
     DR, FR, IMSC, INTERRUPT_CLEAR = 0x00, 0x18, 0x38, 0x40
     RXFE, TXFE, RXIM = 1 << 4, 1 << 7, 1 << 4
 
-    def __init__(self, data: bytes = b"", lower_irq: Callable[[], None] | None = None) -> None:
+    def __init__(self, data: bytes = b"") -> None:
         self.input = data
         self.output = b""
         self.mask = 0
-        self._lower_irq = lower_irq
         self._irq_line: Callable[[int], None] | None = None
 
     def attach(self, vm: VM) -> None:
         """Its interrupt line is the VM's."""
         self._irq_line = vm.irq_line
-        self._lower_irq = partial(vm.irq_line, 0)
 
     def receive(self, data: bytes) -> None:
         """More input has come."""
@@ -133,13 +137,13 @@ class Uart:
         elif offset == self.IMSC:
             self.mask = value & 0xFFFF
             self._drive_line()
-        elif offset == self.INTERRUPT_CLEAR and self._lower_irq:
-            self._lower_irq()
+        elif offset == self.INTERRUPT_CLEAR and self._irq_line is not None:
+            self._irq_line(0)
 
     @property
     def text(self) -> str:
-        """What was sent, as text; bytes that are no printable ASCII or newline as escapes."""
-        return "".join(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in self.output)
+        """What was sent, as `printed` gives it."""
+        return printed(self.output)
 
     def save(self) -> Any:
         return self.input, self.output, self.mask

@@ -1,6 +1,6 @@
 """Userspace: a machine with devices, and the loop around KVM_RUN that answers its exits (kvmtool's kvm_cpu__start).
 
-Invariant: every return of KVM_RUN is answered before the next call, and said in the log.
+Invariant: every return of KVM_RUN is answered before the next call, and gives one `ExitRecord`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ from aarch64sim.kvm.vm_state import Host
 from aarch64sim.vmm.devices import Attached, Bus, Counter, Device, ExitDevice, Uart
 from aarch64sim.vmm.start import StartState, default_start
 
-EXITS_LIMIT = (
-    10_000  # returns of KVM_RUN in one go: a kernel that never skips an access makes no other end
-)
+# Returns of KVM_RUN in one go: a kernel that never skips an access makes no other end.
+EXITS_LIMIT = 10_000
 UART_BASE, EXIT_BASE, COUNTER_BASE = 0x0900_0000, 0x0901_0000, 0x0902_0000
 
-
-EC_NAMES = {int(ec): ec.name for ec in EC} | {int(EC.UNKNOWN): "UNDEFINED"}
+_EC_NAMES = {int(ec): ec.name for ec in EC} | {int(EC.UNKNOWN): "UNDEFINED"}
 # With one of these a vector has no instruction to begin with.
 _NO_HANDLER = (EC.UNKNOWN, EC.INSTRUCTION_ABORT_SAME, EC.PC_ALIGNMENT)
 
 
 def _exception(syndrome: int) -> str:
-    return EC_NAMES.get(exception_class(syndrome), "an exception")
+    return _EC_NAMES.get(exception_class(syndrome), "an exception")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,6 @@ class Machine:
             if isinstance(device, Attached):
                 device.attach(self.vm)
         self.ended = ""
-        self.load(program)
-
-    def load(self, program: Program) -> None:
-        """Write the program's segments into guest memory and set PC to its entry."""
         self.vcpu.load(program)
 
     def run(

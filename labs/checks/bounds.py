@@ -32,11 +32,13 @@ _ENTER, _LEAVE = b"(", b")"
 _told: int | None = None  # in a child: the pipe to its parent
 
 
-def call(function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MOST) -> Any:
+def call(
+    function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MOST, copied: bool = True
+) -> Any:
     """Call a learner's function with copies of the arguments, within bounds, and return what it returns, made plain.
 
     Raises Wrong with one sentence when it is no function, takes other arguments, raises anything, or does not end;
-    what it prints is swallowed.
+    what it prints is swallowed. Not `copied`, it gets the very objects: a vCPU, which is thrown away after it.
     """
     if not callable(function):
         raise Wrong(f"this task asks for a function, and this is {describe(plain(function))}")
@@ -45,7 +47,8 @@ def call(function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MO
         with contextlib.redirect_stdout(io.StringIO()), timed():
             _expect_arguments(function, name, arguments)
             with budget(lines):
-                return plain(function(*copy.deepcopy(arguments)), callables=False)
+                given = copy.deepcopy(arguments) if copied else arguments
+                return plain(function(*given), callables=False)
     except EndlessError:
         raise Wrong(
             f"{name} did not end after {lines:,} lines or {SECONDS:g} seconds: is there a loop without an end?"
@@ -60,7 +63,7 @@ def call(function: Callable[..., Any], *arguments: Any, lines: int = LINES_AT_MO
 
 def _name_of(function: Callable[..., Any]) -> str:
     name = getattr(function, "__name__", "<lambda>")
-    return cut(str(name), 40) if name != "<lambda>" else "your function"
+    return f"{cut(str(name), 40)}()" if name != "<lambda>" else "your function"
 
 
 def _expect_arguments(function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> None:

@@ -5,6 +5,7 @@ Invariant: a text from here is short enough to be read, whatever the answer hold
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -83,7 +84,7 @@ class Verdict:
 
     def __str__(self) -> str:
         shown = f"\n{cut(str(self.evidence), MOST_EVIDENCE)}" if self.evidence is not None else ""
-        return f"{MARKS[self.state]} {self.task}: {cut(self.text)}{shown}"
+        return f"{MARKS[self.state]} {self.task}: {sentence(cut(self.text))}{shown}"
 
     __repr__ = __str__
 
@@ -94,6 +95,17 @@ class Verdict:
             " padding-left: 8px"
         )
         return f'<pre role="status" style="{style}">{escape(str(self))}</pre>'
+
+
+def sentence(text: str) -> str:
+    """A text as it is shown: with a capital letter, if it begins with a word and not with a name, and a full stop.
+
+    >>> sentence("right: 2 of 3"), sentence("x0 is 1. Why?"), sentence("step() does nothing yet (as it is)")
+    ('Right: 2 of 3.', 'x0 is 1. Why?', 'step() does nothing yet (as it is).')
+    """
+    if re.match(r"[a-z]+[ ,:.]", text):
+        text = text[0].upper() + text[1:]
+    return text if re.search(r"[.?!]\)?$", text) else f"{text}."
 
 
 def cut(text: str, most: int = MOST_TEXT) -> str:

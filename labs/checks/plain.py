@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import operator
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from checks.outcome import Wrong, cut
+from checks.outcome import NotAnswered, Wrong, cut
 
 MOST_SHOWN = 40  # characters of a value in a sentence
 MOST_DEPTH = 20
@@ -152,4 +153,63 @@ def _counted(count: int, name: str) -> str:
 def expect_type(answer: Any, kind: Any, asked: str) -> None:
     """Raise Wrong unless the answer has the type; `asked` names it for people, as in "a number"."""
     if not isinstance(answer, kind) or (isinstance(answer, bool) and kind is int):
-        raise Wrong(f"this task asks for {asked}, and this is {describe(answer)}")
+        raise Wrong(f"This task asks for {asked}, and this is {describe(answer)}.")
+
+
+def number(value: Any, what: str) -> int:
+    """The value, if it is a whole number; else Wrong, and `what` names it, as in "steps() should return"."""
+    if not isinstance(value, int):
+        raise Wrong(f"{what} a whole number, not {describe(value)}.")
+    return int(value)
+
+
+def entries(answer: Any, keys: Iterable[Any], name: str, words: str = "") -> dict[Any, Any]:
+    """The entries of the dictionary that a cell calls `name`, in the order of the keys.
+
+    A key may be spelt in other capitals, or be a text where it is a number; keys that nobody asked for do not matter.
+    Wrong for another type, or where a key has another name; NotAnswered for an entry that is missing or None: `words`
+    says what it should be.
+    """
+    expect_type(answer, dict, "a dictionary with the keys that the cell had")
+    known = {str(key).lower(): key for key in keys}
+    found = {known.get(str(said).strip().lower()): value for said, value in answer.items()}
+    found |= {key: answer[key] for key in known.values() if key in answer}  # True is 1, as a key
+    for key in known.values():
+        if key not in found and None in found:
+            raise Wrong(f"There is no {name}[{key!r}]: keep the keys that the cell had.")
+        if found.get(key) is None:
+            raise NotAnswered(f"{name}[{key!r}] is still open{words and ': '}{words}")
+    return {key: found[key] for key in known.values()}
+
+
+def bits(answer: Any, keys: Iterable[Any], name: str) -> dict[Any, int]:
+    """The entries of such a dictionary, each of them 0 or 1."""
+    found = entries(answer, keys, name, "0 or 1")
+    for key, value in found.items():
+        if value not in (0, 1):
+            raise Wrong(f"{name}[{key!r}] is a bit: 0 or 1, not {describe(value)}.")
+    return {key: int(value) for key, value in found.items()}
+
+
+def rebased(value: Any, base: int, changed: list[str]) -> Any:
+    """The value with each number, or text, read as if its digits were of another base; `changed` gets those digits.
+
+    >>> rebased([40000008, 9, ("c", "4000000c")], 16, changed := []) == [0x40000008, 9, ("c", 0x4000000C)], changed
+    (True, ['40000008', '4000000c'])
+    """
+    match value:
+        case bool():
+            return value
+        case int() | str():
+            try:  # a number of more than 4,300 digits has no text
+                digits = str(value)
+                read = int(digits, base) if len(digits) > 1 else value
+            except ValueError:
+                return value
+            changed += [digits] * (read != value)
+            return read
+        case list() | tuple() | set():
+            return type(value)(rebased(part, base, changed) for part in value)
+        case dict():
+            return {key: rebased(part, base, changed) for key, part in value.items()}
+    return value

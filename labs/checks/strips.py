@@ -20,7 +20,7 @@ _FORMS = {
     "step": ("disc", "run", True, "stop: an instruction was stepped"),
     "spent": ("diamond", "stop", True, "stop: the step was spent before the guest was entered"),
     "fake": ("triangle", "bug", True, "stop: faked by the kernel"),
-    "told": ("disc", "run", True, "the guest's handler was notified of a stop"),
+    "notified": ("disc", "run", True, "the guest's handler was notified of a stop"),
     "MMIO": ("square", "muted", False, "KVM_EXIT_MMIO with this PC"),
     "EINTR": ("plus", "muted", False, "EINTR with this PC"),
     "missing": ("cross", "bug", False, "no stop: should have stopped here"),

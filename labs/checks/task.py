@@ -9,15 +9,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from widgets.page import offered
 
 from checks.bounds import call, in_bounds, timed
 from checks.outcome import MARKS, MISCONCEPTIONS, NotAnswered, Text, Verdict, Wrong, cut
-from checks.plain import Foreign, describe, expect_type, numbers, plain
+from checks.plain import (
+    Foreign,
+    bits,
+    describe,
+    entries,
+    expect_type,
+    number,
+    numbers,
+    plain,
+    rebased,
+)
 
 MOST_CHARACTERS = 20_000  # of an answer that is a text
+RAM = range(0x4000_0000, 0x4020_0000)  # of every guest
 
 
 class NotRightError(Exception):
@@ -31,14 +43,13 @@ class NotRightError(Exception):
 class Task:
     """One exercise: what is asked, how an answer is checked, hints in steps, and the worked explanation.
 
-    `check` gets the answer, raises Wrong or NotAnswered, or returns the sentence of praise. `missing` is said while the
+    `check` gets the answer, raises Wrong or NotAnswered, or returns the sentence of praise. `asks` is said while the
     answer is None. `explanation` gives the reasons; `code` a solution, which is only given to those who ask again.
     """
 
     name: str
     asks: str
     check: Callable[[Any], str]
-    missing: str
     hints: tuple[str, ...]
     explanation: str
     misconceptions: tuple[str, ...] = ()
@@ -47,25 +58,43 @@ class Task:
 
     def judge(self, answer: Any) -> Verdict:
         """What the check says of an answer, in this very process."""
+        found = self._judged(lambda: self._plain(answer))
+        return (self.numeric and found.state == "wrong" and self._misread(answer)) or found
+
+    def _plain(self, answer: Any) -> Any:
+        """The answer as the check gets it."""
+        with timed():
+            answer = numbers(plain(answer)) if self.numeric else plain(answer)
+        if answer is None:
+            raise NotAnswered(self.asks)
+        if isinstance(answer, str) and len(answer) > MOST_CHARACTERS:
+            raise Wrong(
+                f"This is a text of {len(answer):,} characters; no task here needs more than {MOST_CHARACTERS:,}."
+            )
+        return answer
+
+    def _misread(self, answer: Any) -> Verdict | None:
+        """What is said of a number without its prefix, as 40000008 for 0x40000008, or 100100 for 0b100100; else None."""
+        for base, prefix, kind in ((16, "0x", "hexadecimal"), (2, "0b", "binary")):
+            changed: list[str] = []
+            read = partial(rebased, self._plain(answer), base, changed)
+            if self._judged(read).right or (changed and int(changed[0], 16) in RAM):
+                text = f"Write {prefix}{changed[0]}: without {prefix} it is not {kind}."
+                return Verdict(self.name, "wrong", text)
+        return None
+
+    def _judged(self, read: Callable[[], Any]) -> Verdict:
         try:
-            with timed():
-                answer = numbers(plain(answer)) if self.numeric else plain(answer)
-            if answer is None:
-                raise NotAnswered(self.missing)
-            if isinstance(answer, str) and len(answer) > MOST_CHARACTERS:
-                raise Wrong(
-                    f"this is a text of {len(answer):,} characters; no task here needs more than {MOST_CHARACTERS:,}"
-                )
-            return Verdict(self.name, "right", self.check(answer))
+            return Verdict(self.name, "right", self.check(read()))
         except NotAnswered as open_:
-            return Verdict(self.name, "open", open_.text or self.missing)
+            return Verdict(self.name, "open", open_.text)
         except Wrong as wrong:
             return Verdict(
                 self.name, "wrong", wrong.text, wrong.misconception, wrong.evidence, wrong.first
             )
         except Exception as error:  # noqa: BLE001  # an answer may be anything, and break the check in any way
             said = cut(f"{type(error).__name__}: {error}", 200)
-            text = f"the check could not read this answer ({said}). {self.asks}"
+            text = f"The check could not read this answer ({said}). {self.asks}"
             return Verdict(self.name, "wrong", text)
 
 
@@ -168,9 +197,13 @@ __all__ = [
     "Text",
     "Verdict",
     "Wrong",
+    "bits",
     "call",
+    "cut",
     "describe",
+    "entries",
     "expect_type",
+    "number",
     "numbers",
     "plain",
 ]

@@ -7,8 +7,8 @@
 # **Run all cells now**: menu *Run*, *Run All Cells*. What you see before that is a picture, without
 # buttons. (Later you run a single cell with Shift+Enter.)
 #
-# In five minutes you will see a debugger lose an instruction. You need to read a little assembly;
-# you need to know nothing about virtual machines.
+# In five minutes you will see a debugger lose an instruction. You should be able to read a little
+# assembly; you need no knowledge of virtual machines.
 #
 # **What you will be able to do**
 #
@@ -54,7 +54,7 @@ check.where_does_it_stop()
 # | `n`, `p` | Step, Back |
 # | `r`, `s` | Run, Stop; `R`: Run back. Here, Run is a row of single steps (`by_steps=True`) |
 # | `,` `.` | one event back, one event forward |
-# | `g` | Play: a step every now and then |
+# | `g` | Play: one step after another, slowly |
 # | `Home`, `End` | to the start, to the end of the history |
 # | `?` | all keys of the panel |
 # | arrow keys | on the slider: through the history; in the timeline: from event to event |
@@ -150,7 +150,7 @@ RecordedRun("linux-6.14", "b_str")
 # In every lab a task is a cell to fill in: write your answer in place of `None`, `""` or `pass`. Running the
 # cell checks the answer, as often as you like. Every lab has a checker, `lab`; in a new cell you can ask it for help. `lab.hint("late_kernel")` gives a
 # hint, and the next one when you run it again. `lab.explain("late_kernel")` gives the reasons for
-# the answer. `lab.progress()` says what is still to do.
+# the answer; where a task asks for code, run it again for a solution. `lab.progress()` says what is still to do.
 #
 # **Task 1, `late_kernel`.** Linux 5.0 fixed the bug. Or did it? Use the list of kernels in the panel,
 # and find one of the 5.x series that still loses an instruction. Give its short name, for example

@@ -11,7 +11,7 @@
 # **What you will be able to do**
 #
 # * decode an [ESR_ELx](glossary.md) by hand;
-# * follow an access from the guest to the kernel, to userspace, to the kernel and to the guest, and say when it is
+# * follow an access from the guest to the kernel and on to userspace, and back the same way, and say when it is
 #   done;
 # * say which accesses cannot be emulated, and why;
 # * write a device that answers a guest.
@@ -51,8 +51,8 @@ Question(
 Question(
     "The guest loads two registers at once from the device: ldp w2, w3, [x19]. What does KVM do?",
     {
-        "it makes two KVM_EXIT_MMIO of it": "It would have to know which two registers. Watch what it is told.",
-        "it makes one exit of 8 bytes": "It would have to know which two registers. Watch what it is told.",
+        "it returns KVM_EXIT_MMIO twice": "It would have to know which two registers. Watch what it is told.",
+        "it returns KVM_EXIT_MMIO once, with 8 bytes": "It would have to know which two registers. Watch what it is told.",
         "it fails": "It is told nothing about the access, so it can do nothing.",
     },
     right="it fails",
@@ -188,8 +188,8 @@ for line in ("ldr w2, [x19]", "ldr w2, [x19], #4", "ldp w2, w3, [x19]", "ldadd w
 #
 # ### What a load brings back
 #
-# Userspace answers with bytes. The kernel makes a register of them: it extends the sign if SSE says so, and clears the
-# upper half for a W register. The device answers 0x80 to `ldrsb x5, [x19]`:
+# Userspace answers with bytes. The kernel turns them into the value of a register: it extends the sign if SSE says so, and clears
+# the upper half for a W register. The device answers 0x80 to `ldrsb x5, [x19]`:
 
 # %% name="sign"
 for name in ("v4.3", "v6.14", "v6.18", "v7.2"):

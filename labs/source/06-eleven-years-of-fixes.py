@@ -144,7 +144,7 @@ RecordedRun("linux-5.0.1", "b_str")
 # ### Which kernels step correctly?
 #
 # `store.s` asks one question. The matrix asks nineteen. A row is a recorded scenario and a way to read its answer; a
-# column is a kernel. Every cell is made twice, now, by the same reading: from the recording, and from this project's
+# column is a kernel. Every cell is read twice, in the same way, just now: from the recording, and from this project's
 # simulator, which runs the scenario on its own version of that kernel. The words in the rows: *warm* and *cold* say whether
 # the page of the guest's vector is mapped yet, since a fault comes between the step and its stop if it is not; an
 # *ioeventfd* is a device in the kernel, without an exit to userspace; *WFI* waits for an interrupt; *external abort* is the
@@ -156,7 +156,8 @@ RecordedRun("linux-5.0.1", "b_str")
 Matrix()
 
 # %% [markdown]
-# The vertical lines separate the **eras**. An era is as much as task 5 needs; inside it details differ. Each has a mark:
+# The vertical lines separate the **eras**. They are only as fine as task 5 needs: within an era details differ. Each has a
+# mark:
 #
 # | era | releases | mark |
 # |---|---|---|

@@ -27,7 +27,7 @@
 from widgets import CompareLab, Question, RecordedRun, StepLab
 from widgets.course import exercises, program
 
-from checks.lab07.guest import guest, recorded_log, told_strips
+from checks.lab07.guest import guest, recorded_log, stop_strips
 
 lab = exercises("07")
 store = program("store")
@@ -76,7 +76,7 @@ print(step_user)
 
 # %% name="log"
 made = guest("fixed")
-print(*made.told, sep="\n")
+print(*made.stops, sep="\n")
 
 # %% [markdown]
 # Six stops for seven instructions: the last one ends the guest. Look at the syndromes. 0xc**b**000022, a real step.
@@ -96,7 +96,7 @@ made.diagram(2)
 
 # %% name="bug"
 late = guest("v4.3")
-print(*late.told, sep="\n")
+print(*late.stops, sep="\n")
 
 # %%
 late.diagram(2)
@@ -117,7 +117,7 @@ late.timeline(2)
 # The guest's own log, under eight kernels:
 
 # %% name="strips"
-told_strips(("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed"))
+stop_strips(("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed"))
 
 # %% [markdown]
 # Each line is a kernel, each mark a stop. 4.15 to 4.20, which look right from the host, are late here: they fake their
@@ -130,7 +130,7 @@ told_strips(("v4.3", "v4.15", "v5.0", "v5.3", "v5.11", "v6.1", "v6.14", "fixed")
 # %% name="recorded"
 for kernel in ("linux-4.4.60", "linux-4.20.1", "linux-5.0.1", "linux-5.10.89", "linux-6.14"):
     log = recorded_log(kernel, "k_selfstep_mmio_guestonly")
-    print(f"{kernel:14}", *(f"{told.elr:#x}" for told in log))
+    print(f"{kernel:14}", *(f"{stop.elr:#x}" for stop in log))
 
 # %% [markdown]
 # ### Both at once
@@ -298,9 +298,9 @@ print(lab.explain("whose_ss"))
 # or "never")? And what is ISV in ESR_EL1?
 
 # %% name="task-release"
-release = {"ran": None, "told": None, "isv": None}
+release = {"ran": None, "stop": None, "isv": None}
 ### BEGIN SOLUTION
-release = {"ran": 0, "told": 0x4000_0100, "isv": 0}
+release = {"ran": 0, "stop": 0x4000_0100, "isv": 0}
 ### END SOLUTION
 lab.check("release", release)
 

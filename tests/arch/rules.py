@@ -9,7 +9,7 @@ from __future__ import annotations
 
 OPEN = None
 
-# C5.2.19: where SPSR_ELx keeps the fields of PSTATE.
+# C5.2.20: where SPSR_ELx keeps the fields of PSTATE.
 NZCV, DIT, UAO, PAN, SS, IL = 0xF000_0000, 1 << 24, 1 << 23, 1 << 22, 1 << 21, 1 << 20
 SSBS, BTYPE, D, SERROR, IRQ, FIQ = 1 << 12, 0b11 << 10, 1 << 9, 1 << 8, 1 << 7, 1 << 6
 DAIF = D | SERROR | IRQ | FIQ
@@ -59,7 +59,7 @@ def returns_to(el: int, spsr: int, tge: int) -> int | None:
 def after_return(
     pstate: int, spsr: int, *, tge: int, mdscr_ss: int, target: int, kde: int, locks: int
 ) -> tuple[int, int]:
-    """PSTATE after an ERET, and the bits of it that are not UNKNOWN (D1.3.4, D2.11.4).
+    """PSTATE after an ERET, and the bits of it that are not UNKNOWN (D1.4.4, D2.11.4).
 
     SS is SPSR.SS only where stepping was impossible at the ERET and is possible where it goes. An illegal return keeps
     level and SP, sets IL, and leaves the bits that the manual names UNKNOWN.
@@ -78,7 +78,7 @@ def after_return(
     return new | (spsr & SS if copied else 0), known
 
 
-# --- D1.3.1: taking an exception ---
+# --- D1.4.2: taking an exception ---
 
 
 def after_entry(

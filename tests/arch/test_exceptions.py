@@ -320,7 +320,7 @@ def test_an_exception_alone_leaves_the_monitor() -> None:
     assert cpu.monitor == (DATA, 8)
 
 
-# --- priorities (D1.3.5.6) ------------------------------------------------------------------------
+# --- priorities (D1.4.5.6) ------------------------------------------------------------------------
 
 BREAKPOINT = 0x1E7  # BAS=0xf, EL0 and EL1, enabled
 

@@ -74,10 +74,10 @@ DEVIATIONS: dict[str, tuple[str, int, list[tuple[int, int, int, int]]]] = {
             (0x200, 0x5A0000FF, 0x40401214, 0x1C9),
         ],
     ),
-    # D1.3.1, AArch64.TakeException: exception entry leaves PSTATE.NZCV alone; here the C flag of SUBS was lost at the
+    # D1.4.2, AArch64.TakeException: exception entry leaves PSTATE.NZCV alone; here the C flag of SUBS was lost at the
     # vector. The README beside the logs does not mention this one.
     "el0_alu": (
-        "D1.3.1",
+        "D1.4.2",
         4,
         [
             (0x400, 0xCA000022, 0x40202C00, 0x200003C5),

@@ -10,7 +10,7 @@ import itertools
 import pytest
 
 from aarch64sim.arch import syndrome, sysregs
-from aarch64sim.arch.syndrome import EC, FSC
+from aarch64sim.arch.syndrome import EC
 from aarch64sim.asm import assemble
 from tests.arch.bench import (
     CODE,
@@ -119,7 +119,6 @@ def test_syndrome_of_a_data_access_both_ways() -> None:
         assert iss >> 14 & 1 == acquire
         assert not syndrome.is_write(iss)
         assert not syndrome.is_cache_maintenance(iss)
-        assert syndrome.fault_status(iss | FSC.TRANSLATION | 3) == 7
 
 
 @pytest.mark.parametrize("tidcp", [0, sysregs.HCR_TIDCP])

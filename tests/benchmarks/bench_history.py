@@ -51,7 +51,7 @@ def plain(source: str, steps: int) -> tuple[float, list[int]]:
     machine = Debugger(source).machine
     start, left = time.process_time(), steps
     while left:
-        made, _, exit_ = plain_steps(machine, left, STEP_LIMIT)
+        made, _, exit_ = plain_steps(machine, left)
         if exit_ is not None:
             machine.run(STEP_LIMIT, after=exit_)
         left -= made

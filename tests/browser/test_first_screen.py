@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from aarch64sim.kvm import kernels
 from tests.browser.harness import lab_page, write_notebook
 from tests.browser.server import Server
+from widgets import StepLab
+from widgets.course import labs_folder
 
 CODE = (
     "from widgets import CompareLab, StepLab\nfrom widgets.course import program\n"
@@ -40,6 +45,7 @@ BOXES = """parts => {
     return {
         hidden, view: [view.top, view.bottom],
         width: document.querySelector('.sl-diagram svg').getBoundingClientRect().width,
+        stuck: document.querySelector('.sl-controls').getBoundingClientRect().height,
         smallest: Math.min(...texts.map(t => t.getBoundingClientRect().height)),
     };
 }"""
@@ -74,11 +80,62 @@ def test_after_a_click_all_of_the_step_is_on_the_screen(
     assert boxes["smallest"] >= 8  # the names of bits; all else is larger
 
 
-def test_on_a_phone_there_is_one_column(browser: Browser, server: Server) -> None:
-    boxes = seen(
-        browser, server, CODE, 390, 844, ".sl-do-step", ".sl-status", ".sl-listing .sl-now"
-    )
+def room(lab: StepLab) -> list[int]:
+    """How much there is to show after a step, by what can grow."""
+    timeline, changed = str(lab._stage.shown["timeline"]), str(lab._stage.shown["changed"])
+    caption = timeline.partition("<caption")[2].partition("</caption")[0]
+    return [len(lab.status), timeline.count("<button"), len(timeline), len(caption), len(changed)]
+
+
+@cache
+def largest_steps() -> list[tuple[str, str, int]]:
+    """Program, kernel, position: the steps of the labs' programs that need the most room in one way or another."""
+    most: dict[tuple[Path, int], tuple[int, str, int]] = {}
+    for path in sorted((labs_folder() / "programs").glob("*.s")):
+        for kernel in kernels:
+            lab = StepLab(path, kernel, views=["changes", "timeline"])
+            while not lab.ended and lab.position < 30:
+                lab.step()
+                for what, size in enumerate(room(lab)):
+                    if size > most.get((path, what), (0,))[0]:
+                        most[path, what] = size, kernel, lab.position
+            lab.close()
+    return sorted({(path.stem, *where[1:]) for (path, _), where in most.items()})
+
+
+MEET = """
+def meet(name, kernel, position):
+    lab.load(program(name))
+    lab.use_kernel(kernel)
+    lab.goto(position)
+"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (1920, 1080)])
+def test_no_step_of_a_lab_pushes_its_timeline_off_the_screen(
+    browser: Browser, server: Server, width: int, height: int
+) -> None:
+    with lab_page(browser, server, width, height) as lab:
+        write_notebook(server.folder / "labs" / "largest.ipynb", CODE + MEET + "lab")
+        lab.open_notebook("labs/largest.ipynb")
+        lab.run_all()
+        lab.page.locator(".sl-drawers").wait_for()
+        lab.page.locator(".sl-controls").click()  # its keys are shown
+        for number, step in enumerate(largest_steps()):
+            lab.execute(f"meet(*{step!r})")
+            boxes = lab.page.evaluate(BOXES, [*ALL, ".sl-timeline caption"])
+            if boxes["hidden"] or number == 0:
+                lab.screenshot(f"largest-{width}-{number}")
+            assert boxes["hidden"] == [], (step, boxes)
+
+
+def test_on_a_phone_there_is_one_column_below_one_row_of_controls(
+    browser: Browser, server: Server
+) -> None:
+    buttons = (".sl-do-back", ".sl-do-step", ".sl-do-run")
+    boxes = seen(browser, server, CODE, 390, 844, *buttons, ".sl-status", ".sl-listing .sl-now")
     assert boxes["hidden"] == [], boxes
+    assert boxes["stuck"] <= 120, boxes
 
 
 def test_at_150_percent_the_controls_the_status_and_the_diagram_are_on_the_screen(

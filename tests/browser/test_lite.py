@@ -25,6 +25,10 @@ from widgets import StepLab
 from widgets.course import program
 lab = StepLab(program('store'), 'v4.3')
 """
+QUESTION = """
+from widgets import Question
+Question('Where?', {'here': 'Yes.', 'there': 'It is here.'}, 'here')
+"""
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 STATUS = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 
@@ -157,11 +161,17 @@ def test_what_a_learner_wrote_and_saved_is_there_after_a_reload(
     assert run_cell(page, 1, kept.format(made)) == "kept\n"
     answer = "answer = 'mine'  # lab.check('state', answer)"
     run_cell(page, 2, answer)
+    run_cell(page, 3, QUESTION)
+    page.get_by_label("there").check()
+    page.get_by_text("Not quite. It is here.").wait_for()
     command(page, "docmanager:save")
     page.close()
 
     page = opened(reader, address, LABS[1])
     assert cell_source(code(notebook(page))[2]) == answer
+    run_cell(page, 3, QUESTION)
+    page.get_by_text("Not quite. It is here.").wait_for()
+    assert page.get_by_label("there").is_checked()
     read = "from pathlib import Path\nprint(StepLab.from_code(Path('session.txt').read_text()))"
     assert run_cell(page, 0, PANEL + read).startswith("StepLab(v4.3, step 2")
     saved = "from widgets.course.answers import download\nprint(download('01'))"

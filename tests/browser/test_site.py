@@ -75,6 +75,12 @@ def test_keys_step_and_a_control_at_its_limit_says_so(reader: BrowserContext, ad
         ("#step=banana", "This link names a step that is not a number: banana."),
         ("#step=99", "This link names step 99; there are 6."),
         ("#%%%=&kernel", "This link names a kernel that is not in the list"),
+        ("#kernel=v4%2E3&step=%32", LOST),
+        ("#kernel%3Dv4.3%26step%3D2", LOST),
+        ("#kernel=<script>alert(1)</script>", "not in the list: <script>alert(1)</script>."),
+        (f"#kernel={'v' * 5000}&step={'9' * 5000}", f"not in the list: {'v' * 40}\u2026."),
+        ("#panel=p9&step=1", "This link names a panel that is not on this page: p9."),
+        ("#%E0%A4%A", "Not started."),
     ],
 )
 def test_a_link_leads_to_a_step_and_a_bad_one_says_what_is_wrong(

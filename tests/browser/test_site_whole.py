@@ -143,6 +143,29 @@ def test_a_file_that_is_missing_is_named_and_the_steps_go_on(
     assert status(page) == "Stopped at 0x40000004 (str w0, [x19])."
 
 
+PARTS = ("labs.zip", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+
+
+def test_python_comes_when_the_network_is_back_and_after_it_was_cancelled(
+    reader: BrowserContext, address: str
+) -> None:
+    page = reader.new_page()
+    fetch = page.get_by_role("button", name="Fetch Python")
+    page.goto(f"{address}#kernel=v4.3&step=2")
+    page.locator("[data-ready]").wait_for()
+    page.locator(".web-python summary").click()
+    for part in PARTS:
+        reader.route(f"**/{part}", lambda route: route.abort())
+        fetch.click()
+        page.get_by_text("did not come: is the network on? The steps above go on.").wait_for()
+        reader.unroute(f"**/{part}")
+    fetch.click()
+    page.get_by_role("button", name="Cancel").click()
+    fetch.click()
+    page.locator("[data-slot=editor]").wait_for(state="visible", timeout=SECONDS)
+    assert LOST in status(page)
+
+
 def test_what_a_reader_fetches_for_python_is_what_the_page_says(folder: Path) -> None:
     files = [folder / "labs.zip", *(folder / "pyodide").iterdir()]
     sent = sum(min(len(gzip.compress(each.read_bytes(), 6)), each.stat().st_size) for each in files)

@@ -22,6 +22,8 @@ from aarch64sim.kvm import VM
         (lambda: Debugger("nop").goto("1"), HistoryError, "there is no step '1'"),
         (lambda: Debugger("nop").goto(None), HistoryError, "there is no step None"),
         (lambda: Debugger("nop").run_to_exit(5), ValueError, "KVM_RUN has no exit '5'"),
+        (lambda: Debugger("nop").watch(0x4000_4000, "8"), ValueError, "'8' bytes at 0x40004000"),
+        (lambda: Debugger("nop").type("x"), TypeError, "input is bytes, such as b'x', not 'x'"),
     ],
 )
 def test_what_is_none_is_refused_with_a_sentence(

@@ -62,5 +62,5 @@ def test_phases_of_a_load_show_the_register_only_after_its_completion() -> None:
 def test_nothing_comes_after_the_end() -> None:
     debugger = Debugger(STORE)
     debugger.run()
-    assert debugger.step_phase() is None
+    assert debugger.phase_forward() is None
     assert debugger.position == debugger.length

@@ -7,6 +7,7 @@ import pytest
 from aarch64sim import Debugger, kernels
 from aarch64sim.debug import HistoryError
 from aarch64sim.debug.open_track import SLICE
+from aarch64sim.debug.stops import EXCLUSIVE
 
 from .programs import ERAS, MIXTURE, STORE
 
@@ -45,6 +46,26 @@ def test_a_row_of_steps_never_leaves_the_loop_and_says_why() -> None:
     assert "clears the exclusive monitor" in stop.text
     debugger = Debugger(ATOMIC)
     assert [debugger.step().after_exclusive for _ in range(3)] == [False, True, False]
+
+
+@pytest.mark.parametrize("kernel", ERAS)
+def test_a_stop_between_a_load_and_a_store_exclusive_says_that_the_monitor_is_lost(
+    kernel: str,
+) -> None:
+    debugger = Debugger(ATOMIC, kernel)
+    debugger.add_breakpoint(0x4000_0008)
+    assert [debugger.run().after_exclusive for _ in range(3)] == [True] * 3
+    assert debugger.exclusives == 3
+    for kind in ("write", "access"):
+        debugger = Debugger(ATOMIC, kernel)
+        debugger.watch(0x4000_4000, 4, kind)
+        for _ in range(3):
+            stop = debugger.run()
+            assert (EXCLUSIVE in stop.text) == (kind == "write")
+            assert stop.after_exclusive == (kind == "access")
+            debugger.goto(0)
+            debugger.goto(debugger.length)
+            assert debugger.last == stop
 
 
 def test_a_run_that_comes_to_its_limit_says_so() -> None:

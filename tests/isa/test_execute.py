@@ -32,7 +32,7 @@ def fault_of(instruction: str, **registers: int) -> tuple[Cpu, Taken]:
     return cpu, taken
 
 
-# --- exclusives (Arm ARM B2.9) --------------------------------------------------------------------
+# --- exclusives (Arm ARM B2.12) --------------------------------------------------------------------
 
 
 def test_store_exclusive_succeeds_after_its_load() -> None:
@@ -115,7 +115,7 @@ def test_compare_and_swap_pair() -> None:
     assert cpu.r[4:10] == [1, 2, 3, 4, 3, 4]
 
 
-# --- faults leave everything as it was, and say what the manual wants (D24.2.40, ISS of a Data Abor
+# --- faults leave everything as it was, and say what the manual wants (D24.2.45, ISS of a Data Abor
 
 ISV, WNR, AR, SF = 1 << 24, 1 << 6, 1 << 14, 1 << 15
 

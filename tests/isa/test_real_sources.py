@@ -176,6 +176,21 @@ class RandomC:
 
 
 BY_HAND = {
+    "sections that are zeros by their names": """
+        .section .noinit, "aw"
+        .space 4
+        .section custom, "aw"
+        .word 1
+        .section .persistent.bss
+        .space 8
+        .section .persistent
+        .word 2
+        .bss
+        .balign 32
+        .space 4
+        .text
+        ret
+    """,
     "data first, entered at main": """
         .data
         msg:    .asciz "hi!"

@@ -58,6 +58,7 @@ def test_more_breakpoints_than_there_are() -> None:
         (1, CODE - 0x1000, 0x2000, errno.EEXIST, "overlaps slot 0"),
         (1, CODE - 0x1000, 0x20000, errno.EEXIST, "overlaps slot 0"),
         (0, CODE, 0x2000, errno.EINVAL, "size cannot change"),
+        (0, CODE + 0x1000, 0x2000, errno.EINVAL, "size cannot change"),
         (1, 0, 0, errno.EINVAL, "no slot 1 to delete"),
         (-1, 0, 0x1000, errno.EINVAL, "numbers 0 to"),
         (32767, 0, 0x1000, errno.EINVAL, "numbers 0 to"),
@@ -78,6 +79,22 @@ def test_regions_that_touch_and_the_last_page() -> None:
     vm.set_user_memory_region(3, (1 << 40) - 0x1000, 0x1000)
     vm.set_user_memory_region(1, 0, 0)
     assert sorted(vm.slots) == [0, 2, 3]
+
+
+def test_a_slot_that_is_set_again_or_moved_keeps_its_memory() -> None:
+    vm, _ = fresh()
+    vm.write_memory(CODE, b"here")
+    refused(
+        errno.EINVAL,
+        lambda: vm.set_user_memory_region(0, CODE, 0x1_0000, readonly=True),
+        "being read-only cannot change",
+    )
+    vm.map_page(CODE >> 12, vm.slots[0])
+    vm.set_user_memory_region(0, CODE, 0x1_0000)
+    assert (vm.read_memory(CODE, 4), list(vm.memory.stage2)) == (b"here", [CODE >> 12])
+    vm.set_user_memory_region(0, CODE + 0x1000, 0x1_0000)
+    assert (vm.read_memory(CODE + 0x1000, 4), list(vm.memory.stage2)) == (b"here", [])
+    assert vm.slot_at(CODE) is None
 
 
 def test_a_deleted_slot_is_gone_for_the_guest_too() -> None:

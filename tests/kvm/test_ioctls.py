@@ -100,6 +100,17 @@ def test_vcpu_events_came_with_4_19() -> None:
     refused(errno.EINVAL, lambda: vcpu.set_vcpu_events(serror_pending=True, serror_esr=1 << 25))
 
 
+def test_vcpu_events_before_5_5_inject_no_abort_and_nothing_beside_it() -> None:
+    vcpu = player(SERROR, "v4.15").vcpu
+    vcpu.set_vcpu_events()
+    both = refused(
+        errno.EINVAL, lambda: vcpu.set_vcpu_events(serror_pending=True, ext_dabt_pending=True)
+    )
+    assert "cannot inject an external abort" in both
+    assert vcpu.get_vcpu_events()["serror_pending"] == 0
+    assert vcpu.get_one_reg("esr_el1") == vcpu.get_one_reg("far_el1")  # both UNKNOWN, as at reset
+
+
 @pytest.mark.parametrize("register", ["id_aa64pfr0_el1", "ctr_el0", "clidr_el1", "s3_0_c0_c4_7"])
 def test_what_the_cpu_is_cannot_be_changed(register: str) -> None:
     vcpu = default_start().create(VM("v7.2"))

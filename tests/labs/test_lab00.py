@@ -35,9 +35,9 @@ RIGHT: list[tuple[str, Any]] = [
 
 WRONG: list[tuple[str, Any, str, str]] = [
     ("late_kernel", "v4.3", "not of the 5.x series", ""),
-    ("late_kernel", "fixed", "fixed is not of the 5.x series", ""),
+    ("late_kernel", "fixed", "'fixed' is not of the 5.x series", ""),
     ("late_kernel", "v5.11", "try an older one", ""),
-    ("late_kernel", "5.99x", "unknown kernel", ""),
+    ("late_kernel", "5.99x", "Unknown kernel", ""),
     ("late_kernel", "linux-5.12", "try an older one", ""),
     ("late_kernel", 5.3, "write it in quotes", ""),
     ("three_in_one", "addd x0, x0, #1", "does not assemble", ""),

@@ -104,7 +104,6 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("self_step", RIGHT_SELF | {"d": 0}, "you are stepped yourself", ""),
     ("self_step", RIGHT_SELF | {"spsr_d": 1}, "masked", ""),
     ("self_step", RIGHT_SELF | {"spsr_ss": 0}, "grants no instruction", "ss0-is-off"),
-    ("self_step", RIGHT_SELF | {"tde": 1}, "no bit 'tde'", ""),
     ("transitions", cell(IN, ERET_0, IN), "does not switch", "ss0-is-off"),
     ("transitions", cell(IN, ERET_1, AP), "every step begins", ""),
     ("transitions", cell(IN, "an instruction retires", AP), "come and go", ""),

@@ -169,7 +169,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("by_hand", RIGHT_FIELDS | {"sign_extends": 0}, "SSE is bit 21", ""),
     ("by_hand", RIGHT_FIELDS | {"sixty_four": 1}, "not of the access", ""),
     ("by_hand", RIGHT_FIELDS | {"write": 1}, "Write not Read", ""),
-    ("by_hand", RIGHT_FIELDS | {"register": "w7"}, "is a number", ""),
+    ("by_hand", RIGHT_FIELDS | {"register": "w7"}, "is a whole number", ""),
     ("decode", lambda esr: decode(esr, isv=False), "mean nothing", "all-emulated"),
     ("decode", lambda esr: decode(esr, signs=False), "sign-extends (SSE", ""),
     ("decode", lambda esr: decode(esr, zr=False), "zero register", ""),

@@ -19,7 +19,7 @@ from checks.lab07.guest import (
     part_of,
     recorded_log,
     source,
-    told_strips,
+    stop_strips,
     with_part,
 )
 from checks.museum import real_kernels
@@ -46,7 +46,7 @@ ALL = [USER + n for n in range(4, 0x1C, 4)]
 LATE = [ALL[0], *ALL[2:]]
 RIGHT_LOGS = {"v4.3": LATE, "v5.3": ALL, "debugged": []}
 RIGHT_SS = dict(zip(SITUATIONS, (1, 0, 1), strict=True))
-RIGHT_RELEASE = {"ran": 0, "told": USER, "isv": 0}
+RIGHT_RELEASE = {"ran": 0, "stop": USER, "isv": 0}
 
 WRONG: list[tuple[str, Any, str, str]] = [
     ("entry", SWITCH + GRANT, "the first one has run", "ss0-is-off"),
@@ -78,12 +78,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("whose_ss", RIGHT_SS | {"guest alone, fixed": 0}, "still owed", "abort-saves-0"),
     ("whose_ss", RIGHT_SS | {"host steps, v5.3": 0}, "leaked", ""),
     ("whose_ss", RIGHT_SS | {"host steps, v5.3": "one"}, "0 or 1", ""),
-    ("release", {"ran": 7, "told": "never", "isv": 0}, "not off", "ss0-is-off"),
-    ("release", {"ran": 1, "told": USER + 4, "isv": 1}, "had survived", ""),
-    ("release", {"ran": 2, "told": USER + 8, "isv": 1}, "stands at", ""),
-    ("release", {"ran": 1, "told": USER, "isv": 1}, "nothing can have run", ""),
-    ("release", {"ran": 0, "told": USER, "isv": 1}, "ISV says", ""),
-    ("release", {"ran": 0, "told": "later", "isv": 0}, "an address", ""),
+    ("release", {"ran": 7, "stop": "never", "isv": 0}, "not off", "ss0-is-off"),
+    ("release", {"ran": 1, "stop": USER + 4, "isv": 1}, "had survived", ""),
+    ("release", {"ran": 2, "stop": USER + 8, "isv": 1}, "stands at", ""),
+    ("release", {"ran": 1, "stop": USER, "isv": 1}, "nothing can have run", ""),
+    ("release", {"ran": 0, "stop": USER, "isv": 1}, "ISV says", ""),
+    ("release", {"ran": 0, "stop": "later", "isv": 0}, "an address", ""),
     ("skip", MOVE + "eret", "moves the PC and nothing else", "skip-is-pc"),
     ("skip", MOVE + "b resume", "The one that comes last counts", "clear-anywhere"),
     ("skip", MOVE + CLEAR + "b resume", "The one that comes last counts", "clear-anywhere"),
@@ -141,7 +141,7 @@ def test_a_part_can_be_taken_out_and_put_back(name: str) -> None:
 def test_the_simulated_guest_is_late_exactly_where_the_recorded_one_is(kernel: str) -> None:
     from aarch64sim.kvm import kernels
 
-    recorded = [told.elr for told in recorded_log(kernel, "k_selfstep_mmio_guestonly")]
+    recorded = [stop.elr for stop in recorded_log(kernel, "k_selfstep_mmio_guestonly")]
     missing = 0x4000_0038 not in recorded
     assert missing is (USER + 8 not in guest(kernels[kernel]).log)
 
@@ -165,4 +165,4 @@ def test_the_late_step_takes_the_edge_with_the_cross() -> None:
 
 
 def test_the_strips_show_what_the_guest_was_not_told() -> None:
-    assert [row[2] for row in told_strips(("v4.3", "v5.0")).rows] == ["0x40000108", ""]
+    assert [row[2] for row in stop_strips(("v4.3", "v5.0")).rows] == ["0x40000108", ""]

@@ -244,7 +244,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         (Scenario("a"), "fixed", "has no program yet"),
         (Scenario("a", "nop", at_mmio="irq"), "fixed", "at_mmio is one of"),
         (Scenario("a", "nop"), "v99.9x", "there is no kernel 'v99.9x'"),
-        ("a", "fixed", "this is no scenario, but the str 'a'"),
+        ("a", "fixed", "This is no scenario, but the str 'a'"),
     ],
 )
 def test_what_cannot_be_played_says_why(scenario: Any, hypervisor: str, why: str) -> None:

@@ -31,8 +31,8 @@ def _number(answer: Any) -> str:
 LAB = Lab(
     "99",
     [
-        Task("double", "Write double(n).", _double, "write double(n)", ("a", "b"), "n + n"),
-        Task("number", "Say a number.", _number, "say a number", ("c",), "any"),
+        Task("double", "Write double(n).", _double, ("a", "b"), "n + n"),
+        Task("number", "Say a number.", _number, ("c",), "any"),
     ],
 )
 
@@ -56,7 +56,7 @@ def _raise(n: int) -> int:
         (_loop, "wrong", "did not end"),
         (_raise, "wrong", "raised KeyError"),
         (7, "wrong", "asks for a function, and this is the int 7"),
-        (None, "open", "write double"),
+        (None, "open", "Write double"),
     ],
 )
 def test_any_answer_gets_a_sentence(answer: Any, state: str, text: str) -> None:
@@ -271,7 +271,7 @@ def test_a_call_of_long_lines_ends_by_the_clock_where_no_process_can_be_forked(
 
 
 def test_a_number_in_quotes_is_that_number_where_a_task_asks_for_numbers() -> None:
-    lab = Lab("95", [Task("one", "", _number, "", ("a",), "Because.", numeric=True)])
+    lab = Lab("95", [Task("one", "", _number, ("a",), "Because.", numeric=True)])
     assert lab.check("one", "0x40000008").right
     assert not lab.check("one", "eight").right
 
@@ -292,16 +292,16 @@ def test_the_first_wrong_try_at_a_table_gives_no_cell_away() -> None:
     def check(answer: Any) -> str:
         raise Wrong("the second cell is wrong", first="one of two is right")
 
-    lab = Lab("98", [Task("table", "Fill it.", check, "fill it", ("a", "b"), "reasons")])
+    lab = Lab("98", [Task("table", "Fill it.", check, ("a", "b"), "reasons")])
     assert [lab.check("table", answer).text for answer in (None, 1, 1)] == [
-        "fill it",
+        "Fill it.",
         "one of two is right",
         "the second cell is wrong",
     ]
 
 
 def test_a_solution_is_given_to_those_who_ask_twice() -> None:
-    lab = Lab("97", [Task("one", "", _number, "", ("a",), "Because.", code="x = 1")])
+    lab = Lab("97", [Task("one", "", _number, ("a",), "Because.", code="x = 1")])
     assert "x = 1" not in lab.explain("one")
     assert lab.explain("one").endswith("x = 1")
 
@@ -310,7 +310,7 @@ def test_evidence_is_there_or_a_sentence_says_why_not() -> None:
     def check(answer: Any) -> str:
         raise Wrong("no", evidence="a program")
 
-    lab = Lab("96", [Task("one", "", check, "", ("a",), "Because.")])
+    lab = Lab("96", [Task("one", "", check, ("a",), "Because.")])
     assert "run the cell of the task one first" in lab.evidence("one")
     lab.check("one", 1)
     assert lab.evidence("one") == "a program"

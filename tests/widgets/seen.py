@@ -33,7 +33,9 @@ class Seen(panel.Panel):
 
     @property
     def _shown(self) -> Shown:
-        shown: Shown = super()._shown
+        shown: Shown = dict(self._status_line.shown)
+        for part in (self._stage, *self._parts.values()):
+            shown |= part.shown
         for name, button in self._buttons.items():
             shown[f"do-{name}@aria-disabled"] = "true" if button.disabled else None
         slider = self._slider

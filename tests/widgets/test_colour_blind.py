@@ -110,7 +110,7 @@ FAMILIES = {
     "flag": {"right", "wrong"},
     "party": {"runs", "waits"},
     "lane": {"guest", "kernel", "userspace", "debugger"},
-    "event": {"was told", "nobody was notified", "a stop that never came"},
+    "event": {"was notified", "nobody was notified", "a stop that never came"},
     "column": {"first difference"},
     "cell": {"a stop that never came"},
     "bit": {"changed"},
@@ -163,7 +163,7 @@ def only_colours(look: Look) -> Look:
 def test_by_colour_alone_the_marks_would_be_confused(theme: str) -> None:
     bare = {key: only_colours(look) for key, look in looks().items()}
     found = confused(bare, THEMES[theme], "deuteranopia")
-    assert "event: nobody was notified / was told" in found
+    assert "event: nobody was notified / was notified" in found
     assert "lane: debugger / guest" in found
 
 

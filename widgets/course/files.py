@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from widgets.course.mistyped import shorten
+
 INSTALLED = Path(__file__).resolve().parents[1] / "labs"  # checks and programs in a wheel
 
 
@@ -50,6 +52,7 @@ def checks(name: str) -> ModuleType:
     """The checks in labs/checks/NAME/."""
     _find("checks", name)
     _let_checks_be_found()
+    shorten()
     return import_module(f"checks.{name}")
 
 

@@ -1,6 +1,7 @@
 """A question with answers to choose from: asked before the reveal, and a wrong answer says what it overlooks.
 
-Invariant: every answer has its own response, and none costs anything.
+Invariant: every answer has its own response, and none costs anything. What was chosen outlives a reload: the kernel
+keeps it, or a file does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import ipywidgets
 
+from widgets.course import chosen
 from widgets.page.guard import guarded
 from widgets.page.together import HTML, RadioButtons
 
@@ -26,8 +28,10 @@ class Question(ipywidgets.VBox):
             raise ValueError(f"the right answer {right!r} is not among the answers")
         self.text, self.answers, self.right = text, dict(answers), right
         plain = [(_CODE.sub(r"\1", answer), answer) for answer in answers]
-        layout, style = ipywidgets.Layout(), ipywidgets.HTML.style.klass()
-        self._radio = RadioButtons(options=plain, index=None, layout=layout)
+        layout, style = ipywidgets.Layout(width="auto"), ipywidgets.HTML.style.klass()
+        options, before = list(answers), chosen.recalled(text)
+        index = options.index(before) if before in options else None
+        self._radio = RadioButtons(options=plain, index=index, layout=layout)
         self._response = HTML(self._said, layout=layout, style=style, _dom_classes=("sl-response",))
         asked = HTML(f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style)
         super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
@@ -47,6 +51,8 @@ class Question(ipywidgets.VBox):
         return self.answers[answer]
 
     def _chosen(self, _: Any) -> None:
+        if self.answer is not None:
+            chosen.keep(self.text, self.answer)
         self._response.value = self._said
 
     @property

@@ -125,7 +125,8 @@ class Figure:
     def page_html(self) -> str:
         """The figure as an element of a page: the picture in the page's theme, with the table to be opened below."""
         return (
-            f'<div class="sl-drawing" style="max-width:{page_width(self.drawing())}px">{self.live_svg()}</div>'
+            f'<div class="sl-drawing" style="--sl-wide:{page_width(self.drawing())}px;max-width:var(--sl-wide)">'
+            f"{self.live_svg()}</div>"
             f'<details class="sl-twin"><summary>The figure in words</summary>{self.table()}</details>'
         )
 

@@ -146,7 +146,7 @@ def _outline(drawing: Drawing, lane: Lane, place: Place, style: dict[str, Any]) 
 def _draw_chip(drawing: Drawing, column: Column, x: float, y: float, step: float) -> None:
     half = step / 2 - 1.5
     fill = {"stop": "page", "ran": "bug-fill"}.get(column.ghost)
-    meaning = {"": "was told", "stop": "a stop that never came"}
+    meaning = {"": "was notified", "stop": "a stop that never came"}
     style: dict[str, Any] = {
         "fill": fill or FILLS[column.lane],
         "edge": "bug" if column.ghost else EDGES[column.lane],

@@ -1,4 +1,4 @@
-"""What is folded at first: a stock Tab whose pages are made when they are opened.
+"""What is folded at first: a stock Tab, made when the page shows the rest; its pages are made when they are opened.
 
 Invariant: a page that is closed is neither computed nor sent; what is asked for on a page is answered there.
 """
@@ -6,6 +6,7 @@ Invariant: a page that is closed is neither computed nor sent; what is asked for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -32,28 +33,40 @@ class Drawers:
     ) -> None:
         self._panel = panel
         self._maker = maker
-        self._opened = opened
+        self._first = opened
         self._said: dict[str, HTML] = {}
         self._editor: ipywidgets.Textarea | None = None
         self._errors: Board | None = None
+        self._titles = [FOLDED, *titles.values()]
         self._names = ["", *titles]
-        self.tab = ipywidgets.Tab(
-            [maker.column() for _ in self._names],
-            titles=[FOLDED, *titles.values()],
-            selected_index=self._names.index(opened),
-            layout=maker.shared(ipywidgets.Layout),
+
+    @cached_property
+    def tab(self) -> ipywidgets.Tab:
+        """The Tab, made when it is first asked for: a page paints the rest of the panel sooner without it."""
+        tab = ipywidgets.Tab(
+            [self._maker.column() for _ in self._names],
+            titles=self._titles,
+            selected_index=self._names.index(self._first),
+            layout=self._maker.shared(ipywidgets.Layout),
             _dom_classes=("sl-drawers",),
         )
-        self.tab.observe(lambda _: self._turned(), "selected_index")
+        tab.observe(lambda _: self._turned(), "selected_index")
+        return tab
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a Tab yet."""
+        return "tab" in self.__dict__
 
     def begin(self) -> None:
         """Fill the page that is open at first."""
-        self._turned()
+        if self._first:
+            self._turned()
 
     @property
     def open(self) -> str:
         """The name of the open page, "" if none is."""
-        return self._names[self.tab.selected_index or 0]
+        return self._names[self.tab.selected_index or 0] if self.is_made else self._first
 
     def _turned(self) -> None:
         if not self.open:

@@ -61,6 +61,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
         self._is_wide = self._keys_shown = False
         self._showing = True  # what is set now is told, not wished
         self._actions = self._make_actions() | {
+            "shown": lambda _: self._unfold(),
             "keys": lambda _: self._toggle_keys(),
             "wide": lambda m: self._set_wide(wide=bool(m.get("value"))),
             "assemble": lambda m: self._assemble(str(m.get("value", ""))),
@@ -76,10 +77,10 @@ class Panel(Face, InStep, ipywidgets.VBox):
         self._drawers = self._make_drawers()
         self._stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
         # What the row of controls sticks to while one scrolls: it ends with the stage, above the folded pages.
-        main = self._maker.column(self._controls, self._stage, classes=("sl-main",))
+        self._main = self._maker.column(self._controls, self._stage, classes=("sl-main",))
         # All that it consists of is made before it is opened: what is opened complete needs no further message.
         super().__init__(
-            (main, self._drawers.tab),
+            (self._main, self._drawers.tab) if self._drawers.open else (self._main,),
             layout=ipywidgets.Layout(width="100%", min_width="240px"),
             _dom_classes=guarded("sl-panel"),
         )
@@ -87,6 +88,10 @@ class Panel(Face, InStep, ipywidgets.VBox):
         self._showing = False
         self._drawers.begin()
         self._runner.panels.add(self)
+
+    def _unfold(self) -> None:
+        """A page shows the controls and the stage: add what is folded below them."""
+        self.set_trait("children", (self._main, self._drawers.tab))
 
     # What a panel does in its own way.
     def load(self, program: Program | str | Path) -> None:
@@ -174,14 +179,6 @@ class Panel(Face, InStep, ipywidgets.VBox):
     def _check_views(self, views: Collection[str]) -> None:
         if unknown := [name for name in views if name not in self._views]:
             raise ValueError(f"there is no view {unknown[0]!r}; there are {', '.join(self._views)}")
-
-    @property
-    def _shown(self) -> Shown:
-        """All that the parts show."""
-        shown: Shown = dict(self._status_line.shown)
-        for part in (self._stage, *self._parts.values()):
-            shown |= part.shown
-        return shown
 
     # --- traits ----------------------------------------------------------------------------------------
 

@@ -48,9 +48,9 @@ class StatusLine(Board):
         labels = json.dumps(LABELS).replace("'", "&#39;")
         skeleton = (
             f"<div data-keys='{controls.keys_attribute(*keys)}' data-labels='{labels}'>"
-            '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
+            '<div class="sl-said"><p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
+            '<span class="sl-keyhint">keys go here; ? for all</span></div>'
             '<span class="sl-position" data-into=".sl-history" data-slot="position"></span>'
-            '<span class="sl-keyhint">keys go here; ? for all</span>'
             f'<div data-slot="keytable" hidden="">{controls.keys_html(*keys)}</div>'
             f"{historyline.ticks(prefix + 'marks')}</div>"
         )

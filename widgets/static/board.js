@@ -28,6 +28,7 @@ class View {
   constructor(model, root) {
     this.model = model;
     this.root = root;
+    this.behind = true; // the observer calls when it is laid out: asking for its size now would lay the page out twice
     this.fill();
     new ResizeObserver(() => { if (this.behind) this.follow(); }).observe(root);
   }
@@ -91,7 +92,7 @@ class View {
       }
     }
     for (const group of this.root.querySelectorAll("[data-group]")) openGroup(group);
-    this.follow();
+    if (!this.behind) this.follow();
   }
 
   // A list that is not displayed, in a tab behind or a cell that JupyterLab has taken away, scrolls once it is back.
@@ -216,6 +217,13 @@ function watchWidth(model, panel, root) {
   }).observe(panel);
 }
 
+// The status line tells the kernel that its panel is painted: what is folded need not come sooner.
+function sayShown(model, root) {
+  if (root.said || !root.querySelector("[data-keys]")) return;
+  root.said = true;
+  model.send({ do: "shown" });
+}
+
 function handOn(manager, { shows, states }) {
   for (const [id, show] of Object.entries(shows ?? {})) {
     manager.get_model(id).then((other) => other.trigger("msg:custom", { show }, []));
@@ -260,6 +268,7 @@ const board = {
         if (!el.closest(".sl-guard")) el.classList.add("sl-guard", `sl-of-${model.get("guard")}`);
         place(root);
         greet(model.get("guard"));
+        if (wait) sayShown(model, root);
       }, wait);
     }
     const onMessage = (message) => {

@@ -37,14 +37,15 @@ def skeleton(kernels: Sequence[tuple[str, str]], name: str, start: str, together
         f'<div class="sl-panel" role="group" aria-label="controls and views"><div class="sl-tools">'
         f'<div class="sl-buttons" role="group" aria-label="stepping">{buttons}</div>'
         '<label class="sl-history"><span class="sl-position" data-slot="position"></span>'
-        '<input type="range" min="0" value="0" data-set="goto" aria-label="step"></label>'
-        f'<label class="sl-kernel"><span>kernel</span><select data-set="kernel">{options}</select></label>'
+        '<input type="range" min="0" value="0" data-set="goto" aria-label="step" autocomplete="off"></label>'
+        '<label class="sl-kernel"><span>kernel</span><select data-set="kernel" autocomplete="off">'
+        f"{options}</select></label>"
         '<button type="button" class="sl-button" data-do="link">Copy link</button></div>'
         '<p class="sl-note" data-slot="summary"></p>'
         '<p class="sl-status" role="status" aria-live="polite" data-slot="status"></p>'
         f'<div class="sl-columns web-upper"><div>{_section("program")}{_section("changes")}</div>'
-        f"<div>{_section('machine')}</div></div>"
-        f'<div><div class="web-wide" tabindex="0" role="group" aria-label="events">{_section("timeline")}</div>'
+        f"<div>{_wide('machine', 'diagram')}</div></div>"
+        f"<div>{_wide('timeline', 'events')}"
         '<p class="sl-event" aria-live="polite" data-slot="event"></p></div>'
         '<details class="sl-more"><summary>What KVM_RUN returned, and the UART</summary>'
         f"{_section('exits')}{_section('console')}</details>"
@@ -59,6 +60,11 @@ def _button(do: str, words: str, key: str, what: str) -> str:
         f'<button type="button" class="sl-button{look}" data-do="{do}" data-key="{key}" aria-keyshortcuts="{key}"'
         f' title="{what} (key {key})"{hidden}>{words}</button>'
     )
+
+
+def _wide(name: str, words: str) -> str:
+    """A view that scrolls sideways on a narrow page, and can be reached by a keyboard there."""
+    return f'<div class="web-wide" tabindex="0" role="group" aria-label="{words}">{_section(name)}</div>'
 
 
 def _section(name: str) -> str:

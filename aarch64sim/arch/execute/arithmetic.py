@@ -1,6 +1,6 @@
-"""Addition and subtraction with a constant, a register or any second operand, with and without flags.
+"""Addition and subtraction of any second operand, with and without flags.
 
-Invariant: slots are final (31 = SP, ZERO or SINK already chosen); values are cut to their width where it matters.
+Invariant: slots are final (31 = SP, ZERO or SINK already chosen); operands need not be cut to their width, results are.
 """
 
 from __future__ import annotations
@@ -12,44 +12,6 @@ from aarch64sim.arch.state import CpuState, Op
 from aarch64sim.arch.vocabulary import mask_of
 
 Operand = Callable[[], int]
-
-
-def add_constant(cpu: CpuState, d: int, n: int, value: int, sf: int, pc: int) -> Op:
-    """Slot d = slot n + a constant of either sign."""
-    r, mask, next_pc = cpu.r, mask_of(sf), following(pc)
-
-    def op() -> int:
-        r[d] = (r[n] + value) & mask
-        return next_pc
-
-    return op
-
-
-def add_register(
-    cpu: CpuState, d: int, n: int, m: int, left: int, subtract: int, sf: int, pc: int
-) -> Op:
-    """Slot d = slot n +- (slot m << left)."""
-    r, mask, next_pc = cpu.r, mask_of(sf), following(pc)
-
-    def op_add() -> int:
-        r[d] = (r[n] + r[m]) & mask
-        return next_pc
-
-    def op_add_shifted() -> int:
-        r[d] = (r[n] + (r[m] << left)) & mask
-        return next_pc
-
-    def op_sub() -> int:
-        r[d] = (r[n] - r[m]) & mask
-        return next_pc
-
-    def op_sub_shifted() -> int:
-        r[d] = (r[n] - (r[m] << left)) & mask
-        return next_pc
-
-    if left:
-        return op_sub_shifted if subtract else op_add_shifted
-    return op_sub if subtract else op_add
 
 
 def add_operand(
@@ -72,11 +34,11 @@ def add_operand(
 def adds_operand(
     cpu: CpuState, d: int, n: int, operand: Operand, subtract: int, sf: int, pc: int
 ) -> Op:
-    """Slot d = slot n +- the operand, which is cut to its width, and NZCV."""
+    """Slot d = slot n +- the operand, and NZCV."""
     r, mask, next_pc, set_flags = cpu.r, mask_of(sf), following(pc), flag_setter(cpu, subtract, sf)
 
     def op() -> int:
-        r[d] = set_flags(r[n] & mask, operand())
+        r[d] = set_flags(r[n] & mask, operand() & mask)
         return next_pc
 
     return op

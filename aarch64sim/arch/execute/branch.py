@@ -1,4 +1,4 @@
-"""Branches and exception-generating instructions (Arm ARM C4.1.94).
+"""Branches and exception-generating instructions (Arm ARM C4.1).
 
 Invariant: targets are computed by the binder; an operation only chooses between two numbers or reads a register.
 """

@@ -1,11 +1,11 @@
-"""Data processing with an immediate: PC-relative addresses, add, logical, move, bitfield, extract (Arm ARM C4.1.86).
+"""Data processing with an immediate: PC-relative addresses, add, logical, move, bitfield, extract (Arm ARM C4.1).
 
 Invariant: binders turn every immediate into the number that the operation adds, keeps or masks with.
 """
 
 from __future__ import annotations
 
-from aarch64sim.arch.execute.arithmetic import add_constant, adds_operand
+from aarch64sim.arch.execute.arithmetic import adds_operand
 from aarch64sim.arch.execute.common import following, plain
 from aarch64sim.arch.pattern import Fields
 from aarch64sim.arch.registers import MASK64, destination, source
@@ -40,8 +40,14 @@ def address_of_page(cpu: CpuState, f: Fields, pc: int) -> Op:
 @plain
 def add_immediate(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (immediate): 31 is the stack pointer in both places."""
-    value = f.imm << 12 * f.shift
-    return add_constant(cpu, f.Rd, f.Rn, -value if f.op else value, f.sf, pc)
+    r, d, n, mask, next_pc = cpu.r, f.Rd, f.Rn, mask_of(f.sf), following(pc)
+    value = (f.imm << 12 * f.shift) * (-1 if f.op else 1)
+
+    def op() -> int:
+        r[d] = (r[n] + value) & mask
+        return next_pc
+
+    return op
 
 
 @plain

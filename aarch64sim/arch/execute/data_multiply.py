@@ -1,4 +1,4 @@
-"""Multiply, divide, shift by a register, CRC32, and the operations on the bits of one register (Arm ARM C4.1.95).
+"""Multiply, divide, shift by a register, CRC32, and the operations on the bits of one register (Arm ARM C4.1).
 
 Invariant: results are cut to the width of the destination here; operands come cut to theirs.
 """

@@ -1,6 +1,6 @@
-"""Data processing on registers: add, logical, carry, shifts, extends, conditions and flags (Arm ARM C4.1.95).
+"""Data processing on registers: add, logical, carry, shifts, extends, conditions and flags (Arm ARM C4.1).
 
-Invariant: a second operand is a function of no arguments that gives a value cut to its width.
+Invariant: a second operand is a function of no arguments; whoever uses its value cuts it to the width.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from aarch64sim.arch.vocabulary import (
 def _shifted(cpu: CpuState, f: Fields) -> Operand:
     r, m, amount, width, mask = cpu.r, source(f.Rm), f.imm, 32 << f.sf, mask_of(f.sf)
     return (
-        lambda: r[m] << amount & mask,
+        lambda: r[m] << amount,
         lambda: (r[m] & mask) >> amount,
         lambda: shift_right_arithmetic(r[m], amount, width),
         lambda: rotate_right(r[m] & mask, amount, width),
@@ -34,16 +34,14 @@ def _shifted(cpu: CpuState, f: Fields) -> Operand:
 
 
 def _extended(cpu: CpuState, f: Fields) -> Operand:
-    r, m, option, amount, mask = cpu.r, source(f.Rm), f.option, f.imm, mask_of(f.sf)
-    return lambda: extend_register(r[m], option, amount) & mask
+    r, m, option, amount = cpu.r, source(f.Rm), f.option, f.imm
+    return lambda: extend_register(r[m], option, amount)
 
 
 @plain
 def add_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """ADD, SUB (shifted register)."""
     d, n = destination(f.Rd), source(f.Rn)
-    if f.shift == 0:
-        return arithmetic.add_register(cpu, d, n, source(f.Rm), f.imm, f.op, f.sf, pc)
     return arithmetic.add_operand(cpu, d, n, _shifted(cpu, f), f.op, f.sf, pc)
 
 
@@ -69,24 +67,12 @@ def adds_extended(cpu: CpuState, f: Fields, pc: int) -> Op:
 @plain
 def logical_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
     """AND, BIC, ORR, ORN, EOR, EON, ANDS, BICS (shifted register), so also MOV, MVN, TST."""
-    r, p, d, n, m = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn), source(f.Rm)
+    r, p, d, n = cpu.r, cpu.pstate, destination(f.Rd), source(f.Rn)
     mask, top, next_pc = mask_of(f.sf), (32 << f.sf) - 1, following(pc)
     shifted, invert = _shifted(cpu, f), mask if f.N else 0
 
-    def op_and_plain() -> int:
-        r[d] = r[n] & r[m] & mask
-        return next_pc
-
-    def op_orr_plain() -> int:
-        r[d] = (r[n] | r[m]) & mask
-        return next_pc
-
-    def op_eor_plain() -> int:
-        r[d] = (r[n] ^ r[m]) & mask
-        return next_pc
-
     def op_and() -> int:
-        r[d] = r[n] & (shifted() ^ invert)
+        r[d] = r[n] & (shifted() ^ invert) & mask
         return next_pc
 
     def op_orr() -> int:
@@ -98,12 +84,10 @@ def logical_shifted(cpu: CpuState, f: Fields, pc: int) -> Op:
         return next_pc
 
     def op_ands() -> int:
-        r[d] = result = r[n] & (shifted() ^ invert)
+        r[d] = result = r[n] & (shifted() ^ invert) & mask
         p.n, p.z, p.c, p.v = result >> top, 0 if result else 1, 0, 0
         return next_pc
 
-    if f.imm == f.N == 0 and f.op < 3:
-        return (op_and_plain, op_orr_plain, op_eor_plain)[f.op]
     return (op_and, op_orr, op_eor, op_ands)[f.op]
 
 
@@ -135,7 +119,7 @@ def _compare(cpu: CpuState, f: Fields, pc: int, operand: Operand) -> Op:
 
     def op() -> int:
         if condition_holds(cond, p.n, p.z, p.c, p.v):
-            set_flags(r[n] & mask, operand())
+            set_flags(r[n] & mask, operand() & mask)
         else:
             p.n, p.z, p.c, p.v = flags
         return next_pc
@@ -146,8 +130,8 @@ def _compare(cpu: CpuState, f: Fields, pc: int, operand: Operand) -> Op:
 @plain
 def compare_register(cpu: CpuState, f: Fields, pc: int) -> Op:
     """CCMN, CCMP (register)."""
-    r, m, mask = cpu.r, source(f.Rm), mask_of(f.sf)
-    return _compare(cpu, f, pc, lambda: r[m] & mask)
+    r, m = cpu.r, source(f.Rm)
+    return _compare(cpu, f, pc, lambda: r[m])
 
 
 @plain

@@ -1,4 +1,4 @@
-"""Exclusive and atomic accesses (Arm ARM C4.1.92, B2.9 for the monitor).
+"""Exclusive and atomic accesses (Arm ARM C4.1, B2.12 for the monitor).
 
 Invariant: an atomic reads, then writes, then changes registers, so a fault of either access leaves all as it was; the
 local monitor is set by a load-exclusive only and is gone after any store-exclusive.

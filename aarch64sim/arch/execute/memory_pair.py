@@ -1,4 +1,4 @@
-"""Loads and stores of two registers (Arm ARM C4.1.92).
+"""Loads and stores of two registers (Arm ARM C4.1).
 
 Invariant: a load writes neither register before both halves are read. Of two equal transfer registers (CONSTRAINED
 UNPREDICTABLE) the first value stays; a base that is also loaded keeps its written-back address.
@@ -46,6 +46,5 @@ def load_store_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
             r[n] = (a + after) & MASK64
         return next_pc
 
-    op = op_load if f.L else op_store
-    op = with_sp_check(cpu, n, op)
+    op = with_sp_check(cpu, n, op_load if f.L else op_store)
     return with_fp_check(cpu, op) if f.simd else op

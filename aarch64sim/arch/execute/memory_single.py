@@ -1,4 +1,4 @@
-"""Loads and stores of one register, by an immediate, a register or a literal (Arm ARM C4.1.92).
+"""Loads and stores of one register, by an immediate, a register or a literal (Arm ARM C4.1).
 
 Invariant: every address is cut to 64 bits; a fault leaves the transfer register and the base as they were.
 Where the base is also the transfer register of a writeback form (CONSTRAINED UNPREDICTABLE), a load leaves the
@@ -100,12 +100,9 @@ def load_literal(cpu: CpuState, f: Fields, pc: int) -> Op:
     a, next_pc = (pc + 4 * sign_extend(f.imm, 19)) & MASK64, following(pc)
     file, t = (cpu.v, f.Rt) if f.simd else (cpu.r, destination(f.Rt))
     size = 1 << f.size if f.simd else 4 if f.sign else 4 << f.sf
-    iss = (
-        syndrome.access(size, f.Rt, sign_extend=bool(f.sign), sixty_four=bool(f.sign or size == 8))
-        if not f.simd
-        else 0
-    )
-    read = reader(cpu, size, iss, sign=MASK64 if f.sign else 0)
+    wide = bool(f.sign or size == 8)
+    iss = syndrome.access(size, f.Rt, sign_extend=bool(f.sign), sixty_four=wide)
+    read = reader(cpu, size, 0 if f.simd else iss, sign=MASK64 if f.sign else 0)
 
     def op() -> int:
         file[t] = read(a)
@@ -115,8 +112,7 @@ def load_literal(cpu: CpuState, f: Fields, pc: int) -> Op:
 
 
 def _ordered(f: Fields) -> int:
-    wide = f.size == 3
-    return syndrome.access(1 << f.size, f.Rt, sixty_four=wide, acquire_release=True)
+    return syndrome.access(1 << f.size, f.Rt, sixty_four=f.size == 3, acquire_release=True)
 
 
 @plain

@@ -1,4 +1,4 @@
-"""Loads and stores of SIMD structures, LD1-LD4, ST1-ST4 and LD1R-LD4R (Arm ARM C4.1.92): data movement only.
+"""Loads and stores of SIMD structures, LD1-LD4, ST1-ST4 and LD1R-LD4R (Arm ARM C4.1): data movement only.
 
 Invariant: a load has read everything before it changes a register; no access has a valid syndrome, so a hypervisor
 cannot emulate it.
@@ -64,11 +64,11 @@ def _transfer(
     """Move element after element between memory and (register, lane); `keep` masks what a load leaves in a register."""
     r, v, n, m, next_pc = cpu.r, cpu.v, f.Rn, f.Rm if f.mode == POST else 31, following(pc)
     bits, mask = 8 * size, ones(8 * size)
-    writes_back, step = f.mode == POST, len(lanes) * size
+    writes_back, by_register, step = f.mode == POST, m != 31, len(lanes) * size
 
     def finish(base: int) -> int:
         if writes_back:
-            r[n] = (base + (step if m == 31 else r[m])) & MASK64
+            r[n] = (base + (r[m] if by_register else step)) & MASK64
         return next_pc
 
     def op_load() -> int:
@@ -85,7 +85,7 @@ def _transfer(
     def op_store() -> int:
         base = r[n]
         for i, (register, lane) in enumerate(lanes):
-            access.store(cpu, base + size * i & MASK64, size, v[register] >> bits * lane & mask, 0)
+            access.store(cpu, base + size * i & MASK64, size, v[register] >> bits * lane, 0)
         return finish(base)
 
     return with_fp_check(cpu, with_sp_check(cpu, n, op_load if f.L else op_store))

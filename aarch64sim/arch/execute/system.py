@@ -1,4 +1,4 @@
-"""System instructions: hints, barriers, PSTATE fields, system registers (Arm ARM C4.1.94).
+"""System instructions: hints, barriers, PSTATE fields, system registers (Arm ARM C4.1).
 
 Invariant: whatever may change what the CPU must look at before the next instruction ends in `cpu.leave`.
 """
@@ -36,7 +36,7 @@ plain(hint, when=lambda f: f.imm not in (WFE, WFI, SEV, SEVL))
 
 @plain
 def barrier(cpu: CpuState, f: Fields, pc: int) -> Op:
-    """DSB, DMB, SB: one CPU that does everything in order has nothing to wait for."""
+    """DSB, DMB: one CPU that does everything in order has nothing to wait for."""
     next_pc = following(pc)
     return lambda: next_pc
 

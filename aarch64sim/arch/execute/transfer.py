@@ -65,7 +65,7 @@ def writer(
     mask, low = (1 << 8 * size) - 1, size - 1
 
     def slow(a: int, value: int) -> None:
-        access.store(cpu, a, size, value & mask, iss, ordered=ordered, unprivileged=unprivileged)
+        access.store(cpu, a, size, value, iss, ordered=ordered, unprivileged=unprivileged)
 
     if size == 16:
         return slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aarch64sim.arch import decode
 from aarch64sim.arch.exceptions import Synchronous
-from aarch64sim.arch.hot.block import build, single
+from aarch64sim.arch.hot.block import Block, build, single
 from aarch64sim.arch.state import LEAVE, CpuState, Op
 
 
@@ -20,7 +20,7 @@ def run(cpu: CpuState, limit: int) -> None:
     """
     pc, left = cpu.pc, limit
     ops, blocks, heat, changed = cpu.ops, cpu.blocks, cpu.heat, cpu.changed_code
-    block = None
+    block: Block | None = None
     try:
         while left > 0:
             block = blocks.get(pc)

@@ -1,7 +1,7 @@
 """Blocks: loops and straight-line code that ran some dozens of times become one Python function.
 
 Invariant: a block leaves the CPU as its instructions would have, one by one, wherever it is left: at its end, when the
-count that it was given is used up, or by an exception in its middle.
+count that it was given is used up, or by an exception halfway.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Block:
         recipe = place.pending
         if recipe is BY_VARIABLE:
             recipe = self.recipes[values["_flags"] - 1] if values["_flags"] else None
-        flags = {}
+        flags = {}  # all of them before one changes: they may follow from those in PSTATE
         for which, expression in (recipe or {}).items():
-            tree = ast.fix_missing_locations(ast.Expression(expression))
-            flags[which] = eval(compile(tree, "<flags>", "eval"), frame.f_globals, values)
+            code = compile(ast.Expression(expression), "<flags>", "eval")
+            flags[which] = eval(code, frame.f_globals, values)
         for which, value in flags.items():
             setattr(cpu.pstate, which, value)
         return place.pc, values["left"] - place.done
@@ -106,7 +106,7 @@ _SINGLES: dict[tuple[int, int, frozenset[str]], CodeType | None] = {}
 
 
 def _names(cpu: CpuState, code: CodeType) -> dict[str, object]:
-    """What a function in line needs is called by its name there: one dictionary for all of a CPU's functions."""
+    """The objects that code in line needs, by their names there: one dictionary for all of a CPU's functions."""
     names = cpu.objects_in_line
     if not names:
         names.update(objects_of(cpu))
@@ -120,7 +120,7 @@ def _names(cpu: CpuState, code: CodeType) -> dict[str, object]:
 
 
 def _compiled(title: str, parameters: list[str], body: Statements) -> CodeType:
-    """The code of a function of these statements; what it does not define are objects that get known later."""
+    """The code of a function of these statements; the names that it does not define are given later (`_names`)."""
     arguments = [tree.arg(p) for p in parameters]
     taken = ast.arguments([], arguments, None, [], [], None, [])
     definition: Any = tree.FunctionDef(title, taken, body, [])

@@ -89,7 +89,7 @@ class Expressions(ABC):
             found = name_of(value.value)
         return name(found)
 
-    def _temporary(self, value: ast.expr, scope: Scope, out: Statements) -> ast.expr:
+    def _temporary(self, value: ast.expr, out: Statements) -> ast.expr:
         """The value, in a variable of its own unless it is a constant or is in one."""
         if isinstance(value, ast.Constant) or (
             isinstance(value, ast.Name) and not is_register(value)
@@ -116,7 +116,7 @@ class Expressions(ABC):
         value = self._expression(node, scope, out)
         if isinstance(value, Known | ast.Constant | ast.Name):
             return value
-        return self._temporary(value, scope, out)
+        return self._temporary(value, out)
 
     # --- expressions ---
 

@@ -65,12 +65,7 @@ class Inliner(Expressions):
             out.append(give(self.lift(self._expression(value, scope, out))))
 
     def _if(
-        self,
-        node: ast.If,
-        rest: Statements,
-        scope: Scope,
-        out: Statements,
-        give: Give,
+        self, node: ast.If, rest: Statements, scope: Scope, out: Statements, give: Give
     ) -> bool:
         test = self._expression(node.test, scope, out)
         if isinstance(test, ast.Constant):
@@ -143,12 +138,12 @@ class Inliner(Expressions):
         else:
             result = self._expression(value, scope, out)
         if isinstance(only, ast.Tuple) and isinstance(result, ast.Tuple) and len(targets) == 1:
-            parts = [self._temporary(part, scope, out) for part in result.elts]
+            parts = [self._temporary(part, out) for part in result.elts]
             for target, part in zip(only.elts, parts, strict=True):
                 self._store(target, part, scope, out)
             return
         if len(targets) > 1:
-            result = self._temporary(self.lift(result), scope, out)
+            result = self._temporary(self.lift(result), out)
         for target in reversed(targets):  # names first: a register may be read through them
             self._store(target, result, scope, out)
 

@@ -21,7 +21,7 @@ from aarch64sim.arch.hot.nodes import (
     names_in,
     rewritten,
 )
-from aarch64sim.arch.hot.ranges import REGISTER, Known, Ranges
+from aarch64sim.arch.hot.ranges import REGISTER, Bounds, Ranges
 from aarch64sim.arch.hot.source import FLAGS, Unsupported
 from aarch64sim.arch.state import CpuState
 
@@ -42,9 +42,8 @@ class Item:
     eager: bool = False  # it sets flags on some paths only, so in PSTATE at once
     reads: bool = False  # it reads flags
     stores: bool = False  # it may change code
-    targets: tuple[
-        int, ...
-    ] = ()  # where it may go on, as far as that is known; the next one below last
+    # Where it may go on, as far as that is known; the next one below last.
+    targets: tuple[int, ...] = ()
     link: int | None = None  # where a call that it makes returns to
     returns: bool = False
     calls: bool = False  # it calls what may raise the guest's exception
@@ -52,7 +51,7 @@ class Item:
     stored: frozenset[str] = frozenset()
 
     @cached_property
-    def results(self) -> Known:
+    def results(self) -> Bounds:
         """Where the registers that it changes lie afterwards, whatever they were."""
         ranges = Ranges({})
         ranges.statements(self.body)

@@ -1,4 +1,4 @@
-"""What is known of numbers: between which two an expression lies, and what gets simpler by that.
+"""What is known of numbers: the bounds of an expression's value, and what becomes simpler by them.
 
 Invariant: what is written anew has the same value, whatever registers and memory hold; nothing here knows an
 instruction.
@@ -28,7 +28,7 @@ from aarch64sim.arch.hot.windows import bytes_given
 from aarch64sim.arch.registers import MASK64
 
 Range = tuple[int, int]  # the least and the greatest value
-Known = dict[str, Range]  # of variables
+Bounds = dict[str, Range]  # of variables, by name
 REGISTER: Range = (0, MASK64)
 BIT: Range = (0, 1)
 
@@ -77,10 +77,16 @@ def union(a: Range | None, b: Range | None) -> Range | None:
     return (min(a[0], b[0]), max(a[1], b[1])) if a and b else None
 
 
+def in_both(a: Bounds, b: Bounds) -> Bounds:
+    """What is known where two ways meet."""
+    both = {n: union(a[n], b[n]) for n in a.keys() & b.keys()}
+    return {n: lies for n, lies in both.items() if lies}
+
+
 class Ranges:
     """Goes through statements in their order, with what is `known` of variables before each."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Bounds) -> None:
         self.known = dict(known)
 
     # --- expressions ---
@@ -193,7 +199,7 @@ class Ranges:
                 then, otherwise = Ranges(self.known), Ranges(self.known)
                 decided = self.test(test)
                 out.append(tree.If(decided, then.statements(body), otherwise.statements(orelse)))
-                self._either(then.known, otherwise.known)
+                self.known = in_both(then.known, otherwise.known)
             case ast.Try(body=body, handlers=handlers):
                 tried = Ranges(self.known)
                 new = tried.statements(body)
@@ -203,7 +209,7 @@ class Ranges:
                     inside._forget(body)
                     statements = inside.statements(handler.body)
                     caught.append(tree.ExceptHandler(handler.type, handler.name, statements))
-                    tried._either(tried.known, inside.known)
+                    tried.known = in_both(tried.known, inside.known)
                 out.append(tree.Try(new, caught, [], []))
                 self.known = tried.known
             case ast.Return(value=ast.expr() as value):
@@ -239,11 +245,6 @@ class Ranges:
             self.known[target.id] = lies
         else:
             self.known.pop(target.id, None)
-
-    def _either(self, a: Known, b: Known) -> None:
-        """What is known where two ways meet."""
-        both = {n: union(a[n], b[n]) for n in a.keys() & b.keys()}
-        self.known = {n: lies for n, lies in both.items() if lies}
 
     def _forget(self, statements: Statements) -> None:
         """Nothing is known of what these assign."""

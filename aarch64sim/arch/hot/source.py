@@ -105,7 +105,7 @@ def _stored_once(code: CodeType) -> frozenset[str]:
 
 
 class Scope:
-    """One function while it is put in line: the values of its names, and how its locals are called outside."""
+    """One function while it is put in line: the values of its names, and the prefix of its locals there."""
 
     def __init__(self, function: FunctionType, prefix: str) -> None:
         self.node = source_of(function.__code__)

@@ -9,41 +9,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-__all__ = [
+_KINDS = (
     "Assign", "Attribute", "AugAssign", "BinOp", "BoolOp", "Break", "Call", "Compare", "Constant", "Continue",
     "ExceptHandler", "Expr", "FunctionDef", "If", "IfExp", "Name", "Pass", "Return", "Subscript", "Try", "Tuple",
     "UnaryOp", "While", "arg", "keyword",
-]  # fmt: skip
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from ast import (
-        Assign,
-        Attribute,
-        AugAssign,
-        BinOp,
-        BoolOp,
-        Break,
-        Call,
-        Compare,
-        Constant,
-        Continue,
-        ExceptHandler,
-        Expr,
-        FunctionDef,
-        If,
-        IfExp,
-        Name,
-        Pass,
-        Return,
-        Subscript,
-        Try,
-        Tuple,
-        UnaryOp,
-        While,
-        arg,
-        keyword,
-    )
+    from ast import *  # noqa: F403
 else:
     _PLACE = {"lineno": 1, "end_lineno": 1, "col_offset": 0, "end_col_offset": 0}
-    for _kind in __all__:
+    for _kind in _KINDS:
         globals()[_kind] = type(_kind, (getattr(ast, _kind),), {"__module__": __name__, **_PLACE})

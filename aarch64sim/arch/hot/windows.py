@@ -1,7 +1,7 @@
 """Windows: where an access of memory went last, so that the next one there is an index into that page.
 
 Invariant: a window is open only on a page in the cache that its access asks (`Memory.readable` or `writable`); as soon
-as one of those loses a page, all windows are closed (`Memory.close_windows`). What no window shows goes the old way.
+as one of those loses a page, all windows are closed (`Memory.close_windows`). Any other access asks the cache.
 
 An access is recognised by what the functions in `execute.transfer` come to in line, and nothing else is.
 """

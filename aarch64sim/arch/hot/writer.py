@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from aarch64sim.arch.hot import tree, windows
@@ -25,7 +26,7 @@ from aarch64sim.arch.hot.nodes import (
     negated,
     rewritten,
 )
-from aarch64sim.arch.hot.ranges import REGISTER, Known, Ranges, union
+from aarch64sim.arch.hot.ranges import REGISTER, Bounds, Ranges, in_both, union
 from aarch64sim.arch.hot.region import Region
 from aarch64sim.arch.hot.source import FLAGS
 
@@ -50,7 +51,7 @@ class _Path:
     pending: Recipe | None = field(default_factory=lambda: BY_VARIABLE)
     done: int = 0
     unchecked: int = 0
-    known: Known = field(default_factory=dict)
+    known: Bounds = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Writer:
         finish = self._flush()
         self._enough.value = self.longest
         for place in self._flushes:
-            place.body, place.orelse = self._chosen(1)
+            place.body = self._chosen(1)
         items = [self.region.items[pc] for pc in {place.pc for place in self.places}]
         names = {n for item in items for n in item.names}
         stored = {n for item in items for n in item.stored}
@@ -168,7 +169,8 @@ class Writer:
         self._loops[-1].left |= loop.left
         if not loop.over or follows is None:
             return [*out, tree.Break()]
-        after = _Path(unchecked=max(p.unchecked for p in loop.over), known=_common(loop.over))
+        known = reduce(in_both, (p.known for p in loop.over))
+        after = _Path(unchecked=max(p.unchecked for p in loop.over), known=known)
         if loop.left:
             gone = tree.Compare(name("pc"), [ast.IsNot()], [constant(None)])
             out.append(tree.If(gone, [tree.Break()], []))
@@ -185,7 +187,7 @@ class Writer:
         self._loops.pop()
         return [*begin, tree.While(constant(True), body, [])]
 
-    def _lasting(self, loop: _Loop, known: Known) -> Known:
+    def _lasting(self, loop: _Loop, known: Bounds) -> Bounds:
         """What is known of registers at the head of a loop, also when it begins again."""
         for results in (self.region.items[pc].results for pc in loop.inside):
             both = {n: union(lies, results.get(n, lies)) for n, lies in known.items()}
@@ -236,16 +238,15 @@ class Writer:
         self._flushes.append(tree.If(name("_flags"), [tree.Pass()], []))
         return [self._flushes[-1]]
 
-    def _chosen(self, number: int) -> tuple[Statements, Statements]:
+    def _chosen(self, number: int) -> Statements:
         """The body of `if _flags`: recipe number `number`, or one of the later ones."""
         if number > len(self.recipes):
-            return [tree.Pass()], []
+            return [tree.Pass()]
         this = into_pstate(self.recipes[number - 1])
         if number == len(self.recipes):
-            return this, []
-        body, _ = self._chosen(number + 1)
+            return this
         test = tree.Compare(name("_flags"), [ast.Eq()], [constant(number)])
-        return [tree.If(test, this, body)], []
+        return [tree.If(test, this, self._chosen(number + 1))]
 
 
 def into_pstate(recipe: Recipe) -> Statements:
@@ -262,15 +263,6 @@ def _in_place(node: Any, recipe: Recipe) -> Any:
         return flag(n.id[-1], store=True) if isinstance(n.ctx, ast.Store) else recipe[n.id[-1]]
 
     return rewritten(node, change)
-
-
-def _common(paths: list[_Path]) -> Known:
-    """What is known at the end of every path."""
-    known = paths[0].known
-    for path in paths[1:]:
-        both = {n: union(known[n], path.known[n]) for n in known.keys() & path.known.keys()}
-        known = {n: lies for n, lies in both.items() if lies}
-    return known
 
 
 def _element(n: int, *, store: bool = False) -> ast.Subscript:

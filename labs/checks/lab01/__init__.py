@@ -21,7 +21,6 @@ LAB = Lab(
             "possible",
             "Write possible(el, target_el, kde, d, os_lock): whether debug exceptions are enabled at level el.",
             check_possible,
-            "possible is None: write the function.",
             (
                 "Compare el with target_el first. There are three cases.",
                 "Above the target: no. Below: yes. Only at the target itself do KDE and D count.",
@@ -39,7 +38,6 @@ LAB = Lab(
             "state",
             "Write state(mdscr_ss, pstate_ss, possible_here): the name of the state.",
             check_state,
-            "state is None: write the function.",
             (
                 "Two of the three arguments only say whether there is stepping at all.",
                 "If either MDSCR_EL1.SS is 0 or stepping is impossible here: inactive.",
@@ -55,7 +53,6 @@ LAB = Lab(
             "stops",
             "Give for SPSR_EL2.SS = 1 and = 0 how many instructions run, and ELR_EL2 at the stop.",
             check_stops,
-            "stops is None: give the dictionary.",
             (
                 "SS = 1: one instruction is granted. SS = 0: none.",
                 "ELR_EL2 is where the guest will go on.",
@@ -70,7 +67,6 @@ LAB = Lab(
             "saved",
             "Give the bit SPSR_ELx.SS that each exception saves while one instruction is granted.",
             check_saved,
-            "saved is None: give the dictionary.",
             (
                 "Ask: when the handler returns, has the instruction still to run?",
                 "A call returns to the instruction after it. An abort returns to the instruction that aborted.",
@@ -86,7 +82,6 @@ LAB = Lab(
             "self_step",
             "Give the five bits with which a kernel at EL1 steps its own code at EL1.",
             check_self_step,
-            "bits is None: give the dictionary.",
             (
                 "Stepping must be impossible where the ERET stands and possible where it goes to.",
                 "The level is the same, so only D can make the difference: PSTATE.D before, SPSR_EL1.D after.",
@@ -102,7 +97,6 @@ LAB = Lab(
             "transitions",
             "Fill the table: the state after each event.",
             check_transitions,
-            "the table is None: fill its cells.",
             (
                 "Work out PSTATE.SS after the event, then use your function state().",
                 "Completion sets SS to 0, and so does every exception entry. Only ERET can set it to 1.",

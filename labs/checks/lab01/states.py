@@ -6,7 +6,7 @@ Invariant: what is right is what the CPU model does, in every combination of the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -15,7 +15,7 @@ from aarch64sim.arch.step import StepState
 
 from checks.lab01.bench import sweep
 from checks.lab01.steps import _stepped
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries
 
 INACTIVE, NOT_PENDING, PENDING = STATES = tuple(map(str, StepState))
 
@@ -205,13 +205,10 @@ def _cells_that_differ(given: dict[tuple[str, str], str]) -> str:
 
 def check_transitions(answer: Any) -> str:
     """The check of the task `transitions`."""
-    expect_type(answer, Mapping, "a dictionary from (state, event) to a state")
-    given = {}
-    for before, event in TRANSITIONS:
-        value = answer.get((before, event))
-        if value is None:
-            raise NotAnswered(f"the cell ({before}, {event}) is still empty.")
-        given[before, event] = _state_name(value, f"the cell ({before}, {event})")
+    given = {
+        (before, event): _state_name(value, f"The cell ({before}, {event})")
+        for (before, event), value in entries(answer, TRANSITIONS, "table").items()
+    }
     runs = 0
     for before, event, after, bits in sweep():
         if (before, event) not in given:
@@ -221,9 +218,9 @@ def check_transitions(answer: Any) -> str:
             text, misconception = _WRONG_CELLS[before, event]
             shown = ", ".join(f"{name}={value}" for name, value in bits.items())
             raise Wrong(
-                f"{before}, {event}: {text}",
+                f"({before}, {event}): {text}",
                 misconception=misconception,
-                first=f"your table and the CPU differ in {_cells_that_differ(given)}. Work out PSTATE.SS after each event.",
+                first=f"Your table and the CPU differ in {_cells_that_differ(given)}. Work out PSTATE.SS after each event.",
                 evidence=f"case {runs} ({shown}): the CPU went from {before} to {after}",
             )
     return f"All {runs} cases, over every combination of the bits, went as your table says."

@@ -5,11 +5,10 @@ Invariant: what is right is what the CPU model does when it is entered; no check
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from checks.lab01.bench import CODE, Bench, saved_ss
-from checks.task import NotAnswered, Wrong, describe, expect_type
+from checks.task import NotAnswered, Wrong, bits, entries
 
 BRANCH = "b there\nnop\nnop\nnop\nthere: add x1, x1, #1"
 PROGRAM = "mov x0, #0x41\nadd x1, x1, #1\nadd x2, x2, #1"
@@ -24,11 +23,10 @@ def _stepped(spsr_ss: int, tde: int = 1) -> str:
 
 def check_stops(answer: Any) -> str:
     """The check of the task `stops`."""
-    expect_type(answer, Mapping, "a dictionary with the keys 1 and 0")
+    answer = entries(answer, (1, 0), "stops")
     wanted = {ss: Bench(BRANCH).enter(mdscr_ss=1, tde=1, spsr_ss=ss) for ss in (1, 0)}
-    for ss in (1, 0):
-        pair = answer.get(ss)
-        if pair is None or (isinstance(pair, tuple | list) and None in pair[:1]):
+    for ss, pair in answer.items():
+        if isinstance(pair, tuple | list) and None in pair[:1]:
             raise NotAnswered(f"stops[{ss}] is still open: how many instructions run, and ELR_EL2?")
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise Wrong(f"stops[{ss}] should be a pair (instructions, address).")
@@ -83,23 +81,12 @@ def check_stops(answer: Any) -> str:
 
 # --- what an exception saves -----------------------------------------------------------------------------------------
 
-_SAVED = {
-    "abort": "a load that aborts",
-    "undefined": "an undefined instruction",
-    "svc": "SVC",
-    "hvc": "HVC",
-    "irq": "an interrupt before the instruction",
-}
+_SAVED = ("abort", "undefined", "svc", "hvc", "irq")
 
 
 def check_saved(answer: Any) -> str:
     """The check of the task `saved`."""
-    expect_type(answer, Mapping, f"a dictionary with the keys {', '.join(_SAVED)}")
-    for kind, words in _SAVED.items():
-        if answer.get(kind) is None:
-            raise NotAnswered(f"saved[{kind!r}] is still open: what does {words} save?")
-        if answer[kind] not in (0, 1):
-            raise Wrong(f"saved[{kind!r}] is a bit: 0 or 1, not {describe(answer[kind])}.")
+    answer = bits(answer, _SAVED, "saved")
     right = {kind: saved_ss(kind) for kind in _SAVED}
     wrong = [kind for kind in _SAVED if answer[kind] != right[kind]]
     first = (
@@ -144,37 +131,27 @@ _SELF_BITS = ("mdscr_ss", "kde", "d", "spsr_d", "spsr_ss")
 
 def check_self_step(answer: Any) -> str:
     """The check of the task `self_step`."""
-    expect_type(answer, Mapping, f"a dictionary with the keys {', '.join(_SELF_BITS)}")
-    for name in _SELF_BITS:
-        if answer.get(name) is None:
-            raise NotAnswered(f"bits[{name!r}] is still open: 0 or 1.")
-        if answer[name] not in (0, 1):
-            raise Wrong(f"bits[{name!r}] is a bit: 0 or 1, not {describe(answer[name])}.")
-    unknown = sorted(set(answer) - set(_SELF_BITS))
-    if unknown:
-        raise Wrong(f"This task has no bit {unknown[0]!r}; it has {', '.join(_SELF_BITS)}.")
-    bits = {name: int(answer[name]) for name in _SELF_BITS}
-    bench = Bench(PROGRAM, host=1)
-    outcome = bench.enter(**bits)
+    given = bits(answer, _SELF_BITS, "bits")
+    outcome = Bench(PROGRAM, host=1).enter(**given)
     if outcome.stopped and outcome.ran == 1:
         return f"Right, and the CPU says so, too: {outcome}"
-    if not bits["mdscr_ss"]:
+    if not given["mdscr_ss"]:
         text, misconception = (
             "MDSCR_EL1.SS is the switch. Without it the other bits mean nothing.",
             "",
         )
-    elif not bits["kde"]:
+    elif not given["kde"]:
         text, misconception = (
             "MDSCR_EL1.SS alone does not step a kernel. At the debug target level itself KDE must be 1.",
             "mdscr-alone",
         )
-    elif not bits["d"]:
+    elif not given["d"]:
         text, misconception = (
             "With D = 0 stepping is possible where you stand, so you are stepped yourself: the exception comes before"
             " the ERET runs.",
             "",
         )
-    elif bits["spsr_d"]:
+    elif given["spsr_d"]:
         text, misconception = (
             "SPSR_EL1.D becomes PSTATE.D at the ERET. With 1 the code to be stepped has debug exceptions masked.",
             "",
@@ -188,5 +165,5 @@ def check_self_step(answer: Any) -> str:
         text,
         misconception=misconception,
         evidence=f"the bench says: {outcome}",
-        first=f"not exactly one instruction runs. The bench says: {outcome}",
+        first=f"Not exactly one instruction runs. The bench says: {outcome}",
     )

@@ -18,7 +18,6 @@ LAB = Lab(
             "control",
             "Give the value of `control` with which KVM_SET_GUEST_DEBUG asks for single-stepping.",
             check_control,
-            "control is None: give the flags.",
             (
                 "There are two flags to set: one switches guest debug on, one says what is wanted.",
                 "GuestDebug.ENABLE is 1, GuestDebug.SINGLESTEP is 2.",
@@ -32,7 +31,6 @@ LAB = Lab(
             "entry",
             "Give the bits that are in the CPU at the ERET, while the host steps a guest that has written 0x2000, under fixed.",
             check_entry,
-            "entry is None: give the dictionary.",
             (
                 "The host needs three things: the switch, the path to EL2, and a permission for one instruction.",
                 "And a fourth, so that the guest does not notice.",
@@ -49,7 +47,6 @@ LAB = Lab(
             "step",
             "Write step(vcpu, serve): KVM_RUN until KVM_EXIT_DEBUG, serving MMIO on the way; return the PC.",
             check_step,
-            "step is None: write the function.",
             (
                 "vcpu.run() returns the shared page: run.exit_reason is ExitReason.DEBUG, ExitReason.MMIO ...",
                 "At KVM_EXIT_MMIO call serve(run.mmio), and call vcpu.run() again.",
@@ -67,7 +64,6 @@ LAB = Lab(
             "views",
             "Give MDSCR_EL1 as the guest's MRS, GET_ONE_REG and the CPU have it, in four situations, under fixed.",
             check_views,
-            "views is None: give the dictionary.",
             (
                 "MRS and GET_ONE_REG show the guest's own value: what the guest wrote last.",
                 "In the CPU, while the guest runs, is the value of whoever steps.",
@@ -83,7 +79,6 @@ LAB = Lab(
             "notice",
             "Write a guest program that leaves 1 in x0 if it is being stepped, and 0 if not.",
             check_notice,
-            "notice is None: write the program.",
             (
                 "Registers that KVM shows to the guest are no help. Look for an effect of stepping on other"
                 " instructions.",

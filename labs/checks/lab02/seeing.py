@@ -5,14 +5,13 @@ Invariant: what is right is what the guest reads, or leaves in its registers, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim import AssemblyError, GuestDebug
 
 from checks.lab02.probe import ASKS, SETS_AND_ASKS, SETS_KDE, guest, views
 from checks.lab02.stepping import STEPPING
-from checks.task import NotAnswered, Wrong, expect_type
+from checks.task import NotAnswered, Wrong, entries, expect_type
 
 # --- who sees what ---------------------------------------------------------------------------------------------------
 
@@ -26,11 +25,10 @@ SITUATIONS = {
 
 def check_views(answer: Any) -> str:
     """The check of the task `views`."""
-    expect_type(answer, Mapping, f"a dictionary with the keys {', '.join(SITUATIONS)}")
-    for name, (words, _, _) in SITUATIONS.items():
-        given = answer.get(name)
-        if given is None or (isinstance(given, tuple | list) and None in given):
-            raise NotAnswered(f"views[{name!r}] is still open: {words}.")
+    answer = entries(answer, SITUATIONS, "views")
+    for name, given in answer.items():
+        if isinstance(given, tuple | list) and None in given:
+            raise NotAnswered(f"views[{name!r}] is still open: {SITUATIONS[name][0]}.")
         numbers = isinstance(given, tuple | list) and all(isinstance(one, int) for one in given)
         if not numbers or len(given) != 3:
             raise Wrong(f"views[{name!r}] should be three numbers: MRS, GET_ONE_REG, the CPU.")
@@ -97,7 +95,7 @@ def check_notice(answer: Any) -> str:
     """The check of the task `notice`."""
     expect_type(answer, str, "the text of a program")
     if not answer.strip():
-        raise NotAnswered("notice is empty: write the program.")
+        raise NotAnswered("Write the program between the quotes.")
     try:
         free = _x0_at_the_end(answer, 0)
         stepped = _x0_at_the_end(answer, STEPPING)

@@ -5,15 +5,13 @@ Invariant: what is right is what the host model does when the answer is run.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim import ExitReason, GuestDebug
 from aarch64sim.vmm import Machine
 
 from checks.lab02.probe import SETS_KDE, Probe, guest
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, bits, call, entries, expect_type, number
 
 STEPPING = GuestDebug.ENABLE | GuestDebug.SINGLESTEP
 PLAIN = "mov x0, #0x41\nadd x1, x1, #1\nadd x2, x2, #1\nloop: b loop"
@@ -51,25 +49,19 @@ def check_control(answer: Any) -> str:
 
 # --- what is set before the entry ------------------------------------------------------------------------------------
 
-_ENTRY_BITS = ("mdscr_el1", "tde", "tda", "spsr_ss")
+_ENTRY_BITS = ("tde", "tda", "spsr_ss")
 
 
 def check_entry(answer: Any) -> str:
     """The check of the task `entry`."""
-    expect_type(answer, Mapping, f"a dictionary with the keys {', '.join(_ENTRY_BITS)}")
-    for name in _ENTRY_BITS:
-        if answer.get(name) is None:
-            raise NotAnswered(f"entry[{name!r}] is still open.")
-        if not isinstance(answer[name], int):
-            raise Wrong(f"entry[{name!r}] is a number, not {describe(answer[name])}.")
-        if name != "mdscr_el1" and answer[name] not in (0, 1):
-            raise Wrong(f"entry[{name!r}] is a bit: 0 or 1, not {describe(answer[name])}.")
+    given = entries(answer, ("mdscr_el1", *_ENTRY_BITS), "entry")
+    given |= bits({name: given[name] for name in _ENTRY_BITS}, _ENTRY_BITS, "entry")
+    given["mdscr_el1"] = number(given["mdscr_el1"], "entry['mdscr_el1'] is")
     machine = guest(SETS_KDE, STEPPING)
     probe = Probe(machine.vcpu)
     for _ in range(4):
         machine.run_once(20)
     real = probe.last
-    given = {name: int(answer[name]) for name in _ENTRY_BITS}
     if given["mdscr_el1"] == 0x2001:
         raise Wrong(
             "So it was up to 6.13: the host's SS beside the guest's KDE. `fixed` does it as Linux does from 6.14 on: the"
@@ -123,7 +115,13 @@ _STOPS = (0x4, 0x8, 0xC, 0x10, 0x14)
 def _served(machine: Machine, accesses: list[str]) -> Any:
     def serve(mmio: Any) -> None:
         if not hasattr(mmio, "is_write"):
-            raise Wrong("give serve() the access, run.mmio, not the whole run")
+            raise Wrong("Give serve() the access, run.mmio, not the whole run.")
+        reason = machine.vcpu.kvm_run.exit_reason
+        if reason is not ExitReason.MMIO:
+            raise Wrong(
+                f"serve() was called when run.exit_reason was ExitReason.{ExitReason(reason).name}: only at"
+                " ExitReason.MMIO there is an access to serve."
+            )
         accesses.append("store" if mmio.is_write else "load")
         found = machine.bus.find(mmio.phys_addr, mmio.len)
         assert found
@@ -136,18 +134,6 @@ def _served(machine: Machine, accesses: list[str]) -> Any:
     return serve
 
 
-def _bound(function: Any, *arguments: Any) -> Any:
-    """Call a learner's function with these very objects: a vCPU cannot be copied, and this one is thrown away."""
-    if not callable(function):
-        return call(function)  # says what it is
-
-    @functools.wraps(function)
-    def bound() -> Any:
-        return function(*arguments)
-
-    return call(bound, lines=60_000)
-
-
 def check_step(answer: Any) -> str:
     """The check of the task `step`."""
     machine = guest(_LOOP_PROGRAM, STEPPING)
@@ -155,10 +141,10 @@ def check_step(answer: Any) -> str:
     vcpu = machine.vcpu
     accesses: list[Any] = []
     serve = _served(machine, accesses)
-    for number, offset in enumerate(_STOPS, 1):
+    for nth, offset in enumerate(_STOPS, 1):
         before = vcpu.pc
-        returned = _bound(answer, vcpu, serve)
-        if returned is None and vcpu.pc == before and number == 1:
+        returned = call(answer, vcpu, serve, lines=60_000, copied=False)
+        if returned is None and vcpu.pc == before and nth == 1:
             raise NotAnswered(
                 "step() does nothing yet: call vcpu.run(), and look at why it returned."
             )
@@ -168,23 +154,23 @@ def check_step(answer: Any) -> str:
                 "KVM_EXIT_MMIO is not the end of the step. The store has not been completed: PC still points to it."
                 " Serve the access, and call KVM_RUN again.",
                 misconception="mmio-is-done",
-                evidence=f"step {number}: KVM_EXIT_MMIO with PC {vcpu.pc:#x}",
+                evidence=f"step {nth}: KVM_EXIT_MMIO with PC {vcpu.pc:#x}",
             )
         if where > should:
             raise Wrong(
                 "After this step PC is one instruction too far. The kernel moves the PC itself when you call KVM_RUN"
                 " again; nothing is left for you to move.",
                 misconception="mmio-is-done",
-                evidence=f"step {number} should stop at {before & ~0xFFF | should:#x}; PC is {vcpu.pc:#x}",
+                evidence=f"step {nth} should stop at {before & ~0xFFF | should:#x}; PC is {vcpu.pc:#x}",
             )
         if where != should:
             raise Wrong(
-                f"Step {number} should stop at {before & ~0xFFF | should:#x}; PC is {vcpu.pc:#x}."
+                f"Step {nth} should stop at {before & ~0xFFF | should:#x}; PC is {vcpu.pc:#x}."
             )
         if returned is None:
             raise Wrong("step() steps, but returns nothing. Let it return vcpu.get_one_reg('pc').")
-        if returned != vcpu.pc:
-            raise Wrong(f"step() returned {describe(returned)}; PC is {vcpu.pc:#x}.")
+        if number(returned, "step() should return") != vcpu.pc:
+            raise Wrong(f"step() returned {returned:#x}; PC is {vcpu.pc:#x}.")
     if (vcpu.get_one_reg("x1"), vcpu.get_one_reg("x3")) != (1, 1):
         raise Wrong(
             "The stops look right, but an add never ran. At KVM_EXIT_MMIO the instruction is not done; the kernel"
@@ -197,7 +183,7 @@ def check_step(answer: Any) -> str:
             " needs one serve(run.mmio), or the guest reads what happens to lie in the shared page."
         )
     machine = guest(_TWO_STORES, STEPPING, "v4.3")
-    _bound(answer, machine.vcpu, _served(machine, []))
+    call(answer, machine.vcpu, _served(machine, []), lines=60_000, copied=False)
     if machine.vcpu.kvm_run.exit_reason is ExitReason.MMIO:
         raise Wrong(
             "One step may meet more than one KVM_EXIT_MMIO: under Linux 4.3 two stores in a row did. Go on until the"

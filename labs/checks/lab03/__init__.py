@@ -29,7 +29,6 @@ LAB = Lab(
             "by_hand",
             "Give the fields of the syndrome 0x93670005.",
             check_by_hand,
-            "fields is None: give the dictionary.",
             (
                 "Write the word in binary, four bits a digit: 1001 0011 0110 0111 0000 0000 0000 0101. Number them"
                 " from 31.",
@@ -45,7 +44,6 @@ LAB = Lab(
             "decode",
             "Write decode(esr): the mnemonic and the register, as 'ldrsh w7'; None if the syndrome does not say.",
             check_decode,
-            "decode is None: write the function.",
             (
                 "Look at ISV first.",
                 "ld or st from WnR, s from SSE, b or h from SAS; w or x from SF; 31 is zr.",
@@ -64,7 +62,6 @@ LAB = Lab(
             "order",
             "Put the eight events of a load into their order.",
             check_order,
-            "order is None: write the letters.",
             (
                 "It begins with the abort and ends with the ERET.",
                 "The kernel acts twice: inside the first KVM_RUN and inside the second. Which events belong to which?",
@@ -80,7 +77,6 @@ LAB = Lab(
             "extend",
             "Write extend(data, size, sign_extends, sixty_four): the register's 64 bits after a load of `size` bytes.",
             check_extend,
-            "extend is None: write the function.",
             (
                 "First the sign, then the width of the register.",
                 "The sign is bit 8 * size - 1 of the data. If it is set, subtract 1 << 8 * size.",
@@ -96,7 +92,6 @@ LAB = Lab(
             "emulated",
             "Say for each instruction whether KVM can emulate it as MMIO.",
             check_emulated,
-            "emulated is None: give the dictionary.",
             (
                 "ISV is 1 only for a load or store of one general register, without writeback.",
                 "Acquire and release are allowed. Exclusives and atomics are not.",
@@ -111,7 +106,6 @@ LAB = Lab(
             "device",
             "Write the class Mailbox: DATA at offset 0, COUNT at offset 8.",
             check_device,
-            "Mailbox is None: write the class.",
             (
                 "Keep the values in a list or a deque. A store to offset 0 appends, a load takes the first one out.",
                 "Every load gets a number: 0 from an empty mailbox, 0 from any other offset.",

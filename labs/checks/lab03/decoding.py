@@ -5,18 +5,16 @@ Invariant: what is right is the syndrome that the CPU model gives for the very i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim.arch import syndrome
 
 from checks.lab03.trap import trap
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries, number
 
 # --- a syndrome by hand ----------------------------------------------------------------------------------------------
 
 BY_HAND = "ldrsh w7, [x19, #2]"
-_BY_HAND_FIELDS = ("ec", "isv", "bytes", "sign_extends", "register", "sixty_four", "write")
 
 
 def fields(esr: int) -> dict[str, int]:
@@ -34,18 +32,15 @@ def fields(esr: int) -> dict[str, int]:
 
 def check_by_hand(answer: Any) -> str:
     """The check of the task `by_hand`."""
-    expect_type(answer, Mapping, f"a dictionary with the keys {', '.join(_BY_HAND_FIELDS)}")
-    for name in _BY_HAND_FIELDS:
-        if answer.get(name) is None:
-            raise NotAnswered(f"fields[{name!r}] is still open.")
-        if not isinstance(answer[name], int):
-            raise Wrong(f"fields[{name!r}] is a number, not {describe(answer[name])}.")
     esr = trap(BY_HAND).esr
     right = fields(esr)
-    given = {name: int(answer[name]) for name in _BY_HAND_FIELDS}
+    given = {
+        name: number(value, f"fields[{name!r}] is")
+        for name, value in entries(answer, right, "fields").items()
+    }
     if given == right:
         return f"Right: {BY_HAND.split(',')[0]}. You have read the instruction out of the syndrome."
-    wrong = {name for name in _BY_HAND_FIELDS if given[name] != right[name]}
+    wrong = {name for name in right if given[name] != right[name]}
     if "ec" in wrong and given["ec"] == esr >> 24:
         raise Wrong(
             "0x93 is the upper byte. The class is six bits only, 31:26: shift by 26, not by 24."

@@ -6,7 +6,6 @@ Invariant: what is right is what the host model does with the very instruction.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 from aarch64sim import Debugger, assemble, kernels
@@ -15,7 +14,7 @@ from aarch64sim.kvm import ExitReason
 from aarch64sim.vmm import Machine
 
 from checks.lab03.trap import Trap, trap
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries, expect_type, number
 
 # --- completing a load -----------------------------------------------------------------------------------------------
 
@@ -60,8 +59,7 @@ def check_extend(answer: Any) -> str:
 def _check_one_load(given: Any, line: str, data: int, size: int, sign: int) -> None:
     if given is None:
         raise NotAnswered("extend() returns nothing yet: let it return the register's value.")
-    if not isinstance(given, int):
-        raise Wrong(f"extend() should return a number, not {describe(given)}.")
+    given = number(given, "extend() should return")
     right = loaded(line, data)
     if given == right:
         return
@@ -135,8 +133,8 @@ def check_order(answer: Any) -> str:
         answer = "".join(map(str, answer))
     expect_type(answer, str, "a text of the eight letters")
     given = "".join(c for c in answer.lower() if c.isalpha())
-    if not given:
-        raise NotAnswered("order is empty: write the eight letters in their order.")
+    if not answer.strip():
+        raise NotAnswered("Write the eight letters in their order.")
     if sorted(given) != sorted(EVENTS):
         missing = sorted(set(EVENTS) - set(given))
         strange = sorted(set(given) - set(EVENTS))
@@ -223,12 +221,10 @@ def _tried(line: str) -> Trap:
 
 def check_emulated(answer: Any) -> str:
     """The check of the task `emulated`."""
-    expect_type(answer, Mapping, "a dictionary from instruction to True or False")
-    for line in CANDIDATES:
-        if answer.get(line) is None:
-            raise NotAnswered(f"emulated[{line!r}] is still open: True or False.")
-        if answer[line] not in (True, False):
-            raise Wrong(f"emulated[{line!r}] is True or False, not {describe(answer[line])}.")
+    answer = entries(answer, CANDIDATES, "emulated", "True or False")
+    for line, value in answer.items():
+        if value not in (True, False):
+            raise Wrong(f"emulated[{line!r}] is True or False, not {describe(value)}.")
     wrong = [line for line in CANDIDATES if bool(answer[line]) != _tried(line).emulated]
     first = (
         f"{len(CANDIDATES) - len(wrong)} of {len(CANDIDATES)} are right. Ask of each: does it move one register, once,"
@@ -245,7 +241,7 @@ def check_emulated(answer: Any) -> str:
         )
     line = wrong[0]
     raise Wrong(
-        f"{line}: {_WHY[line]}",
+        f"`{line}`: {_WHY[line]}",
         misconception="" if _tried(line).emulated else "all-emulated",
         evidence=repr(_tried(line)),
         first=first,

@@ -16,7 +16,7 @@ from widgets.page.offered import Offer
 from checks.lab04.mistakes import skip_instruction
 from checks.lab04.programs import CASES, program_of, stops_of, who_completes, without_a_device
 from checks.lab04.runs import steps, stops
-from checks.task import Lab, NotAnswered, Task, Wrong, expect_type
+from checks.task import Lab, Task, Wrong, bits
 
 __all__ = ["CASES", "LAB", "MOMENTS", "program_of", "stops"]
 
@@ -56,7 +56,7 @@ _WRONG_BITS = {
 
 
 @cache
-def bits(kernel: str) -> dict[str, int]:
+def bits_under(kernel: str) -> dict[str, int]:
     """SS at the moments of the step over the store of store.s."""
     events = steps(program("store"), kernel)[1]
     columns = timeline(kernel, [(2, events)], lambda pc: "").columns
@@ -79,17 +79,11 @@ def bits(kernel: str) -> dict[str, int]:
 
 
 def _follow_the_bit(answer: Any) -> str:
-    expect_type(answer, dict, "a dictionary with a bit for each moment")
-    missing = [moment for moment in MOMENTS if answer.get(moment) is None]
-    if missing:
-        raise NotAnswered(f"say the value of SS, 0 or 1: {', '.join(missing)}")
-    for moment in MOMENTS:
-        if answer[moment] not in (0, 1):
-            raise Wrong(f"SS is one bit: {moment!r} is 0 or 1, not {answer[moment]!r}")
-    right = bits("v4.3")
+    answer = bits(answer, MOMENTS, "bit")
+    right = bits_under("v4.3")
     count = sum(answer[moment] == right[moment] for moment in MOMENTS)
     first = f"{count} of {len(MOMENTS)} are right. Go through the moments in order: who writes the bit, and what?"
-    if all(answer[moment] == bits("fixed")[moment] for moment in MOMENTS):
+    if answer == bits_under("fixed"):
         raise Wrong(
             "this is the path through the diagram that a correct kernel takes. The question is about 4.3: which of the"
             " five moments is the first that differs?"
@@ -108,7 +102,6 @@ LAB = Lab(
             "follow_the_bit",
             "Say what SS is at each of the five moments.",
             _follow_the_bit,
-            "fill in 0 or 1 for each moment",
             hints=(
                 "Follow the numbers in the diagram of the step under v4.3.",
                 "An abort saves the bit as it was; ERET copies it back. Who writes it in between?",
@@ -127,7 +120,6 @@ LAB = Lab(
             "without_a_device",
             "Write a program that loses a stop under v4.3 and touches no device except the one that ends it.",
             without_a_device,
-            "write a program",
             hints=(
                 "You need an instruction that is trapped to EL2 and emulated in the kernel.",
                 "KVM emulates firmware calls, and the debug registers of a guest.",
@@ -143,7 +135,6 @@ LAB = Lab(
             "stops_of",
             "Write stops_of(kinds): where 4.3 stops in a program of ordinary instructions (a) and accesses (m).",
             stops_of,
-            "write stops_of",
             hints=(
                 "Measure first: stops(program_of('mma')).",
                 "After which instructions does a stop come, and after which does it never come?",
@@ -161,7 +152,6 @@ LAB = Lab(
             "who_completes",
             'Say for each instruction who completes it: "CPU" or "kernel".',
             who_completes,
-            "fill in who completes each",
             hints=(
                 "Which of them leave the guest, and with which return address: their own, or the next one?",
                 "An instruction that is trapped has not run. An instruction that is executed has.",
@@ -178,7 +168,6 @@ LAB = Lab(
             "skip_instruction",
             "Write skip_instruction(vcpu): complete the emulated instruction at vcpu.pc for the CPU.",
             skip_instruction,
-            "write skip_instruction(vcpu)",
             hints=(
                 "First make the plain case right: where does the guest go on?",
                 "What does the CPU do to PSTATE when an instruction retires under stepping? See advance_ss above.",

@@ -117,18 +117,18 @@ def _mistake(e: Effect) -> tuple[str, str]:
             " to be made. The end of an instruction is more than a new PC.",
             "skip-is-pc",
         )
-    if e.ss_from_0:
-        return (
-            "Your function turns SS around: where it was 0, it is 1 now, and grants an instruction that nobody asked"
-            " for. Clear the bit, whatever it was.",
-            "",
-        )
     if e.btype:
         return (
             "Your function leaves PSTATE.BTYPE as it was. BTYPE says that the instruction at PC was reached by an"
             " indirect branch. After any instruction except such a branch it is 0; left over, it makes the next"
             " instruction fault in a page that is guarded by BTI.",
             "skip-is-pc",
+        )
+    if e.ss_from_0:
+        return (
+            "Your function turns SS around: where it was 0, it is 1 now, and grants an instruction that nobody asked"
+            " for. Clear the bit, whatever it was.",
+            "",
         )
     if e.others:
         return (

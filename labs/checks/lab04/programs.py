@@ -14,7 +14,7 @@ from aarch64sim.vmm import ExitDevice
 
 from checks.lab04.matrix import CODE
 from checks.lab04.runs import is_retire, is_skip, steps, stops
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries, expect_type
 
 # --- without_a_device ------------------------------------------------------------------------------
 
@@ -130,6 +130,8 @@ def stops_of(answer: Any) -> str:
                 misconception="skip-is-pc",
                 evidence=shown,
             )
+        if got and list(got) in ([4 * n for n in right], [CODE + 4 * n for n in right]):
+            raise Wrong(f"{said} Count instructions, not bytes or addresses.", evidence=shown)
         if list(got) == [*right, len(kinds) + 1] or list(got) == [*right, len(kinds)]:
             raise Wrong(f"{said} The end of the guest does not count as a stop", evidence=shown)
         raise Wrong(
@@ -168,28 +170,25 @@ def completer(instruction: str) -> str:
 
 
 def _who(said: Any) -> str:
-    """The word for who completes an instruction, in any spelling: "the CPU", " Kernel", "KVM"."""
+    """The word for who completes an instruction, in any spelling: "the CPU", " Kernel", "KVM", "the hypervisor"."""
     name = str(said).strip().lower().removeprefix("the ")
-    return "kernel" if name == "kvm" else name
+    return "kernel" if name in ("kvm", "hypervisor") else name
 
 
 def who_completes(answer: Any) -> str:
     """The check of the task of that name."""
-    expect_type(answer, dict, 'a dictionary: instruction -> "CPU" or "kernel"')
-    missing = [case for case in CASES if answer.get(case) is None]
-    if missing:
-        raise NotAnswered(f'say "CPU" or "kernel" for: {"; ".join(missing)}')
+    answer = entries(answer, CASES, "who", '"CPU" or "kernel"')
     for case, why in CASES.items():
         said = answer[case]
         if _who(said) not in ("cpu", "kernel"):
-            raise Wrong(f'{case}: say "CPU" or "kernel", not {describe(said)}')
+            raise Wrong(f'`{case}`: say "CPU" or "kernel", not {describe(said)}.')
         if _who(said) != completer(case).lower():
             count = sum(_who(answer[c]) == completer(c).lower() for c in CASES)
             first = (
                 f"{count} of {len(CASES)} are right. Ask of each: has it run when the CPU leaves the guest, and does"
                 " the CPU leave the guest at all?"
             )
-            raise Wrong(f"{case}: {why}.", first=first)
+            raise Wrong(f"`{case}`: {why}.", first=first)
     return (
         "right: who emulates must complete, and who completes must clear SS. The rest is the CPU's."
     )

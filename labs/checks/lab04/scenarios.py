@@ -51,15 +51,9 @@ def plug(vcpu: Vcpu, skip: Skip) -> None:
 def call_skip(skip: Any, vcpu: Vcpu) -> None:
     """Call the learner's function on the vCPU itself, within the bounds of `call`."""
 
-    def run() -> Any:
-        return skip(vcpu)
-
-    run.__name__ = getattr(skip, "__name__", "skip_instruction")
-    if not callable(skip):
-        call(skip)  # says that it is no function
-    call(run)
+    call(skip, vcpu, copied=False)
     if not isinstance(vcpu.pc, int) or not 0 <= vcpu.pc < 1 << 64:
-        raise Wrong(f"after {run.__name__} the PC is {vcpu.pc!r}; it is an address of 64 bits")
+        raise Wrong(f"After your function the PC is {vcpu.pc!r}; it is an address of 64 bits.")
 
 
 @dataclass

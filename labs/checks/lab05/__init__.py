@@ -12,7 +12,7 @@ from widgets.page.offered import Offer
 from checks.lab05.by_kernel import dall, guest_steps_right, host_steps_right, maydell, one_line
 from checks.lab05.experiments import BASE, abort_at_load, interrupted_step
 from checks.lab05.jump import CODE, check_jump
-from checks.task import Lab, NotAnswered, Task, Wrong, describe, expect_type
+from checks.task import Lab, NotAnswered, Task, Wrong, describe, entries, number
 
 ABORT_KERNELS = {"late": BASE.name, "early": "what-if-early-advance-ss-kept"}
 
@@ -21,14 +21,13 @@ ABORT_KERNELS = {"late": BASE.name, "early": "what-if-early-advance-ss-kept"}
 
 
 def _after_abort(answer: Any) -> str:
-    expect_type(answer, dict, "a dictionary: late and early -> (ELR_EL1, loads)")
     pairs = {}
-    for key in ABORT_KERNELS:
-        pair = answer.get(key)
-        if pair is None or (isinstance(pair, list | tuple) and None in pair):
-            raise NotAnswered(f"fill in (ELR_EL1, loads) for the {key} advance")
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise Wrong(f"{key} takes two numbers, (ELR_EL1, loads), and not {describe(pair)}")
+    for key, pair in entries(answer, ABORT_KERNELS, "after_abort", "(ELR_EL1, loads)").items():
+        if isinstance(pair, list | tuple) and None in pair:
+            raise NotAnswered(f"Fill in (ELR_EL1, loads) for the {key} advance.")
+        right_kind = isinstance(pair, list | tuple) and all(isinstance(n, int) for n in pair)
+        if not right_kind or len(pair) != 2:
+            raise Wrong(f"{key} takes two numbers, (ELR_EL1, loads), and not {describe(pair)}.")
         pairs[key] = tuple(pair)
     right = {key: abort_at_load(kernel) for key, kernel in ABORT_KERNELS.items()}
     if pairs == right:
@@ -71,12 +70,11 @@ def _after_abort(answer: Any) -> str:
 
 
 def _interrupted(answer: Any) -> str:
-    expect_type(answer, dict, "a dictionary: kernel -> address")
     names = ("v5.13", "v6.1")
-    missing = [name for name in names if answer.get(name) is None]
-    if missing:
-        raise NotAnswered(f"say where the debugger stops under {' and '.join(missing)}")
-    got = {name: answer[name] for name in names}
+    got = {
+        name: number(value, f"first_stop[{name!r}] is")
+        for name, value in entries(answer, names, "first_stop", "an address").items()
+    }
     right = {name: interrupted_step(name) for name in names}
     after, late = right["v6.1"], right["v5.13"]
     if got == right:
@@ -115,7 +113,6 @@ LAB = Lab(
             "jump",
             "Write jump(vcpu, target): at an MMIO exit, let the guest finish its access and go on at target.",
             check_jump,
-            "write jump(vcpu, target)",
             hints=(
                 "Set the PC, run the guest, and look where it goes on. How far off is it, and who did that?",
                 "The access must be completed first. Only a KVM_RUN completes it.",
@@ -135,7 +132,6 @@ LAB = Lab(
             "after_abort",
             "Say for the late and the early advance what ELR_EL1 the handler finds, and how often the load is seen.",
             _after_abort,
-            "fill in (ELR_EL1, loads) for late and early",
             hints=(
                 "An injected abort is entered in software: ELR_EL1 := PC. Where is the PC at that moment?",
                 "The handler returns with ERET to ELR_EL1. Is that the load, or the instruction after it?",
@@ -154,7 +150,6 @@ LAB = Lab(
             "guest_steps_right",
             "Write guest_steps_right(kernel): does a guest that steps itself over a store stop in the right place?",
             guest_steps_right,
-            "write guest_steps_right(kernel)",
             hints=(
                 "Print guest_log for some kernels of switches().",
                 "Which of the three switches changes anything?",
@@ -171,7 +166,6 @@ LAB = Lab(
             "host_steps_right",
             "Write host_steps_right(kernel): does a debugger stop in the right place when it steps over a store?",
             host_steps_right,
-            "write host_steps_right(kernel)",
             hints=(
                 "Print host_right for the kernels of switches(). How many are right?",
                 "SS must be 0 at the ERET. Who wrote it last, the skip or the arming?",
@@ -189,7 +183,6 @@ LAB = Lab(
             "interrupted",
             "Say where the debugger stops if a host interrupt comes right after the ERET that follows the access.",
             _interrupted,
-            "fill in an address for each kernel",
             hints=(
                 "The ERET has just made the guest active-pending. The interrupt is taken to EL2 first: no stop yet.",
                 "What does the kernel do with SS at the next entry?",
@@ -208,7 +201,6 @@ LAB = Lab(
             "Give two kernels that differ in skip_clears_ss only, and of which the clearing fixes the guest's own"
             " stepping, but not the host's.",
             dall,
-            "fill in both kernels",
             hints=(
                 "Take any position from your table in which the guest is right and the host late.",
                 "Then make its twin: replace(kernel, skip_clears_ss=False).",
@@ -227,7 +219,6 @@ LAB = Lab(
             "maydell",
             "Give two kernels that both step correctly, one with the early and one with the late advance.",
             maydell,
-            "fill in both kernels",
             hints=(
                 "kernels['v6.1.192'] is the late one. What does its early twin lack?",
                 "The next entry must not arm SS again. There is a field for a memory.",
@@ -247,7 +238,6 @@ LAB = Lab(
             "one_line",
             "Give 7.2 with the early advance and one more field changed, so that the host's stop is late again.",
             one_line,
-            "make a kernel of kernels['v7.2']",
             hints=(
                 "6.14 is the first release in which the early advance is right. What did it change?",
                 "Whose SS does the skip clear when KVM_RUN is about to return? Look at leftover_advance.",

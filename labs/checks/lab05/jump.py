@@ -32,14 +32,16 @@ def after_jump(jump: Any, kernel: str) -> dict[str, Any]:
     machine.run_once(10_000)
     vcpu = machine.vcpu
 
-    def run() -> Any:
-        return jump(vcpu, TARGET)
-
-    run.__name__ = getattr(jump, "__name__", "jump")
-    if not callable(jump):
-        call(jump)
     retired = vcpu.cpu.retired
-    call(run)
+    try:
+        call(jump, vcpu, TARGET, copied=False)
+    except Wrong as wrong:
+        if "InterruptedError" not in wrong.text:
+            raise
+        raise Wrong(
+            f"{wrong.text.partition(':')[0]}: that is how KVM_RUN with immediate_exit ends. Catch it, for example"
+            " with suppress(InterruptedError)."
+        ) from None
     ran = vcpu.cpu.retired - retired
     for _ in range(20):
         if machine.ended:

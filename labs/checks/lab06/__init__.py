@@ -5,9 +5,6 @@ Invariant: what is right is read from the recordings of real kernels; no check h
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from checks.lab06.dating import check_detective, check_era
 from checks.lab06.history import BORDERS, HISTORY, check_brought, check_history, check_steps
 from checks.task import Lab, Task
@@ -15,14 +12,10 @@ from checks.task import Lab, Task
 __all__ = ["BORDERS", "HISTORY", "LAB"]
 
 
-def _task(name: str, asks: str, check: Callable[[Any], str], **more: Any) -> Task:
-    return Task(name, asks, check, f"{name} is None: the task is still open.", **more)
-
-
 LAB = Lab(
     "06",
     [
-        _task(
+        Task(
             "steps",
             "Write steps(events, start): how many instructions the debugger's step from `start` took.",
             check_steps,
@@ -41,7 +34,7 @@ LAB = Lab(
             "        if there:\n            return (pc - start) // 4\n        there = pc == start",
             misconceptions=("mmio-is-done",),
         ),
-        _task(
+        Task(
             "history",
             "Name for each row the recorded kernels in which it became right or wrong.",
             check_history,
@@ -57,7 +50,7 @@ LAB = Lab(
             " is enough.",
             misconceptions=("clear-anywhere", "interrupts-do-not-matter"),
         ),
-        _task(
+        Task(
             "brought",
             "Name for each of three kernels a row that was right just before it and is wrong in it.",
             check_brought,
@@ -73,7 +66,7 @@ LAB = Lab(
             " immediate_exit loses an instruction. 5.13 applies a skip that is left over when KVM_RUN returns, after"
             " the host's step state is put away: the stop is lost over a signal or immediate_exit.",
         ),
-        _task(
+        Task(
             "detective",
             "Name the era, A to F, of each of the four cases.",
             check_detective,
@@ -89,7 +82,7 @@ LAB = Lab(
             " that everybody takes first, and it misleads: 4.14.177 and 4.19.48 took the late advance from 5.0.",
             misconceptions=("shows-host-ss",),
         ),
-        _task(
+        Task(
             "era",
             "Write era(case): the letter of the era of any case.",
             check_era,

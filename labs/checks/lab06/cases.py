@@ -47,8 +47,8 @@ class Case:
                 found.append(
                     (title, str(number), one.reason, f"{one.pc:#x}", f"{one.pstate:#x}", hsr)
                 )
-        told = " ".join(f"{pc:#x}" for pc in self.guest)
-        return [*found, ("guest", "", "stops", told, "", "")]
+        stops = " ".join(f"{pc:#x}" for pc in self.guest)
+        return [*found, ("guest", "", "stops", stops, "", "")]
 
     def __repr__(self) -> str:
         head = f"{'trace':7}{'no.':>3}  {'':6} {'PC':10} {'PSTATE':8} hsr"

@@ -5,18 +5,16 @@ Invariant: what is right is the era of the kernel from which the trace was recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from checks import museum
 from checks.lab06.cases import CODE, ERAS, Case, case, case_of, suspect
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries
 
 
 def _letter(value: Any, where: str) -> str:
-    letter = {releases: era for era, releases in ERAS.items()}.get(
-        value, str(value).strip().upper()
-    )
+    said = str(value).strip().upper().removeprefix("ERA ")
+    letter = {releases.upper(): era for era, releases in ERAS.items()}.get(said, said)
     if letter not in ERAS:
         raise Wrong(f"{where} gives {describe(value)}; the eras are {', '.join(ERAS)}.")
     return letter
@@ -63,12 +61,11 @@ def _mistake(given: str, right: str, seen: Case) -> Wrong:
 
 def check_detective(answer: Any) -> str:
     """The check of the task `detective`."""
-    expect_type(answer, Mapping, "a dictionary from the number of a case to a letter")
     numbers = (1, 2, 3, 4)
-    for number in numbers:
-        if answer.get(number) is None:
-            raise NotAnswered(f"eras[{number}] is still open.")
-    names = {number: _letter(answer[number], f"eras[{number}]") for number in numbers}
+    names = {
+        number: _letter(value, f"eras[{number}]")
+        for number, value in entries(answer, numbers, "eras").items()
+    }
     for number in numbers:
         kernel = suspect(number)
         if names[number] != museum.era_of(kernel):

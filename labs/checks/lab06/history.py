@@ -6,7 +6,6 @@ Invariant: what is right is read from the recordings of real kernels.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,7 +13,7 @@ from aarch64sim.evidence.eras_table import ROWS, transcript_of
 
 from checks import museum
 from checks.lab06.cases import CODE
-from checks.task import NotAnswered, Wrong, call, describe, expect_type
+from checks.task import NotAnswered, Wrong, call, describe, entries, number
 
 TITLES = tuple(row.title for row in ROWS)
 
@@ -60,8 +59,7 @@ def check_steps(answer: Any) -> str:
             raise
         if given is None:
             raise NotAnswered("steps() returns nothing yet: let it return a number.")
-        if isinstance(given, bool) or not isinstance(given, int):
-            raise Wrong(f"steps() should return a whole number, not {describe(given)}.")
+        given = number(given, "steps() should return")
         if given != right:
             shown = f"{kernel}, {what} at {start:#x}: right is {right}, yours is {given}"
             wrong.append((what, shown, given, right))
@@ -125,11 +123,9 @@ def _kernel_name(value: Any, where: str) -> str:
 
 def check_history(answer: Any) -> str:
     """The check of the task `history`."""
-    expect_type(answer, Mapping, "a dictionary from a row to a list of kernels")
     given: dict[str, set[str]] = {}
-    for title in HISTORY:
-        value = answer.get(title)
-        if value is None or (not isinstance(value, str) and not list(value)):
+    for title, value in entries(answer, HISTORY, "history").items():
+        if not value:
             raise NotAnswered(f"history[{title!r}] is still open.")
         if isinstance(value, str):
             value = [value]
@@ -206,7 +202,7 @@ BORDERS = {
 
 def _title(said: Any) -> Any:
     """The row that is meant, also in other capitals, or alone in a list."""
-    if isinstance(said, list | tuple) and len(said) == 1:
+    if isinstance(said, list | tuple | set) and len(said) == 1:
         (said,) = said
     names = {title.lower(): title for title in TITLES}
     return names.get(said.strip().lower(), said) if isinstance(said, str) else said
@@ -214,12 +210,9 @@ def _title(said: Any) -> Any:
 
 def check_brought(answer: Any) -> str:
     """The check of the task `brought`."""
-    expect_type(answer, Mapping, "a dictionary from a kernel to a row of the matrix")
+    answer = entries(answer, BORDERS, "brought", "which row got worse?")
     for after, before in BORDERS.items():
-        title = answer.get(after)
-        if title is None:
-            raise NotAnswered(f"brought[{after!r}] is still open: which row got worse?")
-        title = _title(title)
+        title = _title(answer[after])
         if title not in TITLES:
             raise Wrong(
                 f"brought[{after!r}]: {describe(title)} is no row. They are: {'; '.join(TITLES)}."

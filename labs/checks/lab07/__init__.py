@@ -5,9 +5,6 @@ Invariant: what is right is what a guest does when it runs; no check holds a tab
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from checks.lab07.handlers import check_entry, check_finish, check_skip
 from checks.lab07.predictions import LOGS, SITUATIONS, check_logs, check_release, check_whose_ss
 from checks.task import Lab, Task
@@ -15,14 +12,10 @@ from checks.task import Lab, Task
 __all__ = ["LAB", "LOGS", "SITUATIONS"]
 
 
-def _task(name: str, asks: str, check: Callable[[Any], str], **more: Any) -> Task:
-    return Task(name, asks, check, f"{name} is None: the task is still open.", **more)
-
-
 LAB = Lab(
     "07",
     [
-        _task(
+        Task(
             "entry",
             "Write the lines with which a guest kernel stops its user before the first instruction, and steps it.",
             check_entry,
@@ -38,7 +31,7 @@ LAB = Lab(
             code="    mov   x0, #1\n    msr   mdscr_el1, x0\n    mov   x0, #0x3c0\n    msr   spsr_el1, x0",
             misconceptions=("mdscr-alone", "ss0-is-off"),
         ),
-        _task(
+        Task(
             "finish",
             "Write the end of the stop handler: step until the store is done, then let the user run.",
             check_finish,
@@ -54,7 +47,7 @@ LAB = Lab(
             "    msr   spsr_el1, x13\n    eret\nfree:\n    msr   mdscr_el1, xzr\n    eret",
             misconceptions=("ss0-is-off", "reports-stepped"),
         ),
-        _task(
+        Task(
             "logs",
             "Give the addresses in the handler's log under v4.3, under v5.3, and while the host steps.",
             check_logs,
@@ -70,7 +63,7 @@ LAB = Lab(
             numeric=True,
             misconceptions=("reports-stepped",),
         ),
-        _task(
+        Task(
             "whose_ss",
             "Give PSTATE.SS as GET_ONE_REG shows it at KVM_EXIT_MMIO, in three situations.",
             check_whose_ss,
@@ -86,7 +79,7 @@ LAB = Lab(
             numeric=True,
             misconceptions=("shows-host-ss", "abort-saves-0"),
         ),
-        _task(
+        Task(
             "release",
             "The host lets go of a guest that has just granted its user an instruction: what does its handler get?",
             check_release,
@@ -103,7 +96,7 @@ LAB = Lab(
             numeric=True,
             misconceptions=("ss0-is-off",),
         ),
-        _task(
+        Task(
             "skip",
             "Write the end of the guest's emulation of UDF, so that its own stepping stays right.",
             check_skip,

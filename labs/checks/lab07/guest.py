@@ -52,7 +52,7 @@ def part_of(name: str, part: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Stop:
     """One line of the handler's log: where the user goes on, and the syndrome."""
 
     elr: int
@@ -101,17 +101,17 @@ class Guest:
         return self
 
     @property
-    def told(self) -> list[Told]:
+    def stops(self) -> list[Stop]:
         """The handler's log."""
         count = min(self.vcpu.get_one_reg("x10"), MOST_STOPS)
         data = self.machine.vm.read_memory(LOG, 16 * count)
         words = [int.from_bytes(data[n : n + 8], "little") for n in range(0, len(data), 8)]
-        return [Told(*words[n : n + 2]) for n in range(0, len(words), 2)]
+        return [Stop(*words[n : n + 2]) for n in range(0, len(words), 2)]
 
     @property
     def log(self) -> list[int]:
         """Where it was notified of stops."""
-        return [told.elr for told in self.told]
+        return [stop.elr for stop in self.stops]
 
     # --- the guest's own step machine ------------------------------------------------------------------------------
 
@@ -161,21 +161,21 @@ def released() -> Guest:
     return made.run()
 
 
-def told_strips(names: Sequence[str]) -> Strips:
+def stop_strips(names: Sequence[str]) -> Strips:
     """Where the guest's handler was notified of stops, under each kernel, with nobody stepping on the host."""
     program = assemble(source("step-user"))
     listing = Listing(program)
     places = [(a, listing.text_at(a)) for a, _ in program.words() if USER <= a < USER + 0x1C]
-    strips = [Strip(name, [("told", pc) for pc in guest(name).log]) for name in names]
+    strips = [Strip(name, [("notified", pc) for pc in guest(name).log]) for name in names]
     return Strips("A guest that steps itself", places, strips, places[1][0])
 
 
-def recorded_log(kernel: str, scenario: str) -> list[Told]:
+def recorded_log(kernel: str, scenario: str) -> list[Stop]:
     """The same log, written by a guest on a real kernel."""
     made = museum.recorded(kernel, scenario)
     final = next(event for event in made.events if event["op"] == "final")
     words = [int(word, 16) for word in final["memory"]["0x40005000"]]
-    return [Told(words[n + 1], words[n]) for n in range(0, len(words) - 2, 3) if words[n]]
+    return [Stop(words[n + 1], words[n]) for n in range(0, len(words) - 2, 3) if words[n]]
 
 
 # --- the same diagram, one level down --------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def _guest_machine() -> Diagram:
         },
         "step-exception": {
             "cause": "Software Step\nexception to EL1",
-            "effect": "the handler is called",
+            "effect": "handler called",
             "words": "the Software Step exception tells the guest's handler",
         },
         "enter-pending": {

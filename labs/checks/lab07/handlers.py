@@ -22,7 +22,7 @@ def check_entry(answer: Any) -> str:
         raise Wrong(
             "Your lines never get to the ERET: is there a loop without an end?", evidence=shown
         )
-    foreign = [told for told in made.told if told.esr >> 26 != SOFTWARE_STEP]
+    foreign = [stop for stop in made.stops if stop.esr >> 26 != SOFTWARE_STEP]
     if foreign:
         raise Wrong(
             f"The handler was called for something else: the class in ESR_EL1 is {foreign[0].esr >> 26:#x}. Which bits"
@@ -61,11 +61,6 @@ def check_finish(answer: Any) -> str:
     made = run_with("step-user", "resume", answer)
     shown, all_stops = notified(made), right_log("step-user")
     log, x1, x4 = made.log, made.vcpu.get_one_reg("x1"), made.vcpu.get_one_reg("x4")
-    if "caught in exceptions" in made.machine.ended:
-        raise Wrong(
-            "Your lines run on into what follows them, and that is no code. Is there an ERET on every path?",
-            evidence=shown,
-        )
     if log == all_stops[:2] and (x1, x4) == (1, 1) and not made.endless:
         return "Right: two stops, and then the user runs to its end."
     if made.endless and len(log) > 2 and len(set(log)) < 3:

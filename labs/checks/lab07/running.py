@@ -23,18 +23,25 @@ def run_with(name: str, part: str, answer: Any) -> Guest:
     if not _lines(answer):
         raise NotAnswered("The text is still empty: write instructions.")
     try:
-        return Guest(with_part(name, part, answer)).run()
+        made = Guest(with_part(name, part, answer)).run()
     except AssemblyError as error:
         first = error.errors[0]
-        raise Wrong(f"This does not assemble: {first.message}.", evidence=first.caret) from None
+        raise Wrong(f"This does not assemble: {first.message}", evidence=first.caret) from None
+    if "caught in exceptions" in made.machine.ended:
+        raise Wrong(
+            "Your lines run on into what follows them, and that is no code, or they raise an exception at EL1, which"
+            " this kernel cannot handle. Is there an ERET on every path?",
+            evidence=notified(made),
+        )
+    return made
 
 
 def notified(made: Guest, most: int = 5) -> str:
     """What the handler was notified of, line by line, and how the guest ended."""
-    told = [str(one) for one in made.told[:most]]
-    more = ["..."] if len(made.told) > most else []
+    stops = [str(one) for one in made.stops[:most]]
+    more = ["..."] if len(made.stops) > most else []
     end = "it never ended" if made.endless else made.machine.ended
-    return "\n".join([*(told or ["the handler was never called"]), *more, f"and then: {end}"])
+    return "\n".join([*(stops or ["the handler was never called"]), *more, f"and then: {end}"])
 
 
 def right_log(name: str) -> list[int]:

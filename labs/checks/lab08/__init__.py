@@ -18,7 +18,6 @@ LAB = Lab(
             "where_stepi_stops",
             "Write the three addresses that gdb prints after three times `stepi`, for each kernel.",
             where_stepi_stops,
-            "fill in the addresses",
             hints=(
                 "Attach gdb, or use attach(..., kernel=...) above, and type stepi three times.",
                 "5.0 clears SS when it skips. Is that the last time that somebody writes SS before the ERET?",
@@ -32,12 +31,12 @@ LAB = Lab(
             misconceptions=("mmio-is-done", "reports-stepped", "clear-anywhere"),
             code="late = [0x40000004, 0x4000000c, 0x40000010]\n"
             'addresses = {"v4.3": late, "v5.0": late, "fixed": [0x40000004, 0x40000008, 0x4000000c]}',
+            numeric=True,
         ),
         Task(
             "after_the_store",
             "Write gdb commands after which, under v4.3, the store is done and the add has not run.",
             after_the_store,
-            "write a list of gdb commands",
             hints=(
                 "stepi will never stop there. What else does a debugger have?",
                 "A breakpoint is an instruction, BRK, which causes an exception of its own.",
@@ -55,7 +54,6 @@ LAB = Lab(
             "missing_stops",
             "Write missing_stops(pcs): from the PCs of a gdb session, the stops that were lost.",
             missing_stops,
-            "write missing_stops",
             hints=(
                 "The program has no branches, and an instruction has 4 bytes.",
                 "Look at each PC and the one after it.",
@@ -71,7 +69,6 @@ LAB = Lab(
             "what_gdb_shows",
             "Say what gdb shows after `stepi 2` under v4.3.",
             what_gdb_shows,
-            "fill in a number for each",
             hints=(
                 "Look at the transcript, or ask gdb: attach('stepi 2', 'info registers mdscr_el1').",
                 "gdb reads registers as KVM_GET_ONE_REG gives them.",

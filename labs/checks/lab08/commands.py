@@ -11,7 +11,7 @@ from typing import Any
 
 from checks.gdb_in_batch import SessionTooLongError
 from checks.lab08.session import AFTER, STORE, session_of
-from checks.task import NotAnswered, Wrong, describe, expect_type
+from checks.task import NotAnswered, Wrong, entries, expect_type, number
 
 # --- after_the_store ----------------------------------------------------------------------------
 
@@ -21,10 +21,10 @@ def after_the_store(answer: Any) -> str:
     commands = answer.splitlines() if isinstance(answer, str) else answer
     expect_type(commands, list | tuple, "a list of gdb commands")
     if not all(isinstance(command, str) for command in commands):
-        raise Wrong("each command is a text, as you would type it after (gdb)")
+        raise Wrong("Each command is a text, as you would type it after (gdb).")
     commands = [one for one in (c.strip().removeprefix("(gdb)").strip() for c in commands) if one]
     if not commands:
-        raise NotAnswered("write the commands, each a text in the list")
+        raise NotAnswered("Write the commands, each a text in the list.")
     try:
         talk = session_of(*commands)
     except SessionTooLongError as error:
@@ -69,6 +69,12 @@ def after_the_store(answer: Any) -> str:
             "this stops before the store. reverse-stepi goes back to the stop before, and v4.3 has none between"
             if any(command.startswith("r") for command in commands)
             else "this stops before the store: an instruction at the PC has not run",
+            misconception="reports-stepped",
+            evidence=talk.text,
+        )
+    if pc == AFTER + 4 and any("break" in command for command in commands):
+        raise Wrong(
+            "The add has run: an instruction with a breakpoint is the first that has not run. Which one should that be?",
             misconception="reports-stepped",
             evidence=talk.text,
         )
@@ -121,15 +127,12 @@ def shown() -> dict[str, int]:
 
 def what_gdb_shows(answer: Any) -> str:
     """The check of the task of that name."""
-    expect_type(answer, dict, "a dictionary with a number for each")
-    missing = [question for question in QUESTIONS if answer.get(question) is None]
-    if missing:
-        raise NotAnswered(f"write a number for: {'; '.join(missing)}")
+    given = entries(answer, QUESTIONS, "numbers")
     for question, right in shown().items():
-        if answer[question] != right:
+        if number(given[question], f"numbers[{question!r}] is") != right:
             why, misconception = QUESTIONS[question]
             raise Wrong(
-                f"{question}: gdb does not show {describe(answer[question])}. {why[0].upper()}{why[1:]}.",
+                f"{question}: gdb does not show {given[question]}. {why[0].upper()}{why[1:]}.",
                 misconception=misconception,
             )
     return "right: gdb sees the guest's registers, and believes the stops that are reported to it."

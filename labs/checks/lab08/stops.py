@@ -14,7 +14,7 @@ from aarch64sim import Debugger
 
 from checks.lab04 import program_of
 from checks.lab08.session import START, in_hex, session_of
-from checks.task import NotAnswered, Wrong, call, describe, expect_type, numbers
+from checks.task import NotAnswered, Wrong, call, describe, entries, expect_type, number, numbers
 
 # --- where_stepi_stops ---------------------------------------------------------------------------
 
@@ -29,24 +29,19 @@ def stops_in_gdb(kernel: str, count: int = 3) -> tuple[int, ...]:
 
 
 def _numbers(said: Any, kernel: str) -> tuple[int, ...]:
+    said = sorted(said, key=str) if isinstance(said, set) else said
     expect_type(said, list | tuple, f"a list of three addresses for {kernel}")
-    try:
-        pcs = tuple(int(pc, 0) if isinstance(pc, str) else int(pc) for pc in said)
-    except (TypeError, ValueError):
-        raise Wrong(f"{kernel}: write the addresses as numbers, such as 0x40000004") from None
+    pcs = tuple(number(pc, f"{kernel}: an address is") for pc in said)
     if len(pcs) != 3:
         raise Wrong(
-            f"{kernel}: three times `stepi` gives three addresses, and these are {len(pcs)}"
+            f"{kernel}: three times `stepi` gives three addresses, and these are {len(pcs)}."
         )
     return pcs
 
 
 def where_stepi_stops(answer: Any) -> str:
     """The check of the task of that name."""
-    expect_type(answer, dict, "a dictionary: kernel -> three addresses")
-    missing = [kernel for kernel in ERAS if answer.get(kernel) is None]
-    if missing:
-        raise NotAnswered(f"write three addresses for {', '.join(missing)}")
+    answer = entries(answer, ERAS, "addresses", "three addresses")
     late, right = stops_in_gdb("v4.3"), stops_in_gdb("fixed")
     for kernel in ERAS:
         if _numbers(answer[kernel], kernel)[0] == START:

@@ -44,7 +44,7 @@ def read_suite(answer: Any) -> list[Scenario]:
         raise Wrong("A suite is a list of scenarios, and this is one scenario: put it into [ ].")
     expect_type(answer, list | tuple, "a list of scenarios")
     if not answer:
-        raise NotAnswered("the suite is empty: it passes everywhere, and catches nothing.")
+        raise NotAnswered("The suite is empty: it passes everywhere, and catches nothing.")
     if len(answer) > MOST_SCENARIOS:
         raise Wrong(f"A suite has at most {MOST_SCENARIOS} scenarios, and this has {len(answer)}.")
     for entry in answer:
@@ -67,7 +67,7 @@ def _check_suite(answer: Any) -> str:
         passes(scenario)
     board = score(suite)
     if suite == [sample()]:
-        raise NotAnswered(f"only the first scenario is there. {board.sentence}")
+        raise NotAnswered(f"Only the first scenario is there. {board.sentence}")
     survivors = board.survivors
     if survivors:
         caught = len(MUTANTS) - len(survivors)
@@ -120,7 +120,6 @@ LAB = Lab(
             "bug_of_2014",
             "Write a scenario that catches the bug of the thread.",
             Catch(("ss-kept",), advice_2014),
-            "write a scenario: a program, and where a correct hypervisor stops.",
             (
                 "The bug shows where the kernel completes an instruction in the CPU's place.",
                 "A device access, something after it, and stops=[...]: one offset for each instruction that has run.",
@@ -135,7 +134,6 @@ LAB = Lab(
             "lost_instruction",
             "Write a scenario in which an instruction is lost if an access is completed twice.",
             Catch(("completed-twice",), advice_lost),
-            "write a scenario with at_mmio, and expect what the lost instruction does.",
             (
                 "Linux 5.0 asked exit_reason whether an access waits for its completion. Who else leaves it at MMIO?",
                 "KVM_RUN with immediate_exit completes the access, enters nothing, and returns.",
@@ -151,7 +149,6 @@ LAB = Lab(
             "ghost_stop",
             "Write a scenario that catches a stop at which nothing has run.",
             Catch(("fault-is-a-step",), advice_ghost),
-            "write a scenario whose stops are not those of this hypervisor.",
             (
                 "The guest leaves to EL2 for more than emulation. When does the kernel only prepare something?",
                 "The first access to a page of RAM faults. The page is filled in, and the instruction runs again.",
@@ -165,7 +162,6 @@ LAB = Lab(
             "userspace_view",
             "Write one scenario that catches both: a PC that moves too early, and the host's SS in PSTATE.",
             Catch(("early-pc", "host-ss-shown"), advice_view),
-            "write a scenario with at_exit: what GET_ONE_REG must show at KVM_EXIT_MMIO.",
             (
                 "Christoffer Dall found the first one strange in 2014: what you see at the exit.",
                 "At KVM_EXIT_MMIO the access is not done. And SS in PSTATE is the guest's own bit.",
@@ -180,7 +176,6 @@ LAB = Lab(
             "no_emulation",
             "Write a scenario whose access to a device must not be emulated.",
             Catch(("no-syndrome",), advice_isv),
-            'write a scenario with end="ENOSYS".',
             (
                 "KVM decodes no instructions. It only knows what the syndrome says.",
                 "ISV is 0 for pairs, for writeback, for exclusives, for atomics.",
@@ -195,7 +190,6 @@ LAB = Lab(
             "suite",
             "Write a suite that passes on the correct hypervisor and catches all mutants.",
             _check_suite,
-            "give a list of scenarios.",
             (
                 "Begin with the scenarios of your other tasks: [bug_of_2014, lost_instruction, ...].",
                 "scoreboard(suite) gives a hint for each mutant that survives.",

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from aarch64sim import AssemblyError, Program, assemble
+from aarch64sim.vmm.devices import printed
 
 from checks.task import NotAnswered, Wrong, describe, numbers, plain
 
@@ -63,7 +64,7 @@ def _assembled(source: str) -> Program:
 def program_of(scenario: Scenario) -> Program:
     """The assembled program; Wrong with the place of the first error."""
     if not isinstance(scenario, Scenario):
-        raise Wrong(f"this is no scenario, but {describe(scenario)}")
+        raise Wrong(f"This is no scenario, but {describe(scenario)}.")
     who, source = _who(scenario), scenario.program
     if not isinstance(source, str):
         raise Wrong(f"{who}: the program is a text, not {describe(source)}.")
@@ -74,7 +75,7 @@ def program_of(scenario: Scenario) -> Program:
     try:
         program = _assembled(source)
     except AssemblyError as error:
-        raise Wrong(f"{who} does not assemble: {error}.") from None
+        raise Wrong(f"{who} does not assemble: {error}") from None
     for segment in program.segments:
         if not CODE <= segment.address <= segment.address + len(segment.data) <= CODE + RAM_SIZE:
             raise Wrong(f"{who}: there is no memory at {segment.address:#x}.")
@@ -89,7 +90,7 @@ def read(answer: Any) -> dict[str, Any]:
     """What a scenario expects, in canonical form; Wrong names what is of the wrong kind."""
     if not isinstance(answer, Scenario):
         raise Wrong(
-            'this task asks for a scenario, as in Scenario("name", program, stops=[0x4, 0x8]), and this is'
+            'This task asks for a scenario, as in Scenario("name", program, stops=[0x4, 0x8]), and this is'
             f" {describe(answer)}."
         )
     answer = replace(answer, **{f.name: plain(getattr(answer, f.name)) for f in fields(answer)})
@@ -111,7 +112,7 @@ def read(answer: Any) -> dict[str, Any]:
     if answer.uart is not None:
         if not isinstance(answer.uart, str):
             raise Wrong(f"{who}: uart is a text, not {describe(answer.uart)}.")
-        wanted["uart"] = answer.uart
+        wanted["uart"] = printed(answer.uart.encode("latin-1", "replace"))
     for kind in ("at_exit", "registers"):
         if getattr(answer, kind) is not None:
             wanted[kind] = _read_registers(who, kind, getattr(answer, kind))

@@ -28,7 +28,7 @@ from checks.lab09.reading import (
     Scenario,
     program_of,
 )
-from checks.task import NotAnswered, Wrong
+from checks.task import NotAnswered, Wrong, cut
 
 __all__ = ["Observed", "Scenario", "debugger_of", "differences", "play"]
 
@@ -59,6 +59,8 @@ class Observed:
             f"registers  {', '.join(f'{n} = {v:#x}' for n, v in changed.items()) or 'no x register changed'}",
             f"end        {self.end}" + (f": {self.why}" if self.end not in ENDS else ""),
         ]
+        if self.end == "not played":
+            return f"Not played: {self.why}"
         if self.at_exit:
             at = f"pc = {self.at_exit['pc'] - CODE:#x}, pstate = {self.at_exit['pstate']:#x}"
             lines.insert(2, f"at_exit    {at}")
@@ -99,8 +101,8 @@ def play(scenario: Scenario, hypervisor: Mutant | Kernel | str = FIXED) -> Obser
     if scenario.at_mmio not in ACTIONS:
         known = ", ".join(map(repr, list(ACTIONS)[1:]))
         return Observed(end="not played", why=f"at_mmio is one of {known}")
-    if isinstance(hypervisor, str) and hypervisor not in kernels:
-        return Observed(end="not played", why=f"there is no kernel {hypervisor[:40]!r}")
+    if not isinstance(hypervisor, Mutant | Kernel) and hypervisor not in kernels:
+        return Observed(end="not played", why=f"there is no kernel {cut(repr(hypervisor), 40)}")
     machine, seen = _machine(scenario, hypervisor), Observed()
     vcpu, action = machine.vcpu, scenario.at_mmio
     if scenario.steps:

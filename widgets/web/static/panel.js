@@ -5,6 +5,15 @@
 
 const read = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
 const keep = (key, value) => { try { localStorage.setItem(key, value); } catch { /* storage is off: nothing is kept */ } };
+const embedded = new URLSearchParams(location.search).has("embed");
+const short = (text) => (text.length > 40 ? `${text.slice(0, 40)}\u2026` : text);
+
+// What a link asks for: #kernel=v4.3&step=2; some programs encode all of it.
+function asked(hash) {
+  let text = hash.slice(1);
+  if (!text.includes("=")) try { text = decodeURIComponent(text); } catch { /* then it asks for nothing */ }
+  return new URLSearchParams(text);
+}
 
 // The history that a page holds. Both sources are asked with `do` and answer by calling `page.show`.
 class Recorded {
@@ -44,11 +53,12 @@ class Live {
       else if (data.error) page.fail(data.error);
       else page.progress(data.progress, data.words);
     };
-    this.worker.onerror = () => page.fail("Python did not start in this browser.");
+    this.worker.onerror = () => page.fail("Python did not start in this browser: this page's scripts could not be loaded.");
     this.worker.postMessage({ do: "open", ...start });
   }
 
   do(verb, value) { this.worker.postMessage({ do: verb, value: String(value ?? "") }); }
+  end() { this.worker.terminate(); }
 }
 
 const all = [];
@@ -58,7 +68,7 @@ class Panel {
     this.root = root;
     this.data = data;
     this.name = root.dataset.panel;
-    this.prefix = `web${all.push(this)}-`;
+    this.prefix = `web${all.length + 1}-`;
     root.innerHTML = this.own(root.innerHTML);
     this.source = new Recorded(data, this);
     this.together = root.dataset.together;
@@ -72,7 +82,7 @@ class Panel {
     root.addEventListener("click", (event) => this.clicked(event));
     root.addEventListener("input", (event) => this.chosen(event));
     root.addEventListener("keydown", (event) => this.typed(event));
-    this.open();
+    root.classList.add("web-alive");
   }
 
   find(part) { for (const slot of part.querySelectorAll("[data-slot]")) this.slots[slot.dataset.slot] = slot; }
@@ -80,18 +90,19 @@ class Panel {
   async open() {
     await this.act("kernel", this.data.start.kernel);
     await this.act("reach", this.data.start.step, false);
-    await this.follow(location.hash);
-    addEventListener("hashchange", () => this.follow(location.hash));
-    this.root.dataset.ready = "";
   }
 
   own(text) { return text.replaceAll(this.data.prefix, this.prefix); }
 
-  // #kernel=v4.3&step=2, on a page with several panels with &panel=NAME.
+  // #kernel=v4.3&step=2, on a page with several panels with &panel=NAME. A page in a page shows the panel of its link alone.
   async follow(hash) {
-    const wanted = new URLSearchParams(hash.slice(1));
-    const mine = wanted.get("panel") === this.name || (!wanted.get("panel") && this.isFirst);
-    if (mine && (wanted.has("kernel") || wanted.has("step"))) {
+    const wanted = asked(hash);
+    const name = wanted.get("panel");
+    const there = !name || all.some((panel) => panel.name === name);
+    const mine = there && name ? name === this.name : this.isFirst;
+    this.root.hidden = embedded && !mine;
+    if (mine && !there) this.say(`This link names a panel that is not on this page: ${short(name)}.`);
+    else if (mine && (wanted.has("kernel") || wanted.has("step"))) {
       await this.goTo(wanted.get("kernel"), wanted.get("step"));
     }
   }
@@ -99,18 +110,18 @@ class Panel {
   async goTo(kernel, step) {
     const words = [];
     if (kernel !== null && ![...this.select.options].some((option) => option.value === kernel)) {
-      words.push(`This link names a kernel that is not in the list: ${kernel}.`);
+      words.push(`This link names a kernel that is not in the list: ${short(kernel)}.`);
     } else if (kernel !== null) await this.act("kernel", kernel);
-    if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is not a number: ${step}.`);
+    if (step !== null && !/^\d+$/.test(step)) words.push(`This link names a step that is not a number: ${short(step)}.`);
     else if (step !== null) {
       await this.act("reach", step);
-      if (Number(step) > this.view.length) words.push(`This link names step ${step}; there are ${this.view.length}.`);
+      if (Number(step) > this.view.length) words.push(`This link names step ${short(step)}; there are ${this.view.length}.`);
     }
     if (words.length) this.say(words.join(" "));
     if (!this.isFirst) this.root.scrollIntoView({ block: "nearest" });
   }
 
-  get isFirst() { return document.querySelector("[data-panel]") === this.root; }
+  get isFirst() { return all[0] === this; }
 
   async act(verb, value, leads = true) {
     if (leads && ["start", "back", "step", "run", "goto", "reach"].includes(verb)) {
@@ -217,7 +228,7 @@ class Panel {
   }
 
   get link() {
-    const several = document.querySelectorAll("[data-panel]").length > 1 ? `panel=${this.name}&` : "";
+    const several = all.length > 1 ? `panel=${this.name}&` : "";
     return `${location.href.split("#")[0]}#${several}kernel=${this.view.kernel}&step=${this.view.step}`;
   }
 
@@ -226,7 +237,7 @@ class Panel {
       await navigator.clipboard.writeText(this.link);
       this.slots.event.textContent = "The link to this step is on the clipboard.";
     } catch {
-      location.hash = this.link.split("#")[1];
+      history.replaceState(null, "", `#${this.link.split("#")[1]}`); // not followed: we are there
       this.slots.event.textContent = `The link to this step: ${this.link}`;
     }
   }
@@ -236,10 +247,16 @@ class Panel {
       this.slots["progress-words"].textContent = "This browser has no WebAssembly, so Python cannot run in it; the steps above go on.";
       return;
     }
-    this.button("python").setAttribute("aria-disabled", "true");
+    if (this.coming) { this.fail("Python is not fetched any more."); return; }
+    this.progress(0, "Python is loading");
     this.slots.progress.hidden = false;
+    this.button("python").textContent = "Cancel";
     const { kernel, step } = this.view;
-    new Live(document.currentScriptBase, this, { source: this.data.source, kernel, step });
+    try {
+      this.coming = new Live(base, this, { source: this.data.source, kernel, step });
+    } catch { // a page that was opened from a disk may start no worker
+      this.fail("Python cannot be started from here: it needs this page to come from a web server.");
+    }
   }
 
   progress(part, words) {
@@ -250,6 +267,7 @@ class Panel {
   get isLive() { return this.source instanceof Live; }
 
   goLive(live, kernels) {
+    this.coming = null;
     this.source = live;
     this.select.replaceChildren(...kernels.map(([name, title]) => new Option(title, name)));
     this.slots.python.hidden = true;
@@ -259,9 +277,11 @@ class Panel {
 
   fail(error) {
     if (this.isLive) { this.say(error); return; }
-    this.button("python").setAttribute("aria-disabled", "false");
+    this.coming?.end();
+    this.coming = null;
+    this.button("python").textContent = "Fetch Python";
     this.slots.progress.hidden = true;
-    this.slots["progress-words"].textContent = `${error} The steps above go on.`;
+    this.slots["progress-words"].textContent = `${error.replace(/([^.?!])$/, "$1.")} The steps above go on.`;
   }
 }
 
@@ -271,19 +291,30 @@ function question(field) {
   const said = JSON.parse(field.querySelector("script").textContent);
   const show = (n) => { field.querySelector("[data-slot=response]").innerHTML = said[n]; };
   field.addEventListener("change", (event) => { show(event.target.value); keep(key, event.target.value); });
-  const before = read(key);
-  const radio = before !== null && field.querySelector(`input[value="${CSS.escape(before)}"]`);
-  if (radio) { radio.checked = true; show(before); }
+  // What was clicked before this script was there counts, too.
+  field.querySelector(".web-unscripted").remove();
+  const radio = field.querySelector("input:checked") ?? field.querySelector(`input[value="${CSS.escape(read(key) ?? "")}"]`);
+  if (radio) { radio.checked = true; show(radio.value); }
 }
 
-document.currentScriptBase = document.currentScript.src.replace(/[^/]*$/, "");
-if (new URLSearchParams(location.search).has("embed")) document.documentElement.classList.add("web-embed");
-addEventListener("DOMContentLoaded", () => {
-  document.documentElement.classList.add("web-alive");
-  for (const root of document.querySelectorAll("[data-panel]")) {
-    new Panel(root, JSON.parse(root.nextElementSibling.textContent));
-  }
+const base = document.currentScript.src.replace(/[^/]*$/, "");
+document.documentElement.classList.toggle("web-embed", embedded);
+const follow = async () => { for (const panel of all) await panel.follow(location.hash); };
+addEventListener("DOMContentLoaded", async () => {
   document.querySelectorAll("[data-question]").forEach(question);
+  for (const root of document.querySelectorAll("[data-panel]")) {
+    try {
+      const panel = new Panel(root, JSON.parse(root.nextElementSibling.textContent));
+      await panel.open();
+      all.push(panel);
+    } catch (error) { // its picture stays
+      console.error(error);
+      root.classList.remove("web-alive");
+    }
+  }
+  await follow();
+  for (const panel of all) panel.root.dataset.ready = "";
+  addEventListener("hashchange", follow);
 });
 
 })();

@@ -11,12 +11,23 @@ function tell(name, part) {
   postMessage({ progress: sum, words: `Python is loading: ${Math.round(sum * 100)} %` });
 }
 
+// What did not come is said at once: not everybody who waits for a file hears of it. Memory alone can be done without.
+function lacking(name, words) {
+  if (!MEMORY.endsWith(name)) postMessage({ error: `${name} ${words}` });
+  throw new Error(`${name} ${words}`);
+}
+self.onunhandledrejection = (event) => {
+  event.preventDefault();
+  postMessage({ error: refusal(event.reason) });
+};
+
 // Every file is counted while it passes: WebAssembly is compiled while it still comes in.
 const ask = self.fetch;
 self.fetch = async (what, options) => {
-  const answer = await ask(what, options);
   const name = String(what.url ?? what).split("/").pop();
-  if (!answer.ok) throw new Error(`${name} is missing on this site (${answer.status}).`);
+  const broken = () => lacking(name, "did not come: is the network on?");
+  const answer = await ask(what, options).catch(broken);
+  if (!answer.ok) lacking(name, `is missing on this site (${answer.status}).`);
   const whole = Number(answer.headers.get("content-length")) || 0;
   let got = 0;
   const counted = new TransformStream({
@@ -27,7 +38,8 @@ self.fetch = async (what, options) => {
     },
     flush() { tell(name, 1); },
   });
-  return new Response(answer.body.pipeThrough(counted), { headers: answer.headers });
+  early(answer.body.pipeTo(counted.writable).catch(broken));
+  return new Response(counted.readable, { headers: answer.headers });
 };
 
 async function memory() {
@@ -60,6 +72,12 @@ async function start() {
   return python.runPython("import sys\nif '/labs' not in sys.path: sys.path.insert(0, '/labs')\nfrom widgets.web.live import receive\nreceive");
 }
 
+function refusal(error) {
+  const words = String(error?.message ?? error).trim().split("\n").pop();
+  if (/import.*module|module.*import/i.test(words)) return "A part of Python did not come: is the network on?";
+  return /did not come|is missing/.test(words) ? words : `Python did not do this: ${words}`;
+}
+
 const post = (text) => postMessage(JSON.parse(text));
 let python = null;
 onmessage = async ({ data }) => {
@@ -68,7 +86,6 @@ onmessage = async ({ data }) => {
     (await python)(JSON.stringify(data), post);
   } catch (error) {
     python = null;
-    const words = String(error.message ?? error).trim().split("\n").pop();
-    postMessage({ error: `Python did not do this: ${words}` });
+    postMessage({ error: refusal(error) });
   }
 };

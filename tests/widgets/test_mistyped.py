@@ -1,0 +1,90 @@
+"""A typing mistake in a learner's line is answered with one sentence; every other error keeps its traceback."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from widgets.course.mistyped import sentence, shorten
+
+SETUP = """
+from dataclasses import replace
+from aarch64sim import Debugger, Kernel, kernels
+from widgets import CompareLab, StepLab
+from widgets.course import exercises, program
+from checks.lab01.bench import Bench
+from checks.lab02.probe import guest
+from checks.lab09.scenario import Scenario
+lab, store = exercises("00"), program("store")
+def own(a): return a
+"""
+MISTYPED = [
+    ('Scenario("a", store, stop=[4])', "There is no argument stop. Did you mean stops? There are name, program, stops"),
+    ("Scenario()", "Scenario() missing 1 required positional argument: 'name'; it takes name, program"),
+    ('StepLab(store, kernal="v4.3")', "There is no argument kernal. Did you mean kernel?"),
+    ('CompareLab(store, left="v4.3", lefft="fixed")', "There is no argument lefft."),
+    ('Debugger(store, kernal="v4.3")', "Did you mean kernel?"),
+    ('replace(kernels["v5.3"], pc_advanse=1)', "There is no argument pc_advanse. Did you mean pc_advance?"),
+    ("Kernel(skip_clear_ss=True)", "Did you mean skip_clears_ss?"),
+    ('replace(kernels["v5.3"], pc_advance="EARLY")', "TypeError: pc_advance of a kernel is PcAdvance.BEFORE_EXIT or"),
+    ("Kernel(skip_clears_ss=2)", "TypeError: skip_clears_ss of a kernel is True or False, not 2"),
+    ('Bench("nop").enter(el=1, mdscr=1)', "There is no argument mdscr. Did you mean mdscr_ss?"),
+    ('Debugger(store).machine.vcpu.run(imediate_exit=True)', "Did you mean immediate_exit?"),
+    ('kernels["v9.9"]', "UnknownKernelError: no kernel 'v9.9'; known are v4.3,"),
+    ('StepLab("foo")', "AssemblyError: line 1, column 1: unknown mnemonic 'foo'"),
+    ('lab.hint("late_kernal")', "ValueError: there is no task 'late_kernal'; there are late_kernel,"),
+    ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
+]  # fmt: skip
+KEPT = [
+    "lab.grade('late_kernel', 'v5.11')",  # it shows its verdict itself
+    "1 / 0",
+    "own(b=1)",
+    "raise ValueError('mine')",
+    "store.nothing",
+    "Debugger(store, devices=5)",
+]
+
+
+@pytest.fixture(scope="module")
+def notebook() -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(SETUP, names)
+    return names
+
+
+def _error(line: str, names: dict[str, Any]) -> BaseException:
+    with pytest.raises(Exception) as raised:
+        exec(compile(line, "<a cell>", "exec"), names)
+    return raised.value
+
+
+@pytest.mark.parametrize(("line", "said"), MISTYPED)
+def test_a_mistyped_line_gets_one_sentence(line: str, said: str, notebook: dict[str, Any]) -> None:
+    text = sentence(_error(line, notebook))
+    assert text.startswith(said) or said in text.partition(" There are")[0]
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_any_other_error_keeps_its_traceback(line: str, notebook: dict[str, Any]) -> None:
+    assert sentence(_error(line, notebook)) == ""
+
+
+def test_a_notebook_shows_the_sentence_alone() -> None:
+    shell = InteractiveShell.instance()
+    try:
+        shell.run_cell(SETUP)
+        shorten()
+        shown = io.StringIO()
+        with redirect_stdout(shown), redirect_stderr(shown):
+            result = shell.run_cell('lab.hint("late_kernal")')
+        assert isinstance(result.error_in_exec, ValueError)  # the cell has failed all the same
+        assert " ".join(shown.getvalue().split()) == (
+            "ValueError: there is no task 'late_kernal'; there are late_kernel, three_in_one, nothing_stepped"
+        )
+    finally:
+        InteractiveShell.clear_instance()
