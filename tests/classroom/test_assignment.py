@@ -131,12 +131,12 @@ def is_three(answer: Any) -> str:
 def test_grading_prints_the_verdict_if_it_is_right_and_raises_it_if_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lab = Lab("00", [Task("three", "a number", is_three, ("", ""), "")])
+    lab = Lab("00", [Task("three", "Give a number.", is_three, ("", ""), "")])
     lab.grade("three", 3)
-    assert capsys.readouterr().out == "\u2713 three: three\n"
+    assert capsys.readouterr().out == "\u2713 three: three.\n"
     for answer, said in (
-        (4, "\u2717 three: 4 is not three"),
-        (None, "\u25cb three: give three a number"),
+        (4, "\u2717 three: 4 is not three."),
+        (None, "\u25cb three: Give a number."),
     ):
         with pytest.raises(NotRightError) as raised:
             lab.grade("three", answer)
