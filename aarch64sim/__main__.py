@@ -161,7 +161,7 @@ def _irq(text: str) -> int:
 
 
 def read_program(path: Path) -> Program:
-    """The program in `path` (`-`: on standard input): an ELF file, or assembly; a byte order mark is no fault."""
+    """The program in `path` (`-`: standard input): an ELF file, or assembly source; a byte order mark is left out."""
     data = sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
     if data.startswith(b"\x7fELF"):
         return Program.from_elf(data)
