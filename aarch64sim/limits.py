@@ -50,8 +50,9 @@ LIMITS: dict[str, Limit] = {
         "a second KVM_CREATE_VCPU fails with EEXIST; PSCI CPU_ON finds no other CPU.",
     ),
     "time": Limit(
-        "Time",
-        "counters count instructions, so that runs repeat exactly; KVM's PTP call answers NOT_SUPPORTED.",
+        "Time and random numbers",
+        "counters count instructions, so that runs repeat exactly; KVM's PTP call answers NOT_SUPPORTED, and its TRNG"
+        " call NO_ENTROPY.",
     ),
     "pmu": Limit(
         "A PMU for the guest",

@@ -197,4 +197,6 @@ def _stage2_abort(
         return Synchronous(ec, iss & WNR | FSC.ADDRESS_SIZE, far=address)
     page = address >> PAGE_BITS
     level = 3 if status == FSC.PERMISSION else cpu.memory.fault_level(page)
+    if address >> 64 - (cpu.sys.vtcr_el2 & sysregs.VTCR_T0SZ):
+        level = 0  # beyond what stage 2 translates
     return Synchronous(ec, iss | status | level, target_el=2, far=address, hpfar=page << 4)

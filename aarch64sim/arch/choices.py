@@ -41,19 +41,29 @@ class Choices:
     """The instruction abort of a misaligned PC comes before its PC alignment fault (against D1.4.5.6)."""
     sp_alignment_checked: bool = True
     """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.4.10.2); QEMU 7.2 has no such check."""
+    ldapr_alignment_checked: bool = True
+    """LDAPR asks for natural alignment as LDAR does (B2.7.2); QEMU 7.2 has no such check."""
     implementation_defined_traps: bool = True
-    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.62); in QEMU 7.2 they are UNDEFINED."""
+    """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.62); in QEMU 7.2 they are UNDEFINED, but
+    for CBAR_EL1, which gives the address of the interrupt controller."""
     daif_fields_swapped: bool = False
     """Op1 and Op2 change places in the syndrome of MSR DAIFSet, DAIFClr from EL0 (against C5.2, D24.2.45)."""
     breakpoint_clears_far: bool = False
     """A Breakpoint exception to EL1 makes FAR_EL1 0; the manual leaves it UNKNOWN (D24.2.48)."""
+    unaligned_watched_exactly: bool = True
+    """Watchpoints see the bytes of an unaligned access and no others (D2.9.8). In QEMU 7.2 an unaligned load is two
+    aligned ones, and an unaligned store begins where its page does."""
     breakpoint_before_fetch: bool = False
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
-    """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3)."""
+    """The DBGCLAIM registers, DBGAUTHSTATUS_EL1, OSECCR_EL1 and the OS Lock data transfer registers exist (D24.3), and
+    MDCCINT_EL1 keeps what is written to it. In QEMU 7.2 an access to that one does nothing, so Xt stays as it is."""
+    error_records: bool = True
+    """ERRSELR_EL1 and the ERX registers exist although there is no error record (ERRIDR_EL1.NUM = 0). The manual leaves
+    that open (D24.4); in QEMU 7.2 they are UNDEFINED."""
     granted_pmu_traps: bool = True
     """MDCR_EL2.TPM traps every PMU register from EL0 (D24.3.17). In QEMU 7.2 those escape to which PMUSERENR_EL0.SW,
-    CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMSELR."""
+    CR or ER grants access: PMSWINC, PMCCNTR, PMXEVCNTR, PMEVCNTR<n>, PMSELR."""
 
 
 ARCHITECTURE = Choices()
@@ -66,11 +76,14 @@ QEMU = Choices(
     illegal_return_keeps_fields=True,
     fetch_before_alignment=True,
     sp_alignment_checked=False,
+    ldapr_alignment_checked=False,
     implementation_defined_traps=False,
     daif_fields_swapped=True,
     breakpoint_clears_far=True,
+    unaligned_watched_exactly=False,
     breakpoint_before_fetch=True,
     all_debug_registers=False,
+    error_records=False,
     granted_pmu_traps=False,
 )
 """QEMU 7.2, patched so that a stepped WFI traps: the CPU behind the recordings."""

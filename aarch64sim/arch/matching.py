@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aarch64sim.arch import sysregs
 from aarch64sim.arch.exceptions import Synchronous
+from aarch64sim.arch.memory import OFFSET
 from aarch64sim.arch.registers import MASK32
 from aarch64sim.arch.state import CpuState
 from aarch64sim.arch.syndrome import EC, FSC
@@ -26,6 +27,29 @@ def check_watchpoints(
     if not cpu.sys.mdscr_el1 & sysregs.MDSCR_MDE or not cpu.debug_exceptions_enabled():
         return
     el = 0 if unprivileged and not cpu.pstate.uao else cpu.pstate.el
+    for start, length in _as_watched(cpu, address, size, wnr):
+        _check_watchpoints(cpu, start, length, wnr, el)
+
+
+def _as_watched(cpu: CpuState, address: int, size: int, wnr: int) -> list[tuple[int, int]]:
+    """The access as watchpoints see it: address and size of each of its parts."""
+    unit = min(size, 8)
+    if not address & (unit - 1) or cpu.choices.unaligned_watched_exactly:
+        return [(address, size)]
+    units = range(address, address + size, unit)
+    if not wnr:
+        aligned = [start & -unit for start in units]
+        return [(start, unit) for low in aligned for start in (low, low + unit)]
+    parts = []
+    for start in units:
+        last = start + unit
+        page, inside = last & ~OFFSET, last & OFFSET
+        parts += [(start, unit - inside)] if inside < unit else []
+        parts += [(page, inside)]
+    return parts
+
+
+def _check_watchpoints(cpu: CpuState, address: int, size: int, wnr: int, el: int) -> None:
     direction = 2 if wnr else 1  # of DBGWCR.LSC
     for n in range(sysregs.WATCHPOINTS):
         control = cpu.sys.get(f"dbgwcr{n}_el1")

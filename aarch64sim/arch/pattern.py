@@ -25,8 +25,9 @@ LETTERS = {
 class Fields:
     """The named fields of one instruction word, as unsigned integers, plus the row's constants."""
 
-    # sign 1: a load that sign-extends; mode: see below; simd 1: the transfer registers are SIMD&FP registers.
-    __slots__ = (*sorted(set(LETTERS.values())), "sign", "mode", "simd")
+    # sign 1: a load that sign-extends; mode: see below; simd 1: the transfer registers are SIMD&FP registers;
+    # rcpc 1: the acquire is the weaker one of FEAT_LRCPC.
+    __slots__ = (*sorted(set(LETTERS.values())), "sign", "mode", "simd", "rcpc")
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> int: ...

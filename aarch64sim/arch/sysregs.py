@@ -13,6 +13,7 @@ from aarch64sim.arch.registers import MASK64
 from aarch64sim.arch.syndrome import system_key
 
 BREAKPOINTS, WATCHPOINTS = 6, 4  # as ID_AA64DFR0_EL1.BRPs and WRPs say, less one
+COUNTERS = 6  # event counters of the PMU, as PMCR_EL0.N says
 CONTEXT_AWARE = 2  # so many breakpoints, the last ones, as CTX_CMPs says
 
 # Bits of the control registers that the model reads, by their names in the manual.
@@ -43,6 +44,8 @@ HCR_PENDING = HCR_VI | HCR_VF | HCR_VSE  # virtual interrupts
 CPTR_TFP = 1 << 10
 ICH_HCR_TC, ICH_HCR_TALL0, ICH_HCR_TALL1 = 1 << 10, 1 << 11, 1 << 12
 OSLSR_OSLK, OSDLR_DLK = 1 << 1, 1 << 0
+DCZID_DZP = 1 << 4
+VTCR_T0SZ = 0x3F  # 64 less the bits of an address that stage 2 translates
 
 # Trap name -> (control register, bit, directions). All go to EL2; Arm ARM D24.2 under each control bit.
 TRAPS = {
@@ -70,7 +73,8 @@ EL0_ENABLES = {
     "cnt": ("cntkctl_el1", 3),
     "pct": ("cntkctl_el1", 1 << 0),
     "vct": ("cntkctl_el1", 1 << 1),
-    "vt": ("cntkctl_el1", 1 << 9),
+    "vt": ("cntkctl_el1", 1 << 8),
+    "pt": ("cntkctl_el1", 1 << 9),
     "pmu": ("pmuserenr_el0", 1 << 0),
 }
 
@@ -141,6 +145,9 @@ icc_pmr_el1         3 0 4 6 0   1 1  0                  tc
 icc_iar0_el1        3 0 12 8 0  1 -  0x3ff              tall0
 icc_eoir0_el1       3 0 12 8 1  - 1  0                  tall0
 icc_hppir0_el1      3 0 12 8 2  1 -  0x3ff              tall0
+icc_bpr0_el1        3 0 12 8 3  1 1  2                  tall0
+icc_ap0r0_el1       3 0 12 8 4  1 1  0                  tall0
+icc_ap1r0_el1       3 0 12 9 0  1 1  0                  tall1
 icc_dir_el1         3 0 12 11 1 - 1  0                  tc
 icc_rpr_el1         3 0 12 11 3 1 -  0xff               tc
 icc_sgi1r_el1       3 0 12 11 5 - 1  0                  tc
@@ -149,6 +156,8 @@ icc_sgi0r_el1       3 0 12 11 7 - 1  0                  tc
 icc_iar1_el1        3 0 12 12 0 1 -  0x3ff              tall1
 icc_eoir1_el1       3 0 12 12 1 - 1  0                  tall1
 icc_hppir1_el1      3 0 12 12 2 1 -  0x3ff              tall1
+icc_bpr1_el1        3 0 12 12 3 1 1  3                  tall1
+icc_ctlr_el1        3 0 12 12 4 1 1  0x8c00             tc
 icc_igrpen0_el1     3 0 12 12 6 1 1  0                  tall0
 icc_igrpen1_el1     3 0 12 12 7 1 1  0                  tall1
 icc_sre_el1         3 0 12 12 5 1 1  7
@@ -158,6 +167,7 @@ cntkctl_el1         3 0 14 1 0  1 1  0
 ccsidr_el1          3 1 0 0 0   1 -  0x700fe01a         tid2
 clidr_el1           3 1 0 0 1   1 -  0xa200023          tid2
 aidr_el1            3 1 0 0 7   1 -  0                  tid1
+cbar_el1            3 1 15 3 0  1 -  0x8000000
 csselr_el1          3 2 0 0 0   1 1  0                  tid2
 ctr_el0             3 3 0 0 1   0 -  0x8444c004         uct,tid2
 dczid_el0           3 3 0 0 7   0 -  4
@@ -188,6 +198,9 @@ tpidrro_el0         3 3 13 0 3  0 1  0
 cntfrq_el0          3 3 14 0 0  0 -  0x3b9aca0          cnt
 cntpct_el0          3 3 14 0 1  0 -  0                  pct
 cntvct_el0          3 3 14 0 2  0 -  0                  vct
+cntp_tval_el0       3 3 14 2 0  0 0  0                  pt
+cntp_ctl_el0        3 3 14 2 1  0 0  0                  pt
+cntp_cval_el0       3 3 14 2 2  0 0  0                  pt
 cntv_tval_el0       3 3 14 3 0  0 0  0                  vt
 cntv_ctl_el0        3 3 14 3 1  0 0  0                  vt
 cntv_cval_el0       3 3 14 3 2  0 0  0                  vt
@@ -232,6 +245,11 @@ _WRITABLE = {
     **dict.fromkeys(("errselr_el1", "erxctlr_el1", "erxstatus_el1", "erxaddr_el1"), 0),
     **dict.fromkeys(("erxmisc0_el1", "erxmisc1_el1"), 0),
     **dict.fromkeys((f"dbgwvr{n}_el1" for n in range(WATCHPOINTS)), ~3),
+    **dict.fromkeys(("icc_sre_el1", "icc_bpr0_el1", "icc_bpr1_el1"), 0),  # as the recorded CPUs
+    **dict.fromkeys(("icc_ap0r0_el1", "icc_ap1r0_el1"), 0xFFFF_FFFF),
+    **dict.fromkeys(("icc_igrpen0_el1", "icc_igrpen1_el1"), 1),
+    "icc_pmr_el1": 0xF8,
+    "icc_ctlr_el1": 3,
 }
 
 
@@ -240,7 +258,8 @@ def kept(name: str, value: int) -> int:
     if name.startswith("dbgbcr"):  # BAS[1] and BAS[3] are copies of BAS[0] and BAS[2]
         bas = value & 0b0101 << 5
         return value & ~(0xF << 5) | bas | bas << 1
-    return value & _WRITABLE.get(name, value)
+    writable = _WRITABLE.get(name, MASK64)
+    return BY_KEY[KEYS[name]].reset & ~writable | value & writable
 
 
 NEVER = 4  # no Exception level reaches it
@@ -284,6 +303,13 @@ def _debug_rows() -> list[str]:
     ]
 
 
+def _counter_rows() -> list[str]:
+    kinds = (("pmevcntr", 8), ("pmevtyper", 12))
+    return [
+        f"{k}{n}_el0 3 3 14 {crm} {n} 0 0 0 pmu,tpm" for k, crm in kinds for n in range(COUNTERS)
+    ]
+
+
 def _reserved_id_rows(named: list[str]) -> list[str]:
     """What no row names in the space of the ID registers reads as zero: reserved, RAZ."""
     taken = {tuple(row.split()[1:6]) for row in named}
@@ -291,7 +317,7 @@ def _reserved_id_rows(named: list[str]) -> list[str]:
     return [f"s3_0_c0_c{k[3]}_{k[4]} {' '.join(k)} 1 - 0 tid3" for k in space if k not in taken]
 
 
-_NAMED = _ROWS.strip().splitlines() + _debug_rows()
+_NAMED = _ROWS.strip().splitlines() + _debug_rows() + _counter_rows()
 REGISTERS = tuple(_parse(row) for row in _NAMED + _reserved_id_rows(_NAMED))
 BY_KEY = {register.key: register for register in REGISTERS}
 KEYS = {register.name: register.key for register in REGISTERS}
@@ -326,6 +352,7 @@ class SystemRegisters:
     far_el2: int
     hpfar_el2: int
     vbar_el2: int
+    vtcr_el2: int
     _looked_at: Callable[[], None]
 
     __slots__ = ("__dict__", "_looked_at")

@@ -22,6 +22,8 @@ def read_system(cpu: CpuState, key: int, rt: int) -> int:
     register = _allowed(cpu, key, rt, read=True)
     if register.name in _PSTATE_BITS:
         return cpu.pstate.to_spsr() & _PSTATE_BITS[register.name]
+    if _does_nothing(cpu, register):
+        return cpu.r[rt] if rt != 31 else 0
     view = _READS.get(register.name)
     return view(cpu) if view else cpu.sys.get(register.name)
 
@@ -34,7 +36,7 @@ def write_system(cpu: CpuState, key: int, value: int, rt: int) -> None:
         _write_pstate(cpu, _PSTATE_BITS[register.name], value)
     elif view:
         view(cpu, value)
-    else:
+    elif not _does_nothing(cpu, register):
         cpu.sys.set(register.name, sysregs.kept(register.name, value))
     cpu.memory.forget_caches()  # SCTLR_EL1 or MDSCR_EL1 may have changed what accesses must look at
 
@@ -43,10 +45,8 @@ def _allowed(cpu: CpuState, key: int, rt: int, *, read: bool) -> sysregs.SystemR
     """The register's row, if the current level may access it and nothing traps."""
     register = sysregs.BY_KEY.get(key)
     el = cpu.pstate.el
-    if register is None:
+    if register is None or not _exists(cpu, register):
         _trap_implementation_defined(cpu, key, rt, read)
-        undefined()
-    if not _exists(cpu, register):
         undefined()
     if el < (register.read_el if read else register.write_el):
         undefined()
@@ -79,6 +79,7 @@ _GRANTS = {
     "pmswinc_el0": (1 << 1, "w"),
     "pmccntr_el0": (1 << 2, "r"),
     "pmxevcntr_el0": (1 << 3, "r"),
+    **{f"pmevcntr{n}_el0": (1 << 3, "r") for n in range(sysregs.COUNTERS)},
     "pmselr_el0": (1 << 3, "rw"),
 }
 
@@ -93,18 +94,27 @@ _SOME_DEBUG_REGISTERS = {
     *("dbgclaimset_el1", "dbgclaimclr_el1", "dbgauthstatus_el1"),
     *("osdtrrx_el1", "osdtrtx_el1", "oseccr_el1"),
 }
+_ERROR_RECORDS = ("errselr_", "erx")
 
 
 def _exists(cpu: CpuState, register: sysregs.SystemRegister) -> bool:
     """Whether this CPU has the register: its ID registers promise the feature, and it was not left out."""
     if register.name in _SOME_DEBUG_REGISTERS and not cpu.choices.all_debug_registers:
         return False
+    if register.name.startswith(_ERROR_RECORDS) and not cpu.choices.error_records:
+        return False
+    if register.name == "cbar_el1":  # the one register in the IMPLEMENTATION DEFINED space
+        return not cpu.choices.implementation_defined_traps
     for condition in register.conditions:
         if condition in sysregs.PROMISES:
             name, lowest, least = sysregs.PROMISES[condition]
             if cpu.sys.get(name) >> lowest & 15 < least:
                 return False
     return True
+
+
+def _does_nothing(cpu: CpuState, register: sysregs.SystemRegister) -> bool:
+    return register.name == "mdccint_el1" and not cpu.choices.all_debug_registers
 
 
 def _trap_implementation_defined(cpu: CpuState, key: int, rt: int, read: bool) -> None:
@@ -145,6 +155,12 @@ def set_os_lock(cpu: CpuState, locked: int) -> None:
     cpu.sys.oslsr_el1 = cpu.sys.oslsr_el1 & ~lock | (lock if locked else 0)
 
 
+def _read_dczid(cpu: CpuState) -> int:
+    """DCZID_EL0; its DZP says that DC ZVA is prohibited here."""
+    allowed = cpu.pstate.el or cpu.sys.sctlr_el1 & sysregs.SCTLR_DZE
+    return cpu.sys.get("dczid_el0") | (0 if allowed else sysregs.DCZID_DZP)
+
+
 def _read_ccsidr(cpu: CpuState) -> int:
     """What CSSELR_EL1 selects; 0 for a level at which CLIDR_EL1 names no cache (the manual: UNKNOWN)."""
     level = cpu.sys.get("csselr_el1") >> 1 & 7
@@ -159,6 +175,7 @@ _READS: dict[str, Callable[[CpuState], int]] = {
     "sp_el1": lambda cpu: stack_pointers.get_sp(cpu, 1),
     "isr_el1": lambda cpu: cpu.sys.hcr_el2 & sysregs.HCR_PENDING,  # the bits have the same places
     "ccsidr_el1": _read_ccsidr,
+    "dczid_el0": _read_dczid,
     # Time is counted in instructions, so that runs repeat exactly.
     "cntvct_el0": instruction_count,
     "cntpct_el0": instruction_count,
@@ -204,8 +221,16 @@ def write_pstate_field(cpu: CpuState, op1: int, op2: int, crm: int) -> None:
 
 # --- SYS, WFI, WFE ---
 
+_PAR_FIXED = (
+    1 << 11 | 1 << 9
+)  # RES1, and NS: what a translation that succeeds gives beside the address
 _DC_BY_SET_WAY = {(0, 6, 2), (0, 10, 2), (0, 14, 2)}  # op1 CRm op2 of DC ISW, CSW, CISW
 _EL0_CACHE_OPERATIONS = {(3, 10, 1), (3, 11, 1), (3, 12, 1), (3, 14, 1), (3, 5, 1)}
+
+
+def _pan_translation(cpu: CpuState, crm: int, op2: int) -> bool:
+    """Whether it is AT S1E1RP or AT S1E1WP, and this CPU has them (FEAT_PAN2)."""
+    return crm == 9 and op2 < 2 and cpu.sys.get("id_aa64mmfr1_el1") >> 20 & 15 >= 2
 
 
 def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
@@ -229,8 +254,10 @@ def system_instruction(cpu: CpuState, key: int, value: int, rt: int) -> None:
             raise Synchronous(EC.SYSTEM, iss, target_el=2)
     elif crn == 7 and (op1, crm, op2) in ((0, 1, 0), (0, 5, 0), (0, 6, 1)) and el:
         pass  # IC IALLUIS, IC IALLU, DC IVAC: what is decoded is always what memory holds
-    elif crn == 7 and crm == 8 and el and op1 == 0 and op2 < 4:
-        cpu.sys.set("par_el1", value & 0x000F_FFFF_FFFF_F000)
+    elif (
+        crn == 7 and el and op1 == 0 and (op2 < 4 if crm == 8 else _pan_translation(cpu, crm, op2))
+    ):
+        cpu.sys.set("par_el1", value & 0x000F_FFFF_FFFF_F000 | _PAR_FIXED)
     elif crn == 8 and op1 == 0 and crm in (3, 7) and op2 in (0, 1, 2, 3, 5, 7) and el:
         pass  # TLBI: there is no stage 1 to forget
     else:

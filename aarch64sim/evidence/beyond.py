@@ -22,7 +22,8 @@ from aarch64sim.kvm.vcpu import Vcpu
 
 _ERET = 0xD69F_03E0
 _CALL, _ITS_OPERATION = (0xD400_0002, 0xD400_0003), 0xFFE0_001F  # HVC and SMC, with any immediate
-_PTP = 0x8600_0001  # KVM's vendor call that gives the host's time
+# KVM's vendor call that gives the host's time, and those that give random bits
+_HOSTS_OWN = (0x8600_0001, 0x8400_0053, 0xC400_0053)
 _MOST_INTERRUPTS = 4  # of the host in one recording
 
 
@@ -93,7 +94,7 @@ def _limit_at(vcpu: Vcpu) -> str:
     if word == _ERET and cpu.pstate.el == 1:
         to_user = cpu.sys.spsr_el1 & (AARCH32 | MODE) == AARCH32
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""
-    if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF == _PTP:
+    if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF in _HOSTS_OWN:
         return "time"
     return ""
 

@@ -221,6 +221,10 @@ class Kernel:
         "A guest may ask by HVC whether its hypervisor is KVM, and for KVM's own services (SMCCC, vendor-specific"
         " hypervisor calls).",
     )
+    entropy_calls_answered: bool = _behaviour(
+        True,
+        "A guest may ask by HVC for random numbers (the TRNG firmware interface, Arm DEN 0098).",
+    )
     os_lock_emulated: bool = _behaviour(
         True,
         "If not, a guest's write to OSLAR_EL1 is ignored. Else its OS Lock silences its own breakpoints and steps, and"

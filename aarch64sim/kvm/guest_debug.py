@@ -20,7 +20,7 @@ from aarch64sim.kvm.vcpu_state import GuestDebug, VcpuState
 MDCR_OF_KVM = sysregs.MDCR_TPM | sysregs.MDCR_TDOSA | sysregs.MDCR_TDRA
 _WATCHPOINT_CONTROL = 0xF << 5 | 3 << 3 | 3 << 1 | 1  # BAS=0xf, load and store, EL0 and EL1
 _DEBUG_REGISTERS = [name for name in sysregs.KEYS if re.fullmatch(r"dbg[bw][vc]r\d+_el1", name)]
-_OWNED = frozenset([*_DEBUG_REGISTERS, "mdscr_el1"])
+_OWNED = frozenset([*_DEBUG_REGISTERS, "mdscr_el1", "mdccint_el1"])
 _BREAKPOINT_CONTROL = 0xF << 5 | 3 << 1 | 1
 
 
@@ -61,10 +61,16 @@ def arm_step(vcpu: VcpuState) -> None:
     sys = vcpu.cpu.sys
     if not vcpu.guest_debug:
         vcpu.guest_registers = {"mdscr_el1": _guest_mdscr(vcpu)} if vcpu.os_lock else {}
+        vcpu.guest_ss = vcpu.cpu.pstate.ss
         enabled = sys.mdscr_el1 & (sysregs.MDSCR_KDE | sysregs.MDSCR_MDE)
         if enabled and vcpu.vm.kernel.debug_registers_owned:
             vcpu.debug_registers_used = True
         own = vcpu.debug_registers_used and not vcpu.os_lock
+        if own and sys.mdcr_el2 & sysregs.MDCR_TDA:
+            for (
+                name
+            ) in _DEBUG_REGISTERS:  # from the kernel's memory into the CPU, which keeps what it can
+                sys.set(name, sysregs.kept(name, sys.get(name)))
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
             sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)
@@ -115,7 +121,7 @@ def disarm_step(vcpu: VcpuState) -> None:
         vcpu.debug_registers_used = False
     for name, value in vcpu.guest_registers.items():
         sys.set(name, value)
-    if not vcpu.guest_debug:
+    if not (vcpu.guest_debug or vcpu.os_lock):
         return
     if vcpu.guest_debug & GuestDebug.USE_HW:
         vcpu.cpu.memory.forget_caches()

@@ -18,23 +18,29 @@ from aarch64sim.kvm.vcpu_state import VcpuState
 from aarch64sim.kvm.vm_state import SmcCall
 
 _NOT_SUPPORTED, _INVALID_PARAMETERS, _ALREADY_ON, _INTERNAL_FAILURE = -1, -2, -4, -6
+_NO_ENTROPY = -3  # of the random number generator
 _SHUTDOWN, _RESET = 1, 2  # KVM_SYSTEM_EVENT_*
-_PSCI_1_0, _PSCI_1_1 = 0x1_0000, 0x1_0001
+_PSCI_1_0, _PSCI_1_1, _PSCI_1_3 = 0x1_0000, 0x1_0001, 0x1_0003
 _AFFINITY = 0xFF_00FF_FFFF  # MPIDR_EL1.Aff3 to Aff0
 _SIXTY_FOUR = 0x4000_0000  # the function takes 64-bit arguments
 
 _PSCI_VERSION, _CPU_SUSPEND, _CPU_OFF, _CPU_ON, _AFFINITY_INFO = range(0x8400_0000, 0x8400_0005)
 _MIGRATE_INFO_TYPE, _SYSTEM_OFF, _SYSTEM_RESET = 0x8400_0006, 0x8400_0008, 0x8400_0009
-_PSCI_FEATURES, _SYSTEM_RESET2 = 0x8400_000A, 0x8400_0012
+_PSCI_FEATURES, _SYSTEM_RESET2, _SYSTEM_OFF2 = 0x8400_000A, 0x8400_0012, 0x8400_0015
+_HIBERNATE_OFF = 1  # the one kind of SYSTEM_OFF2
+_TRNG_VERSION, _TRNG_FEATURES, _TRNG_UUID, _TRNG_RND = range(0x8400_0050, 0x8400_0054)
 _SMCCC_VERSION, _ARCH_FEATURES = 0x8000_0000, 0x8000_0001
 _VENDOR_FEATURES, _VENDOR_UID = 0x8600_0000, 0x8600_FF01
 _WORKAROUND_1, _WORKAROUND_2, _WORKAROUND_3 = 0x8000_8000, 0x8000_7FFF, 0x8000_3FFF
 _PV_TIME_FEATURES = 0xC500_0020
-_WITH_64_BITS = frozenset({_CPU_SUSPEND, _CPU_ON, _AFFINITY_INFO, _SYSTEM_RESET2})
+_WITH_64_BITS = frozenset(
+    {_CPU_SUSPEND, _CPU_ON, _AFFINITY_INFO, _SYSTEM_RESET2, _SYSTEM_OFF2, _TRNG_RND}
+)
 
 # What ARCH_FEATURES says of a feature: the workarounds for a CPU as the recorded ones, which needs none of the first.
 _ARCH_FEATURE = {_WORKAROUND_1: 1, _WORKAROUND_2: -1, _WORKAROUND_3: 0, _PV_TIME_FEATURES: 0}
 _KVM_UID = [0xB66F_B428, 0xE911_C52E, 0x564B_CAA9, 0x743A_004D]
+_KVM_TRNG_UID = [0x00E0_210D, 0xEB11_8443, 0x4452_7080, 0x4C5A_4E55]
 
 
 def answered_at_el2(vcpu: VcpuState, taken: Taken | None) -> bool:
@@ -77,9 +83,12 @@ def _call(vcpu: VcpuState) -> int:
         arguments = vcpu.cpu.r[1:4]
     else:
         base, arguments = function, [x & MASK32 for x in vcpu.cpu.r[1:4]]
-    if (event := _system_event(vcpu, base, arguments[0])) is not None:
-        # Should userspace run the vCPU again, it finds an error.
-        _answer(vcpu, [_INTERNAL_FAILURE])
+    if (event := _system_event(vcpu, base, arguments)) is not None:
+        vcpu.powered_off = True  # should userspace start it again, the guest finds an error
+        if base == _SYSTEM_RESET2:
+            _put(vcpu, [_INTERNAL_FAILURE, *arguments])  # X1 to X3 are cut to the width of the call
+        else:
+            _answer(vcpu, [_INTERNAL_FAILURE])
         vcpu.kvm_run.exit_reason = ExitReason.SYSTEM_EVENT
         vcpu.kvm_run.system_event.type = event
         return 0
@@ -89,13 +98,17 @@ def _call(vcpu: VcpuState) -> int:
     return 1
 
 
-def _system_event(vcpu: VcpuState, function: int, kind: int) -> int | None:
+def _system_event(vcpu: VcpuState, function: int, arguments: list[int]) -> int | None:
     """What the guest asks userspace for: KVM_SYSTEM_EVENT_SHUTDOWN or _RESET; None if it is another call."""
     if function in (_SYSTEM_OFF, _SYSTEM_RESET):
         return _SHUTDOWN if function == _SYSTEM_OFF else _RESET
-    warm_or_vendor = kind == 0 or kind & MASK32 >= 0x8000_0000
-    if function == _SYSTEM_RESET2 and warm_or_vendor and vcpu.vm.host.psci_version >= _PSCI_1_1:
+    version, kind = vcpu.vm.host.psci_version, arguments[0] & MASK32
+    warm_or_vendor = kind == 0 or kind >= 0x8000_0000
+    if function == _SYSTEM_RESET2 and warm_or_vendor and version >= _PSCI_1_1:
         return _RESET
+    hibernates = kind in (0, _HIBERNATE_OFF) and not arguments[1]
+    if function == _SYSTEM_OFF2 and hibernates and version >= _PSCI_1_3:
+        return _SHUTDOWN
     return None
 
 
@@ -114,12 +127,14 @@ def _arch_features(vcpu: VcpuState, arguments: list[int]) -> int:
 def _psci_features(vcpu: VcpuState, arguments: list[int]) -> int:
     version, base = vcpu.vm.host.psci_version, arguments[0] & ~_SIXTY_FOUR
     asked = base if base in _WITH_64_BITS else arguments[0]
+    if asked == _SYSTEM_OFF2 and version >= _PSCI_1_3:
+        return _HIBERNATE_OFF  # a mask of its kinds
     known = asked in _PSCI or (asked == _SYSTEM_RESET2 and version >= _PSCI_1_1)
     return 0 if known and version >= _PSCI_1_0 else _NOT_SUPPORTED
 
 
 def _cpu_off(vcpu: VcpuState, arguments: list[int]) -> int:
-    vcpu.signal_pending = vcpu.waiting = True  # the only vCPU is off: only a signal ends the wait
+    vcpu.powered_off = True
     return 0
 
 
@@ -141,13 +156,36 @@ def _names_this(vcpu: VcpuState, affinity: int, level: int) -> bool:
     return not reserved and not (affinity & _AFFINITY) >> lowest
 
 
-def _invalid(vcpu: VcpuState, arguments: list[int]) -> int:
-    return _INVALID_PARAMETERS if vcpu.vm.host.psci_version >= _PSCI_1_1 else _NOT_SUPPORTED
+def _invalid(since: int) -> Callable[[VcpuState, list[int]], int]:
+    """A call of this version of PSCI that asks for a reserved kind."""
+    return lambda vcpu, _: (
+        _INVALID_PARAMETERS if vcpu.vm.host.psci_version >= since else _NOT_SUPPORTED
+    )
 
 
 def _vendor(answer: list[int]) -> Callable[[VcpuState, list[int]], list[int]]:
     """A service of KVM's own."""
     return lambda vcpu, _: answer if vcpu.vm.kernel.vendor_calls_answered else [_NOT_SUPPORTED]
+
+
+def _entropy(serve: Callable[[VcpuState, list[int]], list[int]]) -> _Serve:
+    """A call of the random number generator (Arm DEN 0098)."""
+
+    def answer(vcpu: VcpuState, arguments: list[int]) -> list[int]:
+        return serve(vcpu, arguments) if vcpu.vm.kernel.entropy_calls_answered else [_NOT_SUPPORTED]
+
+    return answer
+
+
+def _entropy_features(vcpu: VcpuState, arguments: list[int]) -> list[int]:
+    known = (*range(_TRNG_VERSION, _TRNG_RND + 1), _TRNG_RND | _SIXTY_FOUR)
+    return [0 if arguments[0] in known else _NOT_SUPPORTED]
+
+
+def _random(vcpu: VcpuState, arguments: list[int]) -> list[int]:
+    """So many random bits, of which there are none here (`LIMITS["time"]`)."""
+    bits, most = arguments[0] & MASK32, 192 if vcpu.cpu.r[0] & _SIXTY_FOUR else 96
+    return [_INVALID_PARAMETERS if bits > most else _NO_ENTROPY if bits else 0]
 
 
 _Serve = Callable[[VcpuState, list[int]], int | list[int]]
@@ -159,7 +197,12 @@ _SERVED: dict[int, _Serve] = {
     _AFFINITY_INFO: _affinity_info,
     _MIGRATE_INFO_TYPE: lambda vcpu, _: 2,  # there is no trusted OS to migrate
     _PSCI_FEATURES: _psci_features,
-    _SYSTEM_RESET2: _invalid,  # a kind of reset that is reserved
+    _SYSTEM_RESET2: _invalid(_PSCI_1_1),
+    _SYSTEM_OFF2: _invalid(_PSCI_1_3),
+    _TRNG_VERSION: _entropy(lambda *_: [0x1_0000]),
+    _TRNG_FEATURES: _entropy(_entropy_features),
+    _TRNG_UUID: _entropy(lambda *_: _KVM_TRNG_UID),
+    _TRNG_RND: _entropy(_random),
     _SMCCC_VERSION: _smccc_version,
     _ARCH_FEATURES: _arch_features,
     _VENDOR_FEATURES: _vendor([0b11]),  # this call, and PTP
@@ -167,7 +210,8 @@ _SERVED: dict[int, _Serve] = {
 }
 # What PSCI_FEATURES knows, whatever the version.
 _PSCI = {*_SERVED, _SYSTEM_OFF, _SYSTEM_RESET} - {
-    _ARCH_FEATURES, _VENDOR_FEATURES, _VENDOR_UID, _SYSTEM_RESET2,
+    _ARCH_FEATURES, _VENDOR_FEATURES, _VENDOR_UID, _SYSTEM_RESET2, _SYSTEM_OFF2,
+    _TRNG_VERSION, _TRNG_FEATURES, _TRNG_UUID, _TRNG_RND,
 }  # fmt: skip
 
 

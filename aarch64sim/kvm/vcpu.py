@@ -23,7 +23,7 @@ from aarch64sim.kvm.kernels import AbortInjection, Leftover
 from aarch64sim.kvm.quick import DEFAULT_LIMIT
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu_state import STEPPING, VcpuState
-from aarch64sim.kvm.vm_state import VmState
+from aarch64sim.kvm.vm_state import IPA_BITS, VmState
 
 FAKE_STEP_HSR = class_alone(EC.SOFTWARE_STEP)  # what 4.15 to 4.20 report after an emulation
 
@@ -43,7 +43,7 @@ _RESET_UNKNOWN = (
 # What a checkpoint holds beside the CPU and the shared page.
 _SAVED = (
     "guest_debug", "mmio_needed", "mmio_syndrome", "increment_pc", "pending_exception", "step_pending",
-    "debug_registers_used", "signal_pending", "waiting", "hw_registers", "os_lock", "fault_far",
+    "debug_registers_used", "signal_pending", "waiting", "powered_off", "hw_registers", "os_lock", "fault_far",
 )  # fmt: skip
 
 
@@ -85,9 +85,11 @@ class Vcpu(VcpuState):
         """KVM_ARM_VCPU_INIT: reset values."""
         sys = self.cpu.sys
         sys.hcr_el2 = HCR_OF_KVM
+        sys.vtcr_el2 = 64 - IPA_BITS
         sys.mdcr_el2 = guest_debug.MDCR_OF_KVM
         sys.cptr_el2 = 0x33FF & ~sysregs.CPTR_TFP
         self.pstate = _RESET_PSTATE
+        self.powered_off = False
         sys.set("pmuserenr_el0", 0xF)  # while a guest runs: all of EL0's accesses go to EL2, too
         for name in _RESET_UNKNOWN:
             sys.set(name, UNKNOWN)
@@ -199,6 +201,10 @@ class Vcpu(VcpuState):
         run.exit_reason = ExitReason.UNKNOWN
         ret = 1
         while ret > 0:
+            if self.powered_off:
+                self.signal_pending = self.waiting = (
+                    True  # nothing else ends the wait of the only vCPU
+                )
             if self.signal_pending:
                 run.exit_reason = ExitReason.INTR
                 ret = -errno.EINTR

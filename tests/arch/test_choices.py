@@ -86,6 +86,13 @@ def _pmselr(choices: Choices) -> Any:
     )
 
 
+def _beside_a_watchpoint(choices: Choices) -> Any:
+    """Loads of three bytes beside the watched ones, whose aligned word holds a watched one."""
+    own = {"mdscr": sysregs.MDSCR_MDE | sysregs.MDSCR_KDE, "spsr": EL1}
+    point = {"dbgwvr0_el1": DATA + 8, "dbgwcr0_el1": 0x1 << 5 | 0x1F}  # the byte at DATA + 8
+    return _first(inside("ldr w1, [x8]", x8=DATA + 9, choices=choices, **own, **point))
+
+
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
 
 SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and when on
@@ -98,6 +105,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
         EC.INSTRUCTION_ABORT,
     ),
     "sp_alignment_checked": (_one("ldr x1, [sp]", sp_el1=DATA + 8), None, EC.SP_ALIGNMENT),
+    "ldapr_alignment_checked": (_one("ldapr x1, [x8]", x8=DATA + 1), None, EC.DATA_ABORT_SAME),
     "implementation_defined_traps": (
         _one("mrs x0, s3_0_c15_c2_0", hcr=sysregs.HCR_TIDCP),
         EC.UNKNOWN,
@@ -108,7 +116,9 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "daif_fields_swapped": (_daif_at_el0, 0x620C_D3E4, 0x6207_93E4),
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
+    "unaligned_watched_exactly": (_beside_a_watchpoint, EC.WATCHPOINT + 1, None),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
+    "error_records": (_one("mrs x0, erxfr_el1"), EC.UNKNOWN, None),
     "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
 }
 ELSEWHERE = {  # test_exceptions and test_claims
@@ -128,6 +138,18 @@ def test_a_choice_shows_in_its_scene(name: str) -> None:
 
 def test_every_choice_has_a_scene() -> None:
     assert {field.name for field in dataclasses.fields(Choices)} == SCENES.keys() | ELSEWHERE
+
+
+def test_mdccint_does_nothing_in_qemu() -> None:
+    for choices, kept in ((ARCHITECTURE, 0x80), (QEMU, 5)):
+        cpu = inside("msr mdccint_el1, x1\n mrs x0, mdccint_el1", x0=5, x1=0x80, choices=choices)
+        assert (cpu.step(), cpu.step(), cpu.r[0]) == (None, None, kept)
+
+
+def test_the_cpu_of_qemu_has_one_implementation_defined_register() -> None:
+    for choices, expected in ((ARCHITECTURE, EC.SYSTEM), (QEMU, None)):
+        assert _one("mrs x0, s3_1_c15_c3_0", hcr=sysregs.HCR_TIDCP)(choices) == expected
+        assert _one("msr s3_1_c15_c3_0, x0", hcr=sysregs.HCR_TIDCP)(choices) is not None
 
 
 def test_zeroing_a_block_of_device_memory_faults_however_it_is_aligned() -> None:

@@ -172,7 +172,9 @@ EL0_CONTROLS = [
     ("mrs x0, cntvct_el0", "cntkctl_el1", 1 << 1),
     ("mrs x0, cntpct_el0", "cntkctl_el1", 1 << 0),
     ("mrs x0, cntfrq_el0", "cntkctl_el1", 3),
-    ("mrs x0, cntv_ctl_el0", "cntkctl_el1", 1 << 9),
+    ("mrs x0, cntv_ctl_el0", "cntkctl_el1", 1 << 8),
+    ("mrs x0, cntp_ctl_el0", "cntkctl_el1", 1 << 9),
+    ("msr cntp_cval_el0, x0", "cntkctl_el1", 1 << 9),
     ("mrs x0, pmcr_el0", "pmuserenr_el0", 1 << 0),
 ]
 
@@ -206,6 +208,26 @@ def test_either_counter_shows_el0_the_frequency() -> None:
 )
 def test_el0_may(source: str) -> None:
     assert inside(source, spsr=EL0).step() is None
+
+
+@pytest.mark.parametrize("spsr", [EL0, EL1])
+@pytest.mark.parametrize("sctlr", [0, sysregs.SCTLR_DZE])
+def test_dczid_says_whether_dc_zva_is_prohibited_here(spsr: int, sctlr: int) -> None:
+    cpu = inside("mrs x0, dczid_el0\n dc zva, x8", spsr=spsr, sctlr_el1=sctlr, x8=DATA)
+    assert cpu.step() is None
+    prohibited = cpu.r[0] >> 4
+    taken = cpu.step()
+    assert prohibited == (taken is not None)
+
+
+@pytest.mark.parametrize("name", [*sysregs._WRITABLE, "dbgbcr0_el1"])
+def test_a_write_keeps_the_bits_that_it_does_not_reach(name: str) -> None:
+    fixed, all_ones = sysregs.kept(name, 0), sysregs.kept(name, (1 << 64) - 1)
+    for value in (0, 0x5A5A_5A5A_5A5A_5A5A, 0x1234_5678_9ABC_DEF0):
+        held = sysregs.kept(name, value)
+        assert fixed & held == fixed
+        assert held & ~all_ones == 0
+        assert sysregs.kept(name, held) == held
 
 
 def test_what_one_level_may_not_reach_is_undefined() -> None:
@@ -263,8 +285,10 @@ def test_nzcv_and_daif_are_views_of_pstate() -> None:
     assert cpu.pstate.to_spsr() == EL1 | 0xA000_0280
 
 
-def test_at_gives_the_flat_translation() -> None:
-    cpu = inside("at s1e1r, x1\n mrs x2, par_el1", x1=DATA + 0x123)
+@pytest.mark.parametrize("at", ["at s1e1r, x1", "sys #0, c7, c9, #0, x1", "sys #0, c7, c9, #1, x1"])
+def test_at_gives_the_flat_translation(at: str) -> None:
+    """The others are AT S1E1RP and AT S1E1WP."""
+    cpu = inside(f"{at}\n mrs x2, par_el1", x1=DATA + 0x123)
     assert cpu.step() is None
     assert cpu.step() is None
     assert cpu.r[2] & 0xF_FFFF_FFFF_F001 == DATA

@@ -319,7 +319,7 @@ def test_a_recording_can_be_replayed_on_another_kernel() -> None:
         ("linux-5.5.3", "v5.5"),
         ("linux-5.10.89", "v5.5"),
         ("linux-5.11", "v5.11"),
-        ("linux-5.12", "v5.11"),
+        ("linux-5.12", "linux-5.12"),
         ("linux-5.13", "linux-5.13"),
         ("linux-5.15", "v5.13"),
         ("linux-5.17", "v5.13"),

@@ -129,6 +129,22 @@ def test_the_guests_os_lock_silences_its_own_steps(release: str, steps: int) -> 
     assert machine.x(17) == 0x2001  # what it reads of its own MDSCR_EL1
 
 
+KEEPS_SS = "mov x0, #1\n msr oslar_el1, x0\n ldr w1, [x19]\n str w20, [x20]"
+
+
+@pytest.mark.parametrize(
+    ("release", "ss"), [("6.0.8", 0), ("6.1.192", 1), ("6.13", 1), ("6.14", 0)]
+)
+def test_the_guests_os_lock_keeps_its_step_bit_as_guest_debug_does(release: str, ss: int) -> None:
+    """PSTATE.SS at the exit, which the ERET into a guest with MDSCR_EL1.SS = 0 had cleared on the CPU."""
+    machine = Player(Scenario(KEEPS_SS, OFF), kernels[f"linux-{release}"])
+    machine.vcpu.set_one_reg("mdscr_el1", 0x2001)
+    machine.vcpu.set_one_reg("oslsr_el1", 0xA)
+    machine.vcpu.set_one_reg("pstate", 0x20_03C5)
+    machine.run()
+    assert machine.reg("pstate") >> 21 & 1 == ss
+
+
 @pytest.mark.parametrize("release", ["5.17", "6.0.8", "6.1.192", "7.1"])
 def test_the_guests_os_lock_is_nothing_to_the_host(release: str) -> None:
     free, locked = (
@@ -175,6 +191,18 @@ def test_a_breakpoint_of_the_guest_while_the_host_steps(release: str, stops: lis
     machine = Player(Scenario(OWN_BREAKPOINT), kernels[f"linux-{release}"])
     machine.play("4 8 c 10 14 18 1c 20 24")
     assert [machine.run(), machine.run()] == stops
+
+
+@pytest.mark.parametrize(
+    ("release", "debug", "held"),
+    [("5.10", OFF, 4), ("6.12", OFF, 4), ("7.2", OFF, 4), ("7.2", 1, 7)],
+)
+def test_the_cpu_keeps_what_it_can_of_a_debug_register(release: str, debug: int, held: int) -> None:
+    """The write is trapped. The read finds the CPU's register, or the kernel's copy while the host debugs."""
+    source = "mov x1, #7\n msr dbgwvr0_el1, x1\n mrs x2, dbgwvr0_el1\n str w20, [x20]"
+    machine = Player(Scenario(source, debug), kernels[f"linux-{release}"])
+    machine.to_end()
+    assert machine.x(2) == held
 
 
 def test_a_breakpoint_of_the_guest_is_its_own_when_nobody_steps() -> None:

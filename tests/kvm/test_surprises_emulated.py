@@ -9,7 +9,8 @@ import pytest
 
 from aarch64sim.kvm.kernels import Arming, kernels
 from aarch64sim.kvm.run_page import ExitReason
-from tests.kvm.player import CODE, UART, Scenario, player
+from aarch64sim.kvm.vm_state import Host
+from tests.kvm.player import CODE, UART, Player, Scenario, player
 from tests.kvm.programs import ABORT, END_THERE, SCENARIOS, STORE, call, system
 
 EVERY = [name for name in kernels if name.startswith("v") and name != "v6.1.192"]
@@ -214,3 +215,14 @@ def test_psci_version_is_the_hosts_configuration(kernel: str, stop: str) -> None
 def test_lor_registers_are_not_trapped_in_the_oldest_kernels() -> None:
     machine = player(Scenario(system("mrs x1, lorc_el1")), "v4.3")
     assert machine.play("4 8 c 10 W@14") == "4 8 c 10 W@14"
+
+
+@pytest.mark.parametrize(("address", "level"), [(1 << 40, 0), (0x0A00_0000, 1), (0x4020_0000, 2)])
+def test_a_fault_names_the_level_at_which_the_walk_ends(address: int, level: int) -> None:
+    """Beyond 40 bits stage 2 translates nothing, so the walk does not begin."""
+    host = Host(id_registers={"id_aa64mmfr0_el1": 0x10_1125})  # its addresses have 48 bits
+    machine = Player(Scenario("stp w0, w1, [x28]", capability=True), kernels["v5.5"], host)
+    machine.vcpu.set_one_reg("x28", address)
+    machine.vcpu.run()
+    assert machine.vcpu.kvm_run.exit_reason is ExitReason.ARM_NISV
+    assert machine.vcpu.kvm_run.arm_nisv.esr_iss & 0x3F == 0x04 | level

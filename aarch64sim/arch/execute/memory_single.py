@@ -119,7 +119,8 @@ def _ordered(f: Fields) -> int:
 def load_acquire(cpu: CpuState, f: Fields, pc: int) -> Op:
     """LDAR, LDLAR, LDAPR: the address must be naturally aligned."""
     r, n, t, next_pc = cpu.r, f.Rn, destination(f.Rt), following(pc)
-    read = reader(cpu, 1 << f.size, _ordered(f), ordered=True)
+    aligned = not f.rcpc or cpu.choices.ldapr_alignment_checked
+    read = reader(cpu, 1 << f.size, _ordered(f), ordered=aligned)
 
     def op() -> int:
         r[t] = read(r[n])
