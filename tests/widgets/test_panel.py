@@ -186,6 +186,14 @@ def test_an_unknown_kernel_lists_the_known_ones(store: str) -> None:
 # The editor
 
 
+def test_the_status_names_the_first_of_many_faults_and_counts_the_others(lab: StepLab) -> None:
+    press(lab, "assemble", "nop\nnopp\nnopp\nnopp\n")
+    said = (
+        "Not assembled: line 2, column 1: unknown mnemonic 'nopp'; did you mean 'nop'? (and 2 more)"
+    )
+    assert lab._shown["status.text"] == said
+
+
 def test_a_typo_is_shown_with_place_word_and_a_proposal_and_the_old_program_stays(
     lab: StepLab,
 ) -> None:

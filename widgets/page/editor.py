@@ -33,7 +33,10 @@ def read(source: str) -> Program:
 def refusal(error: Exception) -> dict[str, str]:
     """Why a text did not become the program that runs: what it says where errors are shown, and as the status."""
     if isinstance(error, AssemblyError):
-        return {"errors": _faults(error), "status.text": f"Not assembled: {error.errors[0]}"}
+        first, more = error.errors[0], len(error.errors) - 1
+        rest = f" (and {more} more)" if more else ""
+        words = f"Not assembled: {_place(first)}: {first.message}{rest}"
+        return {"errors": _faults(error), "status.text": words}
     said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     words = f"Not assembled: {said}."
     return {"errors": _HEAD + f"<ul><li>{escape(said)}</li></ul>", "status.text": words}
@@ -42,10 +45,14 @@ def refusal(error: Exception) -> dict[str, str]:
 _HEAD = "<p><strong>Not assembled.</strong> The old program is still there.</p>"
 
 
+def _place(fault: AssemblyError) -> str:
+    return f"line {fault.line}, column {fault.column}"
+
+
 def _faults(error: AssemblyError, most: int = 8) -> str:
     """Every fault with line, column, word and a mark below it."""
     items = "".join(
-        f"<li>line {e.line}, column {e.column}: {escape(e.message)}<pre>{escape(e.caret)}</pre></li>"
+        f"<li>{_place(e)}: {escape(e.message)}<pre>{escape(e.caret)}</pre></li>"
         for e in error.errors[:most]
     )
     more = len(error.errors) - most
