@@ -133,7 +133,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_guest(command: argparse.ArgumentParser) -> None:
     """The program, the kernel, and what userspace sets up for the guest."""
     add = command.add_argument
-    add("file", type=Path, metavar="FILE.s", help="assembly source, or an ELF file")
+    add(
+        "file",
+        type=Path,
+        metavar="FILE.s",
+        help="assembly source, or an ELF file; -: standard input",
+    )
     add("--kernel", default="fixed", help="which kernel (see `kernels`); default: fixed")
     add("--enable-cap", action="append", default=[], metavar="CAP",
         help="KVM_ENABLE_CAP before the start; KVM_CAP_ARM_NISV_TO_USER is the only one")  # fmt: skip
@@ -156,11 +161,11 @@ def _irq(text: str) -> int:
 
 
 def read_program(path: Path) -> Program:
-    """The program in `path`: an ELF file, or assembly source."""
-    data = path.read_bytes()
+    """The program in `path` (`-`: on standard input): an ELF file, or assembly; a byte order mark is no fault."""
+    data = sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
     if data.startswith(b"\x7fELF"):
         return Program.from_elf(data)
-    return assemble(data.decode("utf-8"))
+    return assemble(data.decode("utf-8-sig"))
 
 
 def _debugger(options: argparse.Namespace) -> Debugger:

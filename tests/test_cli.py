@@ -63,6 +63,17 @@ def test_step_prints_a_line_for_every_exit_and_the_stops(
     assert "the guest ended with a store to the exit device" in out
 
 
+def test_a_program_may_come_from_standard_input_or_with_a_byte_order_mark(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "marked.s"
+    path.write_text(STORE, "utf-8-sig")
+    monkeypatch.setattr("sys.stdin", path.open(encoding="utf-8"))
+    for name in (str(path), "-"):
+        assert main(["step", name]) == 0
+        assert "Stops: +4 +8 +c +10" in capsys.readouterr().out
+
+
 def test_step_stops_at_its_limit(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "loop.s"
     path.write_text("again: b again\n", "utf-8")

@@ -154,8 +154,9 @@ def lab_page(pages: Pages, at: int, body: str, *, lite: bool = False) -> str:
     lab = f"{addresses()['Binder']}?urlpath=lab/tree/labs/{name}.ipynb"
     above, below = navigation(pages, at), navigation(pages, at, "labs, at the end")
     here = (
-        f'<a href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this browser</a>'
-        " (30 MB, once; nothing is installed), "
+        f'<a class="web-broad" href="lite/lab/index.html?path=labs/{name}.ipynb">open it in JupyterLab in this'
+        f' browser</a><a class="web-narrow" href="lite/notebooks/index.html?path=labs/{name}.ipynb">open it as a'
+        " notebook in this browser</a> (30 MB, once; nothing is installed), "
         if lite
         else ""
     )

@@ -41,16 +41,20 @@ def say(what: str, value: float, unit: str, aim: float | None = None) -> None:
 
 def cpu_seconds() -> float:
     """CPU seconds of the processes below this one, those that have ended included."""
-    below, ticks = {os.getpid()}, 0
-    for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda p: int(p.parent.name)):
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:  # it has ended
             continue
-        if int(fields[1]) in below:
-            below.add(int(path.parent.name))
-            ticks += sum(int(n) for n in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        parents[int(path.parent.name)] = int(fields[1])
+        ticks[int(path.parent.name)] = sum(int(n) for n in fields[11:15])
+    below: set[int] = set()
+    found = {os.getpid()}
+    while found:  # numbers begin again at the greatest: a child's may be less than its parent's
+        found = {child for child, parent in parents.items() if parent in found}
+        below |= found
+    return sum(ticks[each] for each in below) / os.sysconf("SC_CLK_TCK")
 
 
 def first_step(context: BrowserContext, address: str) -> float:

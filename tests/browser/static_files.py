@@ -24,10 +24,16 @@ class Quiet(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """As Python has it, but with room for a class that comes at once; of more than five some would wait for seconds."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address at which the folder is given out until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with Server(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

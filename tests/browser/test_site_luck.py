@@ -233,3 +233,16 @@ def test_python_is_cancelled_and_what_does_not_come_is_said(
     page.get_by_text(re.compile(r"(missing|did not come).*The steps above go on\.$")).wait_for()
     page.get_by_role("button", name="Step", exact=True).click()
     assert status(page).startswith("Stopped at 0x40000004")
+
+
+@pytest.mark.parametrize(("width", "app"), [(360, "notebooks"), (1366, "lab")])
+def test_a_lab_opens_in_the_front_end_that_there_is_room_for(
+    browser: Browser, address: str, folder: Path, width: int, app: str
+) -> None:
+    page = site.lab_page([("00-a", "00 A")], 0, "", lite=True)
+    (folder / "00-a.html").write_text(page, encoding="utf-8")
+    with reading(browser, address, viewport={"width": width, "height": 700}) as context:
+        opened = context.new_page()
+        opened.goto(f"{address}00-a.html")
+        link = opened.get_by_role("link", name="in this browser")
+        assert link.get_attribute("href") == f"lite/{app}/index.html?path=labs/00-a.ipynb"

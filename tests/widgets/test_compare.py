@@ -140,6 +140,20 @@ def test_a_click_is_one_message(store: str) -> None:
         assert lab._together.sent == sent + 1
 
 
+def test_another_kernel_chosen_in_the_middle_of_a_run_says_that_the_run_has_ended() -> None:
+    async def choose() -> CompareLab:
+        lab = CompareLab("b .", "v4.3", "fixed")
+        press(lab, "part")
+        await asyncio.sleep(0.02)
+        assert lab.running
+        press(lab, "left", "v5.0")
+        return lab
+
+    lab = asyncio.run(choose())
+    assert lab._shown["status.text"] == "The run has ended; both guests start over."
+    assert not lab.running
+
+
 def test_the_first_difference_is_found_and_marked(store: str) -> None:
     lab = CompareLab(store, "v4.3", "fixed")
     left, right = lab.run_to_difference()

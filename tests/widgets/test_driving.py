@@ -74,6 +74,15 @@ def test_a_run_to_what_is_never_met_is_stopped_or_ends_and_says_so(store: str) -
     assert status(lab).startswith("Stopped by you after")
 
 
+def test_another_kernel_chosen_in_the_middle_of_a_run_says_that_the_run_has_ended() -> None:
+    lab = StepLab(ENDLESS, kernel="fixed")
+    on_a_loop(lab, lambda: press(lab, "run"), lambda: press(lab, "kernel", "v4.3"))
+    assert status(lab).startswith("The run has ended; the guest starts over under Linux 4.3")
+    assert lab.position == 0
+    press(lab, "kernel", "fixed")
+    assert status(lab).startswith("Not started.")
+
+
 @pytest.mark.parametrize("verb", ["run", "break", "watch", "write"])
 def test_what_is_no_place_says_why_and_moves_nothing(lab: StepLab, verb: str) -> None:
     lab.step()

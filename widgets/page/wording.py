@@ -79,6 +79,11 @@ def kept_place(debugger: Debugger, wanted: int, status: str) -> str:
     return f"{steps.capitalize()} of {wanted} under {debugger.kernel.title}: {why}. {status}"
 
 
+def run_given_up(debugger: Debugger, status: str) -> str:
+    """What is said when another kernel has been chosen in the middle of a run."""
+    return f"The run has ended; the guest starts over under {debugger.kernel.title}. {status}"
+
+
 def phase(now: Phase) -> str:
     """The status line in the middle of a step."""
     return (

@@ -70,11 +70,15 @@ class PairDriving(PairLooking):
 
     def use_kernel(self, side: str, kernel: str | Kernel) -> None:
         """Another kernel on one side; both make the same clicks again."""
-        clicks = 0 if self._runner.running else self.clicks
+        ran = self._runner.running
         chosen: list[str | Kernel] = [d.kernel for d in self.debuggers]
         if kernel != ownkernel.VALUE:
             chosen[SIDES.index(side)] = kernel
-        self._begin(Pair(self.pair.program, *chosen, **self.pair.options), clicks)
+        self._begin(
+            Pair(self.pair.program, *chosen, **self.pair.options), 0 if ran else self.clicks
+        )
+        if ran:
+            self._say("The run has ended; both guests start over.")
 
     def _begin(self, pair: Pair, clicks: int = 0) -> None:
         self._runner.abandon()

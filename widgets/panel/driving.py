@@ -219,11 +219,14 @@ class Driving(Looking):
 
     def use_kernel(self, kernel: str | Kernel) -> None:
         """The same number of steps under another kernel; breakpoints stay, and so does the learner's own kernel."""
-        own, wanted = self._own, 0 if self._runner.running else self.debugger.position
+        own, ran = self._own, self._runner.running
+        wanted = 0 if ran else self.debugger.position
         if kernel == ownkernel.VALUE and own is not None:
             self._restart(lambda d: d.restart(own.kernel, patched=own.patched), wanted)
         else:
             self._restart(lambda d: d.restart(kernel, patched=False), wanted)
+        if ran:
+            self._say(wording.run_given_up(self.debugger, self._status()))
 
     def _restart(self, restart: Callable[[Debugger], object], wanted: int = 0) -> None:
         debugger = self.debugger
