@@ -6,12 +6,13 @@ the end; no scenario and no kernel is known by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace as changed
 
 from aarch64sim.arch.access import peek
 from aarch64sim.arch.choices import QEMU, Choices
 from aarch64sim.arch.exceptions import Taken
+from aarch64sim.arch.memory import PAGE_BITS
 from aarch64sim.arch.pstate import AARCH32, MODE
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.evidence.recording import Recording
@@ -46,10 +47,11 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
     """The first limit that the guest, or its VMM, meets before the two part."""
     replay = Replay(recording, kernel, choices=choices)
     vcpu, met = replay.target.vcpu, list[str]()
+    code = {i.address: i.word for i in recording.program}
 
     def run_cpu(limit: int) -> Taken | None:
         for _ in range(limit):
-            met.extend(filter(None, [_limit_at(vcpu)]))
+            met.extend(filter(None, [_limit_at(vcpu, code)]))
             taken = vcpu.cpu.run(1)
             if taken and taken.target_el >= vcpu.cpu.host_el:
                 return taken
@@ -59,8 +61,11 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
     vcpu.run_cpu = run_cpu
 
     def look(number: int) -> None:
-        if _sets_aarch32(recording.events[number]):
+        event = recording.events[number]
+        if _sets_aarch32(event):
             met.append("aarch32")
+        if event["op"] == "write_memory":
+            code[int(event["address"], 16)] = int(event["word"], 16)
 
     _first_difference(replay, look)
     return met[0] if met else ""
@@ -87,10 +92,12 @@ def _first_difference(replay: Replay, look: Callable[[int], None]) -> int | None
     return None
 
 
-def _limit_at(vcpu: Vcpu) -> str:
-    """The limit that the instruction at PC meets; "" for almost all."""
+def _limit_at(vcpu: Vcpu, code: Mapping[int, int]) -> str:
+    """The limit that the instruction at PC meets; "" for almost all. `code` is what userspace put there."""
     cpu = vcpu.cpu
     word = peek(cpu, cpu.pc, 4)
+    if cpu.pc >> PAGE_BITS in cpu.memory.stage2 and word != code.get(cpu.pc, word):
+        return "caches"  # the guest has overwritten it, and a CPU may execute what was there
     if word == _ERET and cpu.pstate.el == 1:
         to_user = cpu.sys.spsr_el1 & (AARCH32 | MODE) == AARCH32
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""

@@ -64,7 +64,7 @@ def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
         if name == "oslar_el1" and vcpu.vm.kernel.os_lock_emulated:
             vcpu.os_lock = value & 1
         elif name not in _WRITE_IGNORED and not name.startswith(_RAS):
-            sys.set(name, value if _stays_in_memory(vcpu, name) else sysregs.kept(name, value))
+            sys.set(name, value if _stays_in_memory(name) else sysregs.kept(name, value))
         if name == "sctlr_el1":
             vcpu.cpu.memory.forget_caches()
             if value & _CACHE_ENABLED == _CACHE_ENABLED:
@@ -74,11 +74,9 @@ def handle_system_register(vcpu: VcpuState, taken: Taken) -> int:
     return 1
 
 
-def _stays_in_memory(vcpu: VcpuState, name: str) -> bool:
-    """The kernel's own copy of the register is what the guest reads back, not what the CPU keeps of it."""
-    if name.startswith("dbg"):
-        return vcpu.vm.kernel.guest_breakpoints_put_away
-    return name == "csselr_el1"
+def _stays_in_memory(name: str) -> bool:
+    """The kernel's own copy is what the guest reads back, not what the CPU keeps of it (until it is loaded)."""
+    return name.startswith("dbg") or name == "csselr_el1"
 
 
 def _value_shown(vcpu: VcpuState, name: str, xt: int) -> int:

@@ -92,6 +92,8 @@ def arm_step(vcpu: VcpuState) -> None:
             vcpu.guest_registers[name] = sys.get(name)
             sys.set(name, vcpu.hw_registers.get(name, 0))
         vcpu.cpu.memory.forget_caches()
+    elif vcpu.debug_registers_used and not vcpu.vm.kernel.guest_breakpoints_put_away:
+        _load_debug_registers(vcpu)
     sys.mdscr_el1 = mdscr
     if vcpu.vm.log.watching and vcpu.single_stepping:
         spent = "" if state.ss else ", but not SPSR_EL2.SS: a step is pending"
@@ -101,6 +103,13 @@ def arm_step(vcpu: VcpuState) -> None:
             ss_change(old, state.ss),
             commit="370531d1e95b" if spent else "337b99bf7edf",
         )
+
+
+def _load_debug_registers(vcpu: VcpuState) -> None:
+    """From the kernel's memory into the CPU, which keeps what it can of them."""
+    sys = vcpu.cpu.sys
+    for name in _DEBUG_REGISTERS:
+        sys.set(name, sysregs.kept(name, sys.get(name)))
 
 
 def armed_ss(vcpu: VcpuState) -> int:

@@ -16,10 +16,14 @@ import pytest
 from aarch64sim.__main__ import main
 from aarch64sim.arch.choices import ARCHITECTURE
 from aarch64sim.evidence.beyond import judged
+from aarch64sim.evidence.fuzz import recording_of
 from aarch64sim.evidence.recording import Recording, RecordingError, load
 from aarch64sim.evidence.replay import needed_choices, replay
+from aarch64sim.evidence.scenario import Scenario
+from aarch64sim.evidence.scenario_vmm import ScenarioVmm
+from aarch64sim.evidence.simulated import Simulated
 from aarch64sim.kvm.kernels import changed, kernels, recorded_what_ifs
-from aarch64sim.vmm.start import recordings_folder
+from aarch64sim.vmm.start import default_start, recordings_folder
 
 # Scenario -> the limit of the model that it goes beyond: a key of `LIMITS`, which says it to users.
 BEYOND = {
@@ -156,3 +160,14 @@ def test_a_compressed_recording_that_is_cut_off_is_named(tmp_path: Path) -> None
     (tmp_path / "scenarios.jsonl.xz").write_bytes(b"no")
     with pytest.raises(RecordingError, match=r"scenarios\.jsonl\.xz is cut off"):
         load(tmp_path)
+
+
+def test_a_guest_that_overwrites_its_code_may_go_on_with_what_was_there() -> None:
+    source = "adr x1, 1f\n str w0, [x1]\n1: add x2, x2, #1\n str w20, [x20]\n"  # w0 is 0: UDF
+    scenario = Scenario("overwrites", source)
+    stale = Scenario("overwrites", source.replace("str w0, [x1]", "nop"))
+    events = ScenarioVmm(stale, Simulated(kernels["v6.3"], default_start())).record()
+    recording = recording_of({"kernel": "linux-6.12.118"}, scenario, events)
+    result = replay(recording)
+    assert not result.agrees
+    assert judged(result).limit == "caches"

@@ -195,6 +195,20 @@ def test_a_breakpoint_of_the_guest_while_the_host_steps(release: str, stops: lis
 
 @pytest.mark.parametrize(
     ("release", "debug", "held"),
+    [("6.12", 0x20003, 0xFF), ("6.12", OFF, 0x1FF), ("7.2", 0x20003, 0xFF), ("7.2", OFF, 0x1FF)],
+)
+def test_the_kernels_copy_of_a_debug_register_keeps_all_bits(
+    release: str, debug: int, held: int
+) -> None:
+    """The host's breakpoints are on the CPU, so the guest's value is not loaded into it."""
+    source = "mov x1, #0xff\n msr dbgbcr1_el1, x1\n mrs x2, dbgbcr1_el1\n str w20, [x20]"
+    machine = Player(Scenario(source, debug, hwbp=[0x4000_0800]), kernels[f"linux-{release}"])
+    machine.to_end()
+    assert machine.x(2) == held
+
+
+@pytest.mark.parametrize(
+    ("release", "debug", "held"),
     [("5.10", OFF, 4), ("6.12", OFF, 4), ("7.2", OFF, 4), ("7.2", 1, 7)],
 )
 def test_the_cpu_keeps_what_it_can_of_a_debug_register(release: str, debug: int, held: int) -> None:
