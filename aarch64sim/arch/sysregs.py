@@ -21,22 +21,11 @@ MDSCR_SS, MDSCR_TDCC, MDSCR_KDE, MDSCR_MDE = 1 << 0, 1 << 12, 1 << 13, 1 << 15
 MDCR_TPM, MDCR_TDE, MDCR_TDA, MDCR_TDOSA, MDCR_TDRA = 1 << 6, 1 << 8, 1 << 9, 1 << 10, 1 << 11
 SCTLR_M, SCTLR_A, SCTLR_SA, SCTLR_SA0 = 1 << 0, 1 << 1, 1 << 3, 1 << 4
 SCTLR_UMA, SCTLR_DZE, SCTLR_UCT, SCTLR_NTWI, SCTLR_NTWE = 1 << 9, 1 << 14, 1 << 15, 1 << 16, 1 << 18
-SCTLR_SPAN, SCTLR_E0E, SCTLR_EE, SCTLR_UCI, SCTLR_DSSBS = (
-    1 << 23,
-    1 << 24,
-    1 << 25,
-    1 << 26,
-    1 << 44,
-)
+SCTLR_SPAN, SCTLR_E0E, SCTLR_EE, SCTLR_UCI = 1 << 23, 1 << 24, 1 << 25, 1 << 26
+SCTLR_DSSBS = 1 << 44
 HCR_VM, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 3, 1 << 4, 1 << 5
-HCR_VF, HCR_VI, HCR_VSE, HCR_DC, HCR_TWI, HCR_TWE = (
-    1 << 6,
-    1 << 7,
-    1 << 8,
-    1 << 12,
-    1 << 13,
-    1 << 14,
-)
+HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
+HCR_DC, HCR_TWI, HCR_TWE = 1 << 12, 1 << 13, 1 << 14
 HCR_TID1, HCR_TID2, HCR_TID3, HCR_TSC, HCR_TIDCP = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20
 HCR_TACR, HCR_TSW, HCR_TVM, HCR_TGE, HCR_HCD = 1 << 21, 1 << 22, 1 << 26, 1 << 27, 1 << 29
 HCR_TRVM, HCR_RW, HCR_TLOR, HCR_TERR = 1 << 30, 1 << 31, 1 << 35, 1 << 36

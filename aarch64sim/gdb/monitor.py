@@ -69,9 +69,8 @@ def _events(debugger: Debugger, number: str) -> tuple[str, bool]:
 
 def _mdscr(debugger: Debugger, _: str) -> tuple[str, bool]:
     now, then = debugger.hardware, debugger.at_next_eret
-    now["mdscr_el1.ss"] = now.pop(
-        "mdscr_el1.ss.guest"
-    )  # the host's is in the CPU while the guest runs
+    # The host's is in the CPU while the guest runs.
+    now["mdscr_el1.ss"] = now.pop("mdscr_el1.ss.guest")
     lines = [f"{'':<16} now   at the next ERET\n"]
     for name, value in now.items():
         lines.append(f"{name:<16} {value:<5} {then.get(name, value)}\n")

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-MAX_PACKET = (
-    0x4000  # bytes between $ and #, as qSupported says; also after run lengths were expanded
-)
+# Bytes between $ and #, as qSupported says; also after run lengths were expanded.
+MAX_PACKET = 0x4000
 
 _START, _END, _ESCAPE, _RUN = b"$", b"#", 0x7D, 0x2A
 _SPECIAL = frozenset(b"#$}*")

@@ -45,9 +45,8 @@ class Session:
         self.debugger = debugger
         self.no_ack = False
         self.work: Work | None = None  # what was asked for and goes on; its stop reply is owed
-        self._told_at: int | None = (
-            None  # where gdb was notified of a write that is about to be undone
-        )
+        # Where gdb was notified of a write that is about to be undone.
+        self._told_at: int | None = None
         self._exclusives = 0  # how many were stepped before the run
         self.over = False  # gdb has said goodbye
         self.changed = False  # the guest was moved or written to since somebody looked
@@ -127,9 +126,8 @@ class Session:
         slot = self.debugger.machine.vm.slot_at(address)
         if slot is None:
             return BAD_MEMORY
-        size = min(
-            size, slot.end - address, MOST_MEMORY
-        )  # fewer bytes than asked for are a right answer
+        # Fewer bytes than asked for are a correct answer.
+        size = min(size, slot.end - address, MOST_MEMORY)
         return self.debugger.read_memory(address, size).hex().encode()
 
     def _write_memory(self, rest: bytes) -> bytes:

@@ -67,10 +67,7 @@ def arm_step(vcpu: VcpuState) -> None:
             vcpu.debug_registers_used = True
         own = vcpu.debug_registers_used and not vcpu.os_lock
         if own and sys.mdcr_el2 & sysregs.MDCR_TDA:
-            for (
-                name
-            ) in _DEBUG_REGISTERS:  # from the kernel's memory into the CPU, which keeps what it can
-                sys.set(name, sysregs.kept(name, sys.get(name)))
+            _load_debug_registers(vcpu)
         sys.mdcr_el2 = MDCR_OF_KVM | (0 if own else sysregs.MDCR_TDA)
         if vcpu.os_lock:
             sys.mdscr_el1 &= ~(sysregs.MDSCR_SS | sysregs.MDSCR_MDE)

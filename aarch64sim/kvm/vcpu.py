@@ -202,9 +202,8 @@ class Vcpu(VcpuState):
         ret = 1
         while ret > 0:
             if self.powered_off:
-                self.signal_pending = self.waiting = (
-                    True  # nothing else ends the wait of the only vCPU
-                )
+                # Nothing else ends the wait of the only vCPU.
+                self.signal_pending = self.waiting = True
             if self.signal_pending:
                 run.exit_reason = ExitReason.INTR
                 ret = -errno.EINTR

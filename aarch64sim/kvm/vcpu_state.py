@@ -72,9 +72,8 @@ class VcpuState(Hooks):
         # By the guest: they are not trapped (DEBUG_DIRTY, debug_owner).
         self.debug_registers_used = False
         self.signal_pending = False
-        self.powered_off = (
-            False  # by the guest: KVM_RUN only waits, until the vCPU is initialised again
-        )
+        # By the guest: KVM_RUN only waits, until the vCPU is initialised again.
+        self.powered_off = False
         self.waiting = False  # the last KVM_RUN ended in a wait that only a signal ends
 
     @property

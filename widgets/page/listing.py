@@ -35,9 +35,8 @@ class Listing:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._made: tuple[tuple[int, int, bool], str] | None = (
-            None  # the last table that was asked for
-        )
+        # The last table that was asked for.
+        self._made: tuple[tuple[int, int, bool], str] | None = None
 
     @cached_property
     def words(self) -> dict[int, int]:

@@ -23,9 +23,8 @@ Post = Callable[[str], object]  # a message for the page, in JSON
 class Live(Guest):
     """One guest, from where a reader stands. A run goes on in slices, as in a notebook, so that Stop works."""
 
-    unanswered = (
-        0  # questions to the page: there are none, a page that is closed takes Python with it
-    )
+    # Questions to the page: there are none, a page that is closed takes Python with it.
+    unanswered = 0
 
     def __init__(self, source: str, kernel: str, step: int, post: Post) -> None:
         super().__init__(Debugger(source, kernel, by_steps=True))
