@@ -194,15 +194,27 @@ def started_server(repository: Path, env: Mapping[str, str]) -> Iterator[tuple[s
             server.wait(timeout=20)
 
 
+def connect(address: str) -> websocket.WebSocket:
+    """The channel of a kernel that answers; KernelError for one that does not."""
+    channel = websocket.create_connection(address, timeout=60)
+    channel.settimeout(1)  # from here on silence is measured by `ask`
+    wait_until_ready(channel)
+    return channel
+
+
 def run_notebook(url: str, token: str, repository: Path, path: str) -> None:
     """Open a session on a notebook, execute its cells one by one; a cell that raises ends it."""
     get(f"{url}/lab/tree/{path}?token={token}")
     request = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
     kernel = get(f"{url}/api/sessions?token={token}", request)["kernel"]["id"]
     address = f"{url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?token={token}"
-    socket_ = websocket.create_connection(address, timeout=60)
-    socket_.settimeout(1)  # from here on silence is measured by `ask`
-    wait_until_ready(socket_)
+    try:
+        socket_ = connect(address)
+    except KernelError:
+        # It happens that another program takes a port between the server's choice and the kernel's start.
+        print(f"{path}: the kernel does not answer, and is restarted", flush=True)
+        get(f"{url}/api/kernels/{kernel}/restart?token={token}", {})
+        socket_ = connect(address)
     cells = json.loads((repository / path).read_text(encoding="utf-8"))["cells"]
     for number, cell in enumerate(cells, start=1):
         if cell["cell_type"] != "code":
