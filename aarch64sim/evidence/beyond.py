@@ -7,6 +7,7 @@ the end; no scenario and no kernel is known by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace as changed
 
 from aarch64sim.arch.access import peek
@@ -64,8 +65,9 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
         event = recording.events[number]
         if _sets_aarch32(event):
             met.append("aarch32")
-        if event["op"] == "write_memory":
-            code[int(event["address"], 16)] = int(event["word"], 16)
+        with suppress(LookupError, TypeError, ValueError):  # an event may be damaged
+            if event["op"] == "write_memory":
+                code[int(event["address"], 16)] = int(event["word"], 16)
 
     _first_difference(replay, look)
     return met[0] if met else ""
