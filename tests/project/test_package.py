@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import subprocess
@@ -31,6 +32,15 @@ PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[A-Za-z0-9.+!]+( ; [a-z_ ]+.*)?")
 
 def test_the_installed_version_is_the_one_in_pyproject() -> None:
     assert metadata.version("aarch64-step-labs") == PROJECT["version"]
+
+
+def test_the_readme_counts_the_recordings_that_are_here() -> None:
+    folder = ROOT / "labs" / "recordings"
+    plain = [path.read_bytes() for path in folder.glob("*-*.jsonl")]
+    packed = [lzma.decompress(path.read_bytes()) for path in folder.glob("*/*-*.jsonl.xz")]
+    said = " ".join(README.split())
+    assert f"{sum(len(text.splitlines()) for text in plain):,} recordings" in said
+    assert f"{sum(len(text.splitlines()) for text in packed):,} more" in said
 
 
 def test_the_changelog_begins_with_this_version() -> None:
