@@ -65,7 +65,7 @@ def brightness(colour: str) -> int:
 
 
 def shows(desk: Desk) -> None:
-    for part in (".sl-bar", ".sl-status", ".sl-listing", ".sl-diagram svg", ".sl-livebit"):
+    for part in (".sl-bar", ".sl-status", ".sl-listing", ".sl-diagram svg", ".sl-view-changes"):
         expect(desk.find(f"{FIRST} {part}")).to_be_visible()
     assert "rror displaying widget" not in desk.page.inner_text("body")
     assert "odel not found" not in desk.page.inner_text("body")
