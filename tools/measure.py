@@ -23,7 +23,7 @@ from typing import Any
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.harness import CHROMIUM_ARGUMENTS, find_chromium, lab_page
+from tests.browser.harness import find_chromium, lab_page, launch
 from tests.browser.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,9 +36,7 @@ DRIVEN = "--LabApp.expose_app_in_browser=True"
 def first_click(server: Server) -> float:
     """Seconds from opening the first lab's address in a browser to the answer to the first click on Step."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS
-        )
+        browser = launch(playwright)
         with lab_page(browser, server) as lab:
             started = time.monotonic()
             lab.open_notebook(FIRST_LAB)

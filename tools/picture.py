@@ -18,13 +18,7 @@ import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Locator, expect, sync_playwright
 
-from tests.browser.harness import (
-    CHROMIUM_ARGUMENTS,
-    LabPage,
-    find_chromium,
-    lab_page,
-    write_notebook,
-)
+from tests.browser.harness import LabPage, find_chromium, lab_page, launch, write_notebook
 from tests.browser.server import jupyter_server
 from widgets.models.theme import LIGHT
 
@@ -124,8 +118,7 @@ def save(shots: list[Frame]) -> None:
 
 def main() -> int:
     """Photograph and write; the exit status is 1 without a browser."""
-    browser_path = find_chromium()
-    if browser_path is None:
+    if find_chromium() is None:
         print(
             "There is no Chromium here to photograph the panel in (Debian: apt install chromium)."
         )
@@ -135,7 +128,7 @@ def main() -> int:
         jupyter_server(Path(home)) as server,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=browser_path, args=CHROMIUM_ARGUMENTS)
+        browser = launch(playwright)
         write_notebook(server.folder / "labs" / "picture.ipynb", PANEL)
         with lab_page(browser, server, *WINDOW) as lab:
             lab.open_notebook("labs/picture.ipynb")

@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.benchmarks.bench_site import cpu_seconds, say
-from tests.browser.harness import CHROMIUM_ARGUMENTS, find_chromium
+from tests.browser.harness import launch
 from tests.browser.static_files import served
 from tests.browser.test_lite import LABS, command, opened, run_cell
 from tools import lite
@@ -75,9 +75,7 @@ def main(arguments: list[str]) -> int:
     whole = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     say("JupyterLite with the labs, on disk", whole / 1e6, "MB")
     with served(out) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS
-        )
+        browser = launch(playwright)
         seen(browser, address)
         browser.close()
     return 0

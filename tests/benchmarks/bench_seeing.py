@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.harness import CHROMIUM_ARGUMENTS, LabPage, find_chromium, lab_page
+from tests.browser.harness import LabPage, find_chromium, lab_page, launch
 from tests.browser.latency import click_to_paint, lag_after_thirty_clicks
 from tests.browser.server import ROOT, Server, jupyter_server
 from tests.browser.workbench import LOOP, Workbench, open_workbench
@@ -54,9 +54,7 @@ print(1000 * (made - begun), 1000 * (time.perf_counter() - made))
 def pages() -> Iterator[tuple[Browser, Server]]:
     """A browser, and a server of its own."""
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as home:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS
-        )
+        browser = launch(playwright)
         with jupyter_server(Path(home)) as server:
             yield browser, server
         browser.close()

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.harness import CHROMIUM_ARGUMENTS, find_chromium
+from tests.browser.harness import launch
 from tests.browser.latency import click_to_paint
 from tests.browser.static_files import served
 from tools import site
@@ -159,9 +159,7 @@ def main(arguments: list[str]) -> int:
         with served(out) as address:
             load(address)
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS
-                )
+                browser = launch(playwright)
                 seen(browser, address)
                 browser.close()
     return 0

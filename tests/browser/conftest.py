@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.browser.harness import CHROMIUM_ARGUMENTS, LabPage, find_chromium, lab_page
+from tests.browser.harness import LabPage, find_chromium, lab_page, launch
 from tests.browser.server import Server, jupyter_server
 from tests.browser.static_files import reading, served
 from tests.browser.workbench import Workbench, open_workbench
@@ -40,11 +40,10 @@ def started_playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    if path is None:
+    if find_chromium() is None:
         pytest.skip("no Chromium here to open the labs with (Debian: apt install chromium)")
     with started_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

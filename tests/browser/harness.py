@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright
 
 from tests.browser.server import ROOT, START_SECONDS, Server
 
@@ -34,6 +34,11 @@ def find_chromium() -> str | None:
     """The browser to drive: $CHROMIUM, or the first that the system has."""
     names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
     return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """That browser, with no window."""
+    return playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
 
 
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
