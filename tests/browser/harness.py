@@ -146,6 +146,16 @@ class LabPage:
             code,
         )
 
+    def restart_kernel(self) -> None:
+        """Wait until it is back; what it was asked before gets no answer."""
+        self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.restart()")
+        self.wait_for_idle()
+        self.page.evaluate("() => window.stepLabsUnanswered.clear()")
+
+    def end_kernel(self) -> None:
+        """As if the server had been stopped since."""
+        self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.shutdown()")
+
     def command(self, name: str, *, seconds: float = RUN_SECONDS, **arguments: Any) -> None:
         """Execute a JupyterLab command and wait for it to finish."""
         self.page.evaluate(
@@ -164,6 +174,11 @@ class LabPage:
             return
         self.command("apputils:change-theme", theme=f"JupyterLab {'Dark' if dark else 'Light'}")
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+
+    def use_side_bar(self, *, shown: bool) -> None:
+        collapsed = self.page.evaluate("() => window.jupyterapp.shell.leftCollapsed")
+        if collapsed == shown:
+            self.command("application:toggle-left-area")
 
     def set_cell(self, number: int, source: str) -> None:
         """Give a cell this text, and no output."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.harness import lab_page, write_notebook
-from tests.browser.server import Server
+from tests.browser.test_seeing import brightness
 from tests.browser.workbench import Workbench
 
 IMPORTS = "from widgets import *\nfrom widgets.course import program\n"
-FIGURES = (
-    "LifeCycle.of('v5.0')",
-    "EsrRuler(0x93c08047)",
-    "both = CompareLab(program('store')); both.run(); both.stops()",
-    "both.timeline(2)",
-    "lab = StepLab(program('store')); lab.step(); lab.step(); lab.diagram()",
-)
+FIGURES = """
+display(LifeCycle.of('v5.0'), EsrRuler(0x93c08047))
+both = CompareLab(program('store')); both.run()
+display(both.stops())
+display(both.timeline(2))
+lab = StepLab(program('store')); lab.step(); lab.step()
+display(lab.diagram())
+"""
 # Texts of a drawing that overlap as the browser draws them, with its own fonts.
 TOUCHING = """svg => {
     const boxes = [...svg.querySelectorAll('text')].filter(t => t.textContent.trim())
@@ -134,29 +134,18 @@ def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_mended(esr: Wo
 
 
 @pytest.mark.parametrize("width", [1280, 900])
-def test_figures_follow_the_theme_and_no_text_touches_another(
-    browser: Browser, server: Server, width: int
-) -> None:
-    with lab_page(browser, server, width, 1900) as lab:
-        cells = [IMPORTS + FIGURES[0], *FIGURES[1:]]
-        name = f"figures-{width}"
-        notebook_path = f"labs/{name}.ipynb"
-        write_notebook(lab.server.folder / notebook_path, *cells)
-        lab.open_notebook(notebook_path)
-        lab.run_all()
-        drawings = lab.page.locator(".sl-drawing svg")
-        expect(drawings).to_have_count(len(FIGURES))
-        for theme in ("light", "dark"):
-            lab.command("apputils:change-theme", theme=f"JupyterLab {theme.capitalize()}")
-            is_light = "true" if theme == "light" else "false"
-            lab.page.wait_for_selector(f"body[data-jp-theme-light={is_light}]", state="attached")
-            lab.screenshot(f"{name}-{theme}")
-            for number in range(len(FIGURES)):
-                drawing = drawings.nth(number)
-                assert drawing.evaluate(TOUCHING) == []
-                board = drawing.locator("xpath=ancestor::*[contains(@class, 'sl-board')]")
-                assert board.evaluate("e => e.scrollWidth <= e.clientWidth")
-                ink = drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill")
-                bright = sum(int(part) for part in ink[4:-1].split(",")) > 3 * 128
-                assert bright == (theme == "dark")
-        assert not lab.problems
+def test_figures_follow_the_theme_and_no_text_touches_another(bench: Workbench, width: int) -> None:
+    bench.look(width, 1900)
+    bench.show(f"{IMPORTS}from IPython.display import display\n{FIGURES}")
+    drawings = bench.page.locator(".sl-drawing svg")
+    expect(drawings).to_have_count(5)
+    for theme in ("light", "dark"):
+        bench.look(width, 1900, dark=theme == "dark")
+        bench.lab.screenshot(f"figures-{width}-{theme}")
+        for drawing in drawings.all():
+            assert drawing.evaluate(TOUCHING) == []
+            board = drawing.locator("xpath=ancestor::*[contains(@class, 'sl-board')]")
+            assert board.evaluate("e => e.scrollWidth <= e.clientWidth")
+            ink = drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill")
+            assert (brightness(ink) > 3 * 128) == (theme == "dark")
+    assert not bench.lab.problems

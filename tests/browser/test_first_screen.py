@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from aarch64sim.kvm import kernels
-from tests.browser.harness import lab_page, write_notebook
-from tests.browser.server import Server
+from tests.browser.workbench import LAST, Workbench
 from widgets import StepLab
 from widgets.course import labs_folder
 
@@ -51,30 +50,28 @@ BOXES = """parts => {
 }"""
 
 
-def seen(browser: Browser, server: Server, code: str, width: int, height: int, *parts: str) -> Any:
+WINDOWS = ((1366, 768), (1280, 720), (1920, 1080))
+
+
+def seen(bench: Workbench, code: str, width: int, height: int, *parts: str) -> Any:
     """The boxes after two clicks on Step, and a screenshot."""
-    with lab_page(browser, server, width, height) as lab:
-        write_notebook(server.folder / "labs" / "screen.ipynb", code)
-        lab.open_notebook("labs/screen.ipynb")
-        if width < 1000:
-            lab.command("application:toggle-left-area")
-        lab.run_all()
-        step = lab.page.locator(".sl-do-step")
-        for number in (1, 2):
-            step.click()
-            label = lab.page.locator(".sl-history .sl-position")
-            expect(label).to_contain_text(f"step {number}")
-        boxes = lab.page.evaluate(BOXES, list(parts))
-        lab.screenshot(f"screen-{'both' if code == BOTH else 'lab'}-{width}")
-        return boxes
+    bench.look(width, height)
+    bench.lab.use_side_bar(shown=width >= 1000)
+    bench.show(code)
+    for number in (1, 2):
+        bench.button("Step").click()
+        label = bench.page.locator(".sl-history .sl-position")
+        expect(label).to_contain_text(f"step {number}")
+    bench.lab.screenshot(f"screen-{'both' if code == BOTH else 'lab'}-{width}")
+    return bench.page.evaluate(BOXES, list(parts))
 
 
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize(("width", "height"), WINDOWS)
 def test_after_a_click_all_of_the_step_is_on_the_screen(
-    browser: Browser, server: Server, width: int, height: int
+    bench: Workbench, width: int, height: int
 ) -> None:
     parts = (*ALL, ".sl-registers") if width >= 1600 else ALL
-    boxes = seen(browser, server, CODE, width, height, *parts, ".sl-listing .sl-now")
+    boxes = seen(bench, CODE, width, height, *parts, ".sl-listing .sl-now")
     assert boxes["hidden"] == [], boxes
     assert boxes["width"] >= 450
     assert boxes["smallest"] >= 8  # the names of bits; all else is larger
@@ -111,45 +108,42 @@ def meet(name, kernel, position):
 """
 
 
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize(("width", "height"), WINDOWS)
 def test_no_step_of_a_lab_pushes_its_timeline_off_the_screen(
-    browser: Browser, server: Server, width: int, height: int
+    bench: Workbench, width: int, height: int
 ) -> None:
-    with lab_page(browser, server, width, height) as lab:
-        write_notebook(server.folder / "labs" / "largest.ipynb", CODE + MEET + "lab")
-        lab.open_notebook("labs/largest.ipynb")
-        lab.run_all()
-        lab.page.locator(".sl-drawers").wait_for()
-        lab.page.locator(".sl-controls").click()  # its keys are shown
-        for number, step in enumerate(largest_steps()):
-            lab.execute(f"meet(*{step!r})")
-            boxes = lab.page.evaluate(BOXES, [*ALL, ".sl-timeline caption"])
-            if boxes["hidden"] or number == 0:
-                lab.screenshot(f"largest-{width}-{number}")
-            assert boxes["hidden"] == [], (step, boxes)
+    bench.look(width, height)
+    bench.show(CODE)
+    bench.page.locator(".sl-drawers").wait_for()
+    bench.page.locator(".sl-controls").click()  # its keys are shown
+    bench.lab.execute(MEET)
+    for number, step in enumerate(largest_steps()):
+        bench.lab.execute(f"meet(*{step!r})")
+        boxes = bench.page.evaluate(BOXES, [*ALL, ".sl-timeline caption"])
+        if boxes["hidden"] or number == 0:
+            bench.lab.screenshot(f"largest-{width}-{number}")
+        assert boxes["hidden"] == [], (step, boxes)
 
 
-def test_on_a_phone_there_is_one_column_below_one_row_of_controls(
-    browser: Browser, server: Server
-) -> None:
+def test_on_a_phone_there_is_one_column_below_one_row_of_controls(bench: Workbench) -> None:
     buttons = (".sl-do-back", ".sl-do-step", ".sl-do-run")
-    boxes = seen(browser, server, CODE, 390, 844, *buttons, ".sl-status", ".sl-listing .sl-now")
+    boxes = seen(bench, CODE, 390, 844, *buttons, ".sl-status", ".sl-listing .sl-now")
     assert boxes["hidden"] == [], boxes
     assert boxes["stuck"] <= 120, boxes
 
 
 def test_at_150_percent_the_controls_the_status_and_the_diagram_are_on_the_screen(
-    browser: Browser, server: Server
+    bench: Workbench,
 ) -> None:
     width, height = 1366 * 2 // 3, 768 * 2 // 3
     parts = (".sl-bar", ".sl-status", ".sl-diagram svg", ".sl-listing .sl-now")
-    boxes = seen(browser, server, CODE, width, height, *parts)
+    boxes = seen(bench, CODE, width, height, *parts)
     assert boxes["hidden"] == [], boxes
 
 
-def test_both_kernels_are_on_one_screen(browser: Browser, server: Server) -> None:
+def test_both_kernels_are_on_one_screen(bench: Workbench) -> None:
     parts = (".sl-bar", ".sl-status", ".sl-diagram svg", ".sl-timeline tbody", ".sl-parted")
-    assert seen(browser, server, BOTH, 1366, 768, *parts)["hidden"] == []
+    assert seen(bench, BOTH, 1366, 768, *parts)["hidden"] == []
 
 
 STUCK = """async shift => {
@@ -164,16 +158,15 @@ STUCK = """async shift => {
 
 @pytest.mark.parametrize("code", [CODE, BOTH])
 def test_the_row_of_controls_stays_while_one_scrolls_and_lies_on_no_tab(
-    browser: Browser, server: Server, code: str
+    bench: Workbench, code: str
 ) -> None:
-    with lab_page(browser, server, 1366, 500) as lab:
-        write_notebook(server.folder / "labs" / "sticky.ipynb", code, *["print(1)\n" * 9] * 6)
-        lab.open_notebook("labs/sticky.ipynb")
-        lab.run_all()
-        lab.page.locator(".sl-do-step").click()
-        lab.page.locator(".sl-drawers .lm-TabBar-tab").nth(1).click()
-        far = lab.page.evaluate(STUCK, 200)
-        assert abs(far["top"] - far["view"]) <= 2, far  # it is stuck to the top of the notebook
-        for shift in (60, 30, 5, 0, -10):
-            boxes = lab.page.evaluate(STUCK, shift)
-            assert boxes["row"] <= boxes["tabs"], boxes
+    bench.look(1366, 500)
+    bench.lab.set_cell(LAST, "print(1)\n" * 60)
+    bench.show(code)
+    bench.button("Step").click()
+    bench.page.locator(".sl-drawers .lm-TabBar-tab").nth(1).click()
+    far = bench.page.evaluate(STUCK, 200)
+    assert abs(far["top"] - far["view"]) <= 2, far  # it is stuck to the top of the notebook
+    for shift in (60, 30, 5, 0, -10):
+        boxes = bench.page.evaluate(STUCK, shift)
+        assert boxes["row"] <= boxes["tabs"], boxes

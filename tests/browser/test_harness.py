@@ -1,10 +1,11 @@
-"""The harness itself, on a notebook of its own."""
+"""The harness itself, on the workbench."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.browser.harness import LabPage, write_notebook
+from tests.browser.harness import LabPage
+from tests.browser.workbench import CELLS, MIDDLE, Workbench
 
 COUNTER = """
 import ipywidgets as widgets
@@ -23,19 +24,16 @@ panel
 
 
 @pytest.fixture
-def counter(lab: LabPage) -> LabPage:
-    write_notebook(lab.server.folder / "counter.ipynb", "1 + 1", COUNTER)
-    lab.open_notebook("counter.ipynb")
-    lab.run_all()
-    return lab
+def counter(bench: Workbench) -> LabPage:
+    bench.lab.run_cell(MIDDLE, COUNTER)
+    return bench.lab
 
 
 def test_a_click_reaches_the_kernel_and_comes_back(counter: LabPage) -> None:
     counter.page.get_by_role("button", name="Count").click()
     counter.page.wait_for_selector(".counter-panel .count:text-is('1')")
-    assert counter.count_cells() == 2
+    assert counter.count_cells() == len(CELLS)
     assert counter.screenshot("harness").stat().st_size > 1000
-    counter.page.wait_for_timeout(500)
     assert "news" not in counter.page.inner_text("body").lower()  # no question covers the page
 
 
@@ -45,8 +43,7 @@ def test_an_error_in_the_console_is_kept(counter: LabPage) -> None:
     assert [problem.split(" (")[0] for problem in counter.take_problems()] == ["from a test", "1"]
 
 
-def test_a_cell_that_raises_is_reported(lab: LabPage) -> None:
-    write_notebook(lab.server.folder / "raises.ipynb", "1 / 0")
-    lab.open_notebook("raises.ipynb")
+def test_a_cell_that_raises_is_reported(bench: Workbench) -> None:
+    bench.lab.set_cell(MIDDLE, "1 / 0")
     with pytest.raises(AssertionError, match="ZeroDivisionError: division by zero"):
-        lab.run_all()
+        bench.lab.run_all()

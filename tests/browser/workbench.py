@@ -1,6 +1,7 @@
 """One notebook that stays open: a test fills its middle cell, and a panel stands there half a second later.
 
-Invariant: every test meets it alike: light, 1280 pixels wide, its neighbour cells as they were, no panel open.
+Invariant: every test meets it alike: light, 1280 pixels wide with its side bar, its neighbour cells as they were, no
+panel open.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tests.browser.harness import LabPage, write_notebook
 
 CELLS = ("1 + 1", "", "2 + 2")
 MIDDLE = 1
+LAST = 2
 ACTIONS = {
     "Start": "start",
     "First difference": "part",
@@ -40,6 +42,7 @@ class Workbench:
     def reset(self) -> None:
         """As it was at first."""
         self.look(1280)
+        self.lab.use_side_bar(shown=True)
         for number, source in enumerate(CELLS):
             self.lab.set_cell(number, source)
         self.lab.take_problems()
