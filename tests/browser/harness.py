@@ -98,6 +98,13 @@ class LabPage:
         self.page.goto(self.server.address(path))
         self.wait_for_notebook()
 
+    def turn_to(self, path: str) -> None:
+        """Open another notebook in place of the one that is open, and wait for its cells only."""
+        self.command("application:close")
+        self.command("docmanager:open", path=path)
+        self.page.wait_for_function(f"path => {NOTEBOOK}?.context?.path === path", arg=path)
+        self._wait_for_cells()
+
     def open_page(self, path: str) -> None:
         """Open a notebook and wait for its cells only."""
         self.page.goto(self.server.address(path))

@@ -32,5 +32,5 @@ def test_answers_are_downloaded_and_restored(lab: LabPage, tmp_path: Path) -> No
     lab.open_notebook(NAME)
     lab.run_all()
     lab.page.get_by_text("Restored: labs/mine/99-mine.ipynb with 1 answer.").wait_for()
-    lab.open_notebook("labs/mine/99-mine.ipynb")
+    lab.open_page("labs/mine/99-mine.ipynb")
     assert lab.cell_sources()[0] == ANSWER

@@ -39,25 +39,34 @@ def kernelless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("trust", ["trusted", "untrusted"])
-def test_without_a_kernel_every_panel_is_a_picture(
-    browser: Browser, kernelless: Server, trust: str
-) -> None:
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, kernelless: Server) -> Iterator[LabPage]:
     with lab_page(browser, kernelless) as lab:
-        for name in LABS:
-            lab.open_page(f"{trust}/{name}")
-            lab.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click()
-            assert is_trusted(lab) == (trust == "trusted")
-            drawn = pictures(ROOT / "labs" / name)
-            images = lab.page.locator(".jp-OutputArea-output.jp-RenderedImage img")
-            expect(images).to_have_count(len(drawn))
-            shown = images.evaluate_all("all => all.map(each => [each.src, each.naturalWidth > 0])")
-            assert shown == [[f"data:image/png;base64,{data}", True] for data, _ in drawn], name
-            assert all(alt for _, alt in drawn), name
-            assert "Error displaying widget" not in lab.page.inner_text(".jp-Notebook")
-            if drawn:
-                lab.scroll_to(images.first)
-                lab.screenshot(f"no-kernel-{name[:2]}-{trust}")
+        lab.open_page(f"untrusted/{LABS[0]}")
+        decline_kernel(lab)
+        yield lab
+
+
+def decline_kernel(lab: LabPage) -> None:
+    lab.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click()
+
+
+@pytest.mark.parametrize("name", LABS)
+@pytest.mark.parametrize("trust", ["trusted", "untrusted"])
+def test_without_a_kernel_every_panel_is_a_picture(visitor: LabPage, trust: str, name: str) -> None:
+    visitor.turn_to(f"{trust}/{name}")
+    decline_kernel(visitor)
+    assert is_trusted(visitor) == (trust == "trusted")
+    drawn = pictures(ROOT / "labs" / name)
+    images = visitor.page.locator(".jp-OutputArea-output.jp-RenderedImage img")
+    expect(images).to_have_count(len(drawn))
+    shown = images.evaluate_all("all => all.map(each => [each.src, each.naturalWidth > 0])")
+    assert shown == [[f"data:image/png;base64,{data}", True] for data, _ in drawn]
+    assert all(alt for _, alt in drawn)
+    assert "Error displaying widget" not in visitor.page.inner_text(".jp-Notebook")
+    if drawn:
+        visitor.scroll_to(images.first)
+        visitor.screenshot(f"no-kernel-{name[:2]}-{trust}")
 
 
 def is_trusted(lab: LabPage) -> bool:
