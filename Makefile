@@ -34,7 +34,7 @@ test-notebooks: setup-test
 		$(PYTEST) -p no:doctest -p no:xdist -o addopts= --nbval -q $$notebooks
 
 test-browser: setup-test
-	@$(PYTEST) tests/browser -m "browser and not slow and not site and not lite and not frontends" $(ARGS)
+	@$(PYTEST) tests/browser -n 2 --dist loadfile --no-loadscope-reorder -m "browser and not slow and not site and not lite and not frontends" $(ARGS)
 
 # All tests with the newest packages, and with the oldest that pyproject.toml allows; each in its own environment.
 test-newest:
