@@ -38,7 +38,7 @@ from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruc
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import spellings
+from aarch64sim.asm.syntax import Branch, spellings
 from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
 
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
@@ -131,16 +131,16 @@ class _Assembler:
                 self.symbols.define(s.text[:-1], section, s.line, self.order)
         elif name in SECTION_DIRECTIVES:
             self.sections.choose(name, s.rest, len(name))
-        elif name in ASSIGNMENTS or (name and "=" in s.text and s.rest.lstrip()[:1] == "="):
+        elif name in ASSIGNMENTS or ("=" in s.text and name and s.rest.lstrip()[:1] == "="):
             self._place_assignment(s)
         elif not section.loaded:
             pass  # for debuggers and linkers
+        elif name[:1] != ".":
+            self._place_instruction(s)
         elif name in DATA:
             self._place_numbers(s)
-        elif name[:1] == ".":
-            self._place_directive(s)
         else:
-            self._place_instruction(s)
+            self._place_directive(s)
 
     def _place_word(self, s: Statement, word: bytes) -> None:
         section = self.sections.now
@@ -158,12 +158,22 @@ class _Assembler:
         if word := known.word(text):
             self._place_word(s, word)
         elif branch := known.branch(text):
-            self.later.append((place := self._here(s), partial(place.write_branch, *branch)))
-            self._place_word(s, bytes(4))
+            self._place_branch(s, *branch)
         elif word := known.alike(text):
             self._place_word(s, word)
         else:
             self._read_instruction(s)
+
+    def _place_branch(self, s: Statement, branch: Branch, label: str) -> None:
+        """At once, if the label stands before it in its section: how far away it is can't change."""
+        section = self.sections.now
+        found = self.symbols.place(label, self.order)
+        if found and found[0] is section and branch.within_section:
+            word = branch.word(found[1], section.size, len(s.text) - len(label))
+        else:
+            place, word = self._here(s), bytes(4)
+            self.later.append((place, partial(place.write_branch, branch, label)))
+        self._place_word(s, word)
 
     def _read_instruction(self, s: Statement) -> None:
         place = self._here(s)

@@ -108,11 +108,13 @@ class Place:
 
     def write_branch(self, branch: Branch, label: str) -> None:
         """The word of such an instruction with this label."""
-        value, column = self.symbols.known(label), len(self.statement.text) - len(label)
-        if value is None:
+        found, column = self.symbols.place(label, self.order), len(self.statement.text) - len(label)
+        if found:
+            value = found[0].address + found[1]
+        else:
             value = self.symbol(Token("local" if label[0].isdigit() else "name", label, column))
         word = branch.word(value, self.section.address + self.offset, column)
-        self.section.write(self.offset, word.to_bytes(4, "little"))
+        self.section.write(self.offset, word)
 
     def write_name(self, name: str, size: int) -> None:
         """The value of the name that is all that a directive has."""

@@ -154,6 +154,7 @@ class Branch:
 
     def __init__(self, row: Encoding, fields: FieldValues, target: numbers.Target) -> None:
         self._target = target
+        self.within_section = not target.page  # pages depend on where the section is put
         self._word = row.build(fields | {"imm": 0, "immlo": 0})
         self._parts = [
             (low, mask, up + (2 if name == "imm" else 0))
@@ -175,13 +176,13 @@ class Branch:
                 return cls(row, fields, target)
         return None
 
-    def word(self, value: int, here: int, column: int) -> int:
-        """The instruction at address `here` with that value of the label; Problem if it does not reach so far."""
+    def word(self, value: int, here: int, column: int) -> bytes:
+        """The bytes of the instruction at address `here` with that value of the label; Problem if it does not reach so far."""
         distance = self._target.distance(value, here, column)
         word = self._word
         for low, mask, up in self._parts:
             word |= (distance >> up & mask) << low
-        return word
+        return word.to_bytes(4, "little")
 
 
 @cache  # at most 256 values
