@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -27,7 +27,7 @@ from aarch64sim.asm.directives import (
     usual_alignment,
 )
 from aarch64sim.asm.expansion import Expansion
-from aarch64sim.asm.known import Known
+from aarch64sim.asm.known import Gap, Known
 from aarch64sim.asm.layout import lay_out, segments
 from aarch64sim.asm.literals import Literal, Pools, literal_size
 from aarch64sim.asm.merging import merge
@@ -39,7 +39,7 @@ from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
 from aarch64sim.asm.syntax import Branch, spellings
-from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
+from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted, tokenize
 
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 
@@ -50,11 +50,11 @@ class _Assembler:
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
         self.known = Known()
-        self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
+        self.later: list[tuple[Place, Callable[[], object]]] = []  # the second pass
         self.ahead: list[
-            Callable[[], None]
+            Callable[[], object]
         ] = []  # assignments that are asked for before their turn
-        self.commons: list[tuple[Statement, Callable[[], None]]] = []  # at the end of .bss
+        self.commons: list[tuple[Statement, Callable[[], object]]] = []  # at the end of .bss
         self.order = self.made = 0
 
     def run(self) -> Program:
@@ -73,7 +73,7 @@ class _Assembler:
         self.source.check()
         return self._program(sections)
 
-    def _finish(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
+    def _finish(self, works: Iterable[tuple[Statement, Callable[[], object]]]) -> None:
         for statement, work in works:
             try:
                 work()
@@ -161,6 +161,8 @@ class _Assembler:
             self._place_branch(s, *branch)
         elif word := known.alike(text):
             self._place_word(s, word)
+        elif gap := known.gap(text):
+            self._place_gap(s, gap)
         else:
             self._read_instruction(s)
 
@@ -175,6 +177,13 @@ class _Assembler:
             self.later.append((place, partial(place.write_branch, branch, label)))
         self._place_word(s, word)
 
+    def _place_gap(self, s: Statement, gap: Gap) -> None:
+        place = self._here(s)
+        if size := self.known.loads(gap):
+            place.entry = self._literal(place, size, tokenize(gap.expression))
+        self.later.append((place, partial(place.write_gap, self.known, gap)))
+        self._place_word(s, bytes(4))
+
     def _read_instruction(self, s: Statement) -> None:
         place = self._here(s)
         tokens = place.tokens()
@@ -184,22 +193,26 @@ class _Assembler:
                 return
             raise unknown_instruction(tokens)
         if size := literal_size(tokens):
-            place.entry = self._literal(place, size, tokens)
+            place.entry = self._literal(place, size, tokens[4:])
         try:
             word = self.known.learn(s.text, tokens)
         except UnknownYet:
-            self.later.append((place, place.write_instruction))
+            gap = None if place.registers else self.known.learn_gap(s.text, tokens)
+            work = partial(place.write_gap, self.known, gap) if gap else place.write_instruction
+            self.later.append((place, work))
             self._place_word(s, bytes(4))
-            if not place.registers:
-                self.known.learn_branch(s.text, tokens)
         except Problem as problem:
             raise explained(problem, tokens) from problem
         else:
             self._place_word(s, word)
 
     def _literal(self, place: Place, size: int, tokens: list[Token]) -> Literal:
-        """Where the value will be: shared with values that are written alike and mean the same here."""
-        value = tuple(self.symbols.meaning(token, place.order) for token in tokens[4:])
+        """Where the value will be, shared as GNU as does: with equal numbers, else with what means the same here."""
+        value: Hashable = None
+        with suppress(Problem):
+            value = tokens[0].text == "-", Reader(tokens, place).expression()
+        if value is None or not place.settled:
+            value = tuple(self.symbols.meaning(token, place.order) for token in tokens)
         return self.pools.entry(place.section, size, value)
 
     def _rename_register(self, name: str, register: str) -> None:
@@ -268,22 +281,28 @@ class _Assembler:
         place = self._here(s)
         if s.name == ".equiv" and self.defined(s.names[0]):
             raise Problem(0, f"{quoted(s.names[0])} already has a value")
-        self.later.append((place, partial(self._assign, place)))
+        again: Callable[[], object] = partial(self._assign, place)
         with suppress(UnknownYet):
-            self._assign(place)
+            assignment = self._assign(place)
+            if place.settled:
+                again = partial(self.symbols.assign, *assignment)
+        self.later.append((place, again))
         if not place.settled:
-            self.ahead.append(partial(self._assign, place))
+            self.ahead.append(again)
 
-    def _assign(self, place: Place) -> None:
+    def _assign(self, place: Place) -> tuple[str, int, int]:
         r = Reader(place.tokens(), place)
-        mark = "," if any(r.accept(name) for name in ASSIGNMENTS) else "="
+        mark = "," if place.statement.name in ASSIGNMENTS else "="
+        if mark == ",":
+            r.advance()
         name = r.advance()
         if name.kind != "name" or name.text == ".":
             r.fail(f"expected a name, found {name}", token=name)
         r.expect(mark)
         value = r.expression()
         r.expect_end()
-        self.symbols.assign(name.text, value, name.column)
+        self.symbols.assign(name.text, value, name.column, constant=place.settled)
+        return name.text, value, name.column
 
     def _place_org(self, s: Statement) -> None:
         """`.org place, fill`: an offset in the section or, which GNU as has not, an address."""

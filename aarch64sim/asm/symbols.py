@@ -25,6 +25,9 @@ class Symbols:
         self.values: dict[
             str, int
         ] = {}  # by .equ, .set or `=`: the value that it has at this statement
+        self.constants: set[str] = (
+            set()
+        )  # of those: that depend on no address and on nothing that comes later
         self.weak: set[str] = set()
         self.local: set[str] = set()
         self.provided: dict[
@@ -48,11 +51,12 @@ class Symbols:
             raise Problem(0, f"'{name}' already has a value")
         self.labels[name] = section, section.size, line
 
-    def assign(self, name: str, value: int, column: int = 0) -> None:
-        """Give a name a value that may change."""
+    def assign(self, name: str, value: int, column: int = 0, *, constant: bool = True) -> None:
+        """Give a name a value that may change: from the next statement on, or if it is no constant, when all have."""
         if name in self.labels:
             raise Problem(column, f"'{name}' is already a label in line {self.labels[name][2]}")
         self.values[name] = value
+        (self.constants.add if constant else self.constants.discard)(name)
 
     def rename_register(self, name: str, register: str) -> None:
         """`name .req register`; with "" forget the name again."""

@@ -155,6 +155,7 @@ class Branch:
     def __init__(self, row: Encoding, fields: FieldValues, target: numbers.Target) -> None:
         self._target = target
         self.within_section = not target.page  # pages depend on where the section is put
+        self.loads = target.loads(fields)
         self._word = row.build(fields | {"imm": 0, "immlo": 0})
         self._parts = [
             (low, mask, up + (2 if name == "imm" else 0))
@@ -177,7 +178,7 @@ class Branch:
         return None
 
     def word(self, value: int, here: int, column: int) -> bytes:
-        """The bytes of the instruction at address `here` with that value of the label; Problem if it does not reach so far."""
+        """The bytes of the instruction at address `here` with that value of the label; Problem if out of reach."""
         distance = self._target.distance(value, here, column)
         word = self._word
         for low, mask, up in self._parts:
