@@ -85,16 +85,16 @@ NOWHERE = Nowhere()
 
 
 class Anywhere(Nowhere):
-    """The context of an instruction that gets its label later: every name stands for address 0, as it does itself."""
+    """The context of an instruction that gets its label, at that column, later: it is 0, as is its own address."""
+
+    def __init__(self, column: int) -> None:
+        self.column = column
 
     def symbol(self, token: Token) -> int:
-        return 0
+        return 0 if token.column == self.column else super().symbol(token)
 
     def address(self) -> int:
         return 0
-
-
-ANYWHERE = Anywhere()
 
 
 class Linear(NamedTuple):

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from aarch64sim.asm.directives import ASSIGNMENTS, IGNORED, MAKERS, POOLS
 from aarch64sim.asm.expansion import CONTROL
+from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.reader import QUOTED
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
@@ -73,7 +74,6 @@ NAMES = {  # that a source asks for and does not define
     "_mcount __cyg_profile_func_*": "there is no profiler: leave out -pg and -finstrument-functions",
     "_GLOBAL_OFFSET_TABLE_": "there is no dynamic linking: give the compiler -fno-pie",
     "printf puts putchar malloc free exit": "there is no C library here: define it",
-    "[wx][0-9] [wx][0-9][0-9] sp lr": "it is a register: br, blr and ret take one",
 }
 _SIMD_WORD = re.compile(r"[vz]\d\d?(\.\w+)?|p\d\d?\.\w+|[bhsdq]\d\d?")
 
@@ -100,8 +100,14 @@ def in_words() -> Iterator[tuple[str, str]]:
 
 
 def explained(problem: Problem, tokens: list[Token]) -> Problem:
-    """The fault in the operands of a known mnemonic, or that it is SIMD's."""
+    """The fault in the operands of a known mnemonic; or that it is SIMD's, or that it branches to no register."""
     found = next((t for t in tokens if t.column == problem.column), tokens[0])
+    if (
+        found is tokens[1]
+        and tokens[0].text.lower() in ("b", "bl")
+        and register_of(found.text.lower())
+    ):
+        return Problem(found.column, f"{found} is a register: br, blr and ret take one")
     return Problem(found.column, f"{found}: {SIMD}", 3) if _is_simd(found) else problem
 
 

@@ -100,6 +100,9 @@ class Symbols:
             )
             raise UnknownYet(token.column, f"there is no label {what}", 2)
         value = self.known(token.text)
+        if value is None and register_of(token.text.lower()):
+            what = f"expected a number or a symbol, found register {token}"
+            raise UnknownYet(token.column, what, 0)
         if value is None:
             raise UnknownYet(
                 token.column, f"unknown symbol {token}", 2, partial(self._why, token.text)

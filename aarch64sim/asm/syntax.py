@@ -17,7 +17,7 @@ from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
 from aarch64sim.asm.operands import FieldValues, Operand, Register, register_of
-from aarch64sim.asm.reader import ANYWHERE, Reader
+from aarch64sim.asm.reader import Anywhere, Reader
 from aarch64sim.asm.text import Problem, Token, UnknownYet
 
 _KINDS = operands.KINDS | numbers.KINDS | names.KINDS
@@ -145,7 +145,7 @@ def _read(r: Reader) -> tuple[Encoding, FieldValues]:
             if any(problem.weight == 3 for problem in problems):
                 r.immediates = {}  # with other values it may be another row
             return row, fields
-    unknown = (problem for problem in problems if isinstance(problem, UnknownYet))
+    unknown = (p for p in problems if isinstance(p, UnknownYet) and p.weight)
     raise next(unknown, None) or max(problems, key=lambda p: (p.column, p.weight))
 
 
@@ -171,7 +171,7 @@ class Branch:
         if len(tokens) > 3 and tokens[-3].text != ",":
             return None
         with suppress(Problem):
-            row, fields = _read(Reader(tokens, ANYWHERE))
+            row, fields = _read(Reader(tokens, Anywhere(tokens[-2].column)))
             target = _template(row).parts[-1]
             if isinstance(target, numbers.Target):
                 return cls(row, fields, target)

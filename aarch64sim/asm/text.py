@@ -52,7 +52,10 @@ class Problem(Exception):
 
 
 class UnknownYet(Problem):
-    """The value depends on something that comes later, or on where the sections are put."""
+    """The value depends on something that comes later, or on where the sections are put.
+
+    With weight 0 it is a register that stands where a symbol could: of another row a better thing may be said.
+    """
 
 
 class Token(NamedTuple):

@@ -529,11 +529,15 @@ BY_HAND = {
                 b       1f + 8
                 tbz     x3, #3, 1f + 4
                 tbz     x3, #3, 1f
+                tbz     x3, #SIZE, 1f
+                tbz     x3, #SIZE, 2f
                 .set    SIZE, 16
                 mov     x2, #SIZE
                 b.eq    1f
         1:      nop
-                b       1b
+        2:      b       1b
+                tbz     x3, #SIZE, 2b
+                tbz     x3, #SIZE, 1b
                 b       . - 4
                 ret
                 .set    later, 7
