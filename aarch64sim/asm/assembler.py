@@ -102,7 +102,10 @@ class _Assembler:
     # --- what conditions and counts ask ----------------------------------------------------------------------------
     def value(self, statement: Statement) -> int:
         place = self._here(statement)
-        value = place.expression()
+        try:
+            value = place.expression()
+        except Problem as problem:
+            raise place.unusable(problem) from problem
         if not place.settled:
             self.later.append((place, partial(place.check_expression, value)))
         return value
@@ -269,7 +272,7 @@ class _Assembler:
         except Problem as problem:
             # Where it is put may make it a right one: a distance between sections has its value only then.
             if not unit or (place.settled and not isinstance(problem, UnknownYet)):
-                raise
+                raise place.unusable(problem) from problem
             data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
         if not place.settled and name not in ALIGNMENTS:
             self.later.append((place, partial(place.write_bytes, len(data))))
@@ -307,10 +310,14 @@ class _Assembler:
     def _place_org(self, s: Statement) -> None:
         """`.org place, fill`: an offset in the section or, which GNU as has not, an address."""
         place, section = self._here(s), self.sections.now
-        offset, fill = self._org(place)
+        try:
+            offset, fill = self._org(place)
+        except Problem as problem:
+            raise place.unusable(problem) from problem
         if offset < section.size or offset + section.address > 1 << 64:
             least = section.size + (section.address if section.name == ".text" else 0)
-            raise Problem(len(s.name) + 1, f".org goes back: expected {least:#x} or more")
+            what = f".org goes back: expected {least:#x} or more"
+            raise place.unusable(Problem(len(s.name) + 1, what))
         if any(fill):
             if offset - section.size > LARGEST:
                 raise Problem(len(s.name) + 1, f"at most {LARGEST} bytes can be filled")
@@ -365,6 +372,8 @@ def assemble(source: str, base: int = 0x4000_0000) -> Program:
     >>> [f"{address:#x} {word:#010x}" for address, word in program.words()]
     ['0x40000000 0xf1000400', '0x40000004 0x54ffffe1']
     """
+    if not isinstance(source, str):
+        raise TypeError(f"a program is a Program or its source text, not {source!r}")
     if base % 4 or not 0 <= base < 1 << 64:
         raise ValueError(f"base {base:#x}: expected a multiple of 4 below 2**64")
     collected = gc.isenabled()
@@ -374,3 +383,8 @@ def assemble(source: str, base: int = 0x4000_0000) -> Program:
     finally:
         if collected:
             gc.enable()
+
+
+def as_program(program: Program | str) -> Program:
+    """A program, or the one that this source text says; AssemblyError. TypeError for what is neither."""
+    return program if isinstance(program, Program) else assemble(program)

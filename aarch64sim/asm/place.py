@@ -25,6 +25,7 @@ class Place:
     """The context of a statement."""
 
     __slots__ = (
+        "apart",
         "entry",
         "offset",
         "order",
@@ -47,6 +48,7 @@ class Place:
         self.offset = section.size
         self.entry: Literal | None = None
         self.passed_by = 0  # bytes of the items before the one that is read
+        self.apart = False  # it depends on a symbol of another section
         self.settled = True  # what was read depends on no symbol, but for constants
 
     def address(self) -> int:
@@ -61,7 +63,18 @@ class Place:
             return self.address()
         if token.text in self.symbols.weak and self.symbols.known(token.text) is None:
             return self._undefined(token)
+        label = self.symbols.place(token.text, self.order)
+        self.apart = self.apart or (label is not None and label[0] is not self.section)
         return self.symbols.value(token, self.order)
+
+    def unusable(self, problem: Problem) -> Problem:
+        """What to say where the first pass has to act on an expression, and can't."""
+        if self.apart:
+            return Problem(0, MOVED)
+        if isinstance(problem, UnknownYet):
+            what = f"{problem.message} (its value has to be known in this line)"
+            return Problem(problem.column, what)
+        return problem
 
     def _undefined(self, token: Token) -> int:
         """The value of a weak symbol without a definition, or without one so far."""

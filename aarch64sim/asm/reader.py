@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple, NoReturn, Protocol
 
-from aarch64sim.asm.text import ESCAPES, Problem, Token, UnknownYet, did_you_mean
+from aarch64sim.asm.text import ELF_ROUTE, ESCAPES, Problem, Token, UnknownYet, did_you_mean
 
 # How tight the operators bind: as in GNU as, not as in C.
 _LEVELS = {
@@ -33,10 +33,7 @@ _SIGNS: dict[str, Callable[[int], int]] = {
     "-": op.neg, "+": op.pos, "~": op.inv, "!": lambda x: int(x == 0),
     ":lo12:": lambda x: x & 0xFFF, ":pg_hi21:": op.pos, ":pg_hi21_nc:": op.pos,
 }  # fmt: skip
-QUOTED = (
-    "a symbol's name in quotes is left out: write it without them, or assemble and link with GNU as"
-    " and ld, and take the ELF file"
-)
+QUOTED = f"a symbol's name in quotes is left out: write it without them, or {ELF_ROUTE}"
 _TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 

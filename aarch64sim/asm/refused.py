@@ -15,12 +15,11 @@ from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.reader import QUOTED
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
-from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
+from aarch64sim.asm.text import ELF_ROUTE, Problem, Token, did_you_mean, quoted
 from aarch64sim.limits import LIMITS
 
 DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CONTROL,
               ".org", ".comm", ".lcomm", ".weak", ".unreq"}  # fmt: skip
-ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
 
 SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip(".")
 _A32 = "belongs to A32 (32-bit Arm); this is A64"

@@ -306,9 +306,16 @@ MISTAKES = [
     (
         ".section .tdata",
         9,
-        "section '.tdata' is not supported: thread-local storage needs an operating",
+        "section '.tdata' is left out: thread-local storage needs an operating",
     ),
-    (".text 1", 6, "numbered subsections of .text are not supported"),
+    (
+        ".text 1",
+        6,
+        "numbered subsections are left out; assemble and link it with GNU as and ld, and take the ELF file",
+    ),
+    (".space end - .\nend:", 8, "unknown symbol 'end' (its value has to be known in this line)"),
+    (".data\na: .text\n.space . - a", 1, "this depends on where the sections are put"),
+    (".data\na: .text\n.org a + 8", 1, "this depends on where the sections are put"),
     (".popsection", 12, "there is no .pushsection before this"),
     (".section", 9, "expected a name"),
     (".if 1\nnop", 1, "this .if has no .endif"),
