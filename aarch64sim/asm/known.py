@@ -6,6 +6,7 @@ Invariant: what is found here is what reading the text would give; a text that t
 from __future__ import annotations
 
 import re
+import string
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ _NUMBER = re.compile(
     r"|(?<=[\s,#])(?:0x[0-9a-f]+|[1-9][0-9]*|0)(?![\w.$]))",
     re.ASCII,
 )
+_WORD = string.ascii_letters + string.digits + "_.$"
 _LABEL = re.compile(r"[A-Za-z_.$][\w.$]*|[0-9]+[bf]", re.ASCII)
 _GAP = re.compile(r"(\w\S*\s+(?:.*,\s*)?\[?[#=]?)([^\]]+)(\]?!?)", re.DOTALL)
 
@@ -60,6 +62,7 @@ class Known:
         self._words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
         self._forms: dict[tuple[str, ...], _Form] = {}  # by the text around the numbers
         self._branches: dict[str, Branch] = {}  # by the text up to the label
+        self._literals: dict[str, Branch] = {}  # by the text up to the value
         # By the text around an expression that has no value yet: whether a number in its place means the same.
         self._gaps: dict[tuple[str, str], bool] = {}
 
@@ -68,6 +71,7 @@ class Known:
         self._words.clear()
         self._forms.clear()
         self._branches.clear()
+        self._literals.clear()
         self._gaps.clear()
 
     def word(self, text: str) -> bytes | None:
@@ -105,9 +109,10 @@ class Known:
 
     def branch(self, text: str) -> tuple[Branch, str] | None:
         """What such an instruction is but for its label, and the label; None if none like it has been read."""
-        at = _last_word(text)
-        branch = self._branches.get(text[:at])
-        return (branch, text[at:]) if branch and _LABEL.fullmatch(text, at) else None
+        head = text.rstrip(_WORD)
+        branch = self._branches.get(head)
+        label = text[len(head) :]
+        return (branch, label) if branch and _LABEL.fullmatch(label) else None
 
     def gap(self, text: str) -> Gap | None:
         """Where the text is cut, if one like it has been read that has to wait for a value."""
@@ -122,20 +127,23 @@ class Known:
         gap = Gap(*match.groups())
         before = [t for t in tokens if t.column < len(gap.head) and t.text != "="]
         branch = Branch.read([*before, Token("name", "label", len(gap.head)), tokens[-1]])
-        if gap.head[-1] == "=" and not (branch and branch.loads):
-            return None
-        if branch:
+        if gap.head[-1] == "=":
+            if not (branch and branch.loads):
+                return None
+            self._literals[gap.head] = branch
+        elif branch:
             self._branches[gap.head] = branch
         self._gaps.setdefault((gap.head, gap.tail), False)
         return gap
 
     def loads(self, gap: Gap) -> int:
         """The bytes of the literal that it asks for; 0 if it does not."""
-        return self._branches[gap.head].loads if gap.head[-1] == "=" else 0
+        literal = self._literals.get(gap.head)
+        return literal.loads if literal else 0
 
     def filled(self, gap: Gap, value: int, here: int) -> bytes | None:
         """The bytes of the instruction at address `here` with that value; None where only reading it can say."""
-        if branch := self._branches.get(gap.head):
+        if branch := self._branches.get(gap.head) or self._literals.get(gap.head):
             return branch.word(value, here, 0)
         text = f"{gap.head}{value}{gap.tail}"
         trusted = self._gaps.get((gap.head, gap.tail))
@@ -146,7 +154,3 @@ class Known:
         text = f"{gap.head}{value}{gap.tail}"
         with suppress(Problem):
             self._gaps[gap.head, gap.tail] = self.learn(text, tokenize(text)) == word
-
-
-def _last_word(text: str) -> int:
-    return 1 + max(text.rfind(" "), text.rfind(","), text.rfind("\t"))

@@ -79,7 +79,8 @@ def _our_function(path: str, near: Mapping[str, Any]) -> Callable[..., Any] | No
 def _argument(call: re.Match[str], function: Callable[..., Any]) -> str:
     takes = [name for name in inspect.signature(function).parameters if name != "self"]
     if not call["name"]:
-        return f"{call['called'].removesuffix('.__init__')}() {call['what']}; it takes {', '.join(takes) or 'no argument'}."
+        called = call["called"].removesuffix(".__init__")
+        return f"{called}() {call['what']}; it takes {', '.join(takes) or 'no argument'}."
     near = difflib.get_close_matches(call["name"], takes, 1)
     asked = f" Did you mean {near[0]}?" if near else ""
     return f"There is no argument {call['name']}.{asked} There are {', '.join(takes)}."
