@@ -40,7 +40,7 @@ MISTYPED = [
     ('lab.hint("late_kernal")', "ValueError: there is no task 'late_kernal'; there are late_kernel,"),
     ("Debugger(store).step(2)", "takes 1 positional argument but 2 were given; it takes no argument."),
     ("GuestDebug.ENABEL", "GuestDebug has no ENABEL. Did you mean ENABLE?"),
-    ('lab.chek("late_kernel", 1)', "Lab has no chek. Did you mean check?"),
+    ('lab.checks("late_kernel", 1)', "Lab has no checks. Did you mean check?"),
     ("Debugger(store).stepp()", "Debugger has no stepp. Did you mean step?"),
     ("StepLab(5)", "TypeError: a program is a Program or its source text, not 5"),
     ("Machine(5, 'v4.3')", "TypeError: a program is a Program or its source text, not 5"),
