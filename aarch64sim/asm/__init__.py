@@ -3,7 +3,7 @@
 Invariant: nothing here executes anything; what a word means is the business of `arch`.
 """
 
-from aarch64sim.asm.assembler import assemble
+from aarch64sim.asm.assembler import as_program, assemble
 from aarch64sim.asm.disassembler import disassemble, display_text
 from aarch64sim.asm.program import Program, ProgramError, Segment
 from aarch64sim.asm.source import AssemblyError
@@ -13,6 +13,7 @@ __all__ = [
     "Program",
     "ProgramError",
     "Segment",
+    "as_program",
     "assemble",
     "disassemble",
     "display_text",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -27,7 +27,7 @@ from aarch64sim.asm.directives import (
     usual_alignment,
 )
 from aarch64sim.asm.expansion import Expansion
-from aarch64sim.asm.known import Known
+from aarch64sim.asm.known import Gap, Known
 from aarch64sim.asm.layout import lay_out, segments
 from aarch64sim.asm.literals import Literal, Pools, literal_size
 from aarch64sim.asm.merging import merge
@@ -38,8 +38,8 @@ from aarch64sim.asm.refused import explained, unknown_directive, unknown_instruc
 from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
-from aarch64sim.asm.syntax import spellings
-from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
+from aarch64sim.asm.syntax import Branch, spellings
+from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted, tokenize
 
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 
@@ -50,11 +50,11 @@ class _Assembler:
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
         self.known = Known()
-        self.later: list[tuple[Place, Callable[[], None]]] = []  # the second pass
+        self.later: list[tuple[Place, Callable[[], object]]] = []  # the second pass
         self.ahead: list[
-            Callable[[], None]
+            Callable[[], object]
         ] = []  # assignments that are asked for before their turn
-        self.commons: list[tuple[Statement, Callable[[], None]]] = []  # at the end of .bss
+        self.commons: list[tuple[Statement, Callable[[], object]]] = []  # at the end of .bss
         self.order = self.made = 0
 
     def run(self) -> Program:
@@ -73,7 +73,7 @@ class _Assembler:
         self.source.check()
         return self._program(sections)
 
-    def _finish(self, works: Iterable[tuple[Statement, Callable[[], None]]]) -> None:
+    def _finish(self, works: Iterable[tuple[Statement, Callable[[], object]]]) -> None:
         for statement, work in works:
             try:
                 work()
@@ -102,7 +102,10 @@ class _Assembler:
     # --- what conditions and counts ask ----------------------------------------------------------------------------
     def value(self, statement: Statement) -> int:
         place = self._here(statement)
-        value = place.expression()
+        try:
+            value = place.expression()
+        except Problem as problem:
+            raise place.unusable(problem) from problem
         if not place.settled:
             self.later.append((place, partial(place.check_expression, value)))
         return value
@@ -131,16 +134,16 @@ class _Assembler:
                 self.symbols.define(s.text[:-1], section, s.line, self.order)
         elif name in SECTION_DIRECTIVES:
             self.sections.choose(name, s.rest, len(name))
-        elif name in ASSIGNMENTS or (name and "=" in s.text and s.rest.lstrip()[:1] == "="):
+        elif name in ASSIGNMENTS or ("=" in s.text and name and s.rest.lstrip()[:1] == "="):
             self._place_assignment(s)
         elif not section.loaded:
             pass  # for debuggers and linkers
+        elif name[:1] != ".":
+            self._place_instruction(s)
         elif name in DATA:
             self._place_numbers(s)
-        elif name[:1] == ".":
-            self._place_directive(s)
         else:
-            self._place_instruction(s)
+            self._place_directive(s)
 
     def _place_word(self, s: Statement, word: bytes) -> None:
         section = self.sections.now
@@ -158,12 +161,31 @@ class _Assembler:
         if word := known.word(text):
             self._place_word(s, word)
         elif branch := known.branch(text):
-            self.later.append((place := self._here(s), partial(place.write_branch, *branch)))
-            self._place_word(s, bytes(4))
+            self._place_branch(s, *branch)
         elif word := known.alike(text):
             self._place_word(s, word)
+        elif gap := known.gap(text):
+            self._place_gap(s, gap)
         else:
             self._read_instruction(s)
+
+    def _place_branch(self, s: Statement, branch: Branch, label: str) -> None:
+        """At once, if the label stands before it in its section: how far away it is can't change."""
+        section = self.sections.now
+        found = self.symbols.place(label, self.order)
+        if found and found[0] is section and branch.within_section:
+            word = branch.word(found[1], section.size, len(s.text) - len(label))
+        else:
+            place, word = self._here(s), bytes(4)
+            self.later.append((place, partial(place.write_branch, branch, label)))
+        self._place_word(s, word)
+
+    def _place_gap(self, s: Statement, gap: Gap) -> None:
+        place = self._here(s)
+        if size := self.known.loads(gap):
+            place.entry = self._literal(place, size, tokenize(gap.expression))
+        self.later.append((place, partial(place.write_gap, self.known, gap)))
+        self._place_word(s, bytes(4))
 
     def _read_instruction(self, s: Statement) -> None:
         place = self._here(s)
@@ -174,22 +196,26 @@ class _Assembler:
                 return
             raise unknown_instruction(tokens)
         if size := literal_size(tokens):
-            place.entry = self._literal(place, size, tokens)
+            place.entry = self._literal(place, size, tokens[4:])
         try:
             word = self.known.learn(s.text, tokens)
         except UnknownYet:
-            self.later.append((place, place.write_instruction))
+            gap = None if place.registers else self.known.learn_gap(s.text, tokens)
+            work = partial(place.write_gap, self.known, gap) if gap else place.write_instruction
+            self.later.append((place, work))
             self._place_word(s, bytes(4))
-            if not place.registers:
-                self.known.learn_branch(s.text, tokens)
         except Problem as problem:
             raise explained(problem, tokens) from problem
         else:
             self._place_word(s, word)
 
     def _literal(self, place: Place, size: int, tokens: list[Token]) -> Literal:
-        """Where the value will be: shared with values that are written alike and mean the same here."""
-        value = tuple(self.symbols.meaning(token, place.order) for token in tokens[4:])
+        """Where the value will be, shared as GNU as does: with equal numbers, else with what means the same here."""
+        value: Hashable = None
+        with suppress(Problem):
+            value = tokens[0].text == "-", Reader(tokens, place).expression()
+        if value is None or not place.settled:
+            value = tuple(self.symbols.meaning(token, place.order) for token in tokens)
         return self.pools.entry(place.section, size, value)
 
     def _rename_register(self, name: str, register: str) -> None:
@@ -246,7 +272,7 @@ class _Assembler:
         except Problem as problem:
             # Where it is put may make it a right one: a distance between sections has its value only then.
             if not unit or (place.settled and not isinstance(problem, UnknownYet)):
-                raise
+                raise place.unusable(problem) from problem
             data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
         if not place.settled and name not in ALIGNMENTS:
             self.later.append((place, partial(place.write_bytes, len(data))))
@@ -258,30 +284,40 @@ class _Assembler:
         place = self._here(s)
         if s.name == ".equiv" and self.defined(s.names[0]):
             raise Problem(0, f"{quoted(s.names[0])} already has a value")
-        self.later.append((place, partial(self._assign, place)))
+        again: Callable[[], object] = partial(self._assign, place)
         with suppress(UnknownYet):
-            self._assign(place)
+            assignment = self._assign(place)
+            if place.settled:
+                again = partial(self.symbols.assign, *assignment)
+        self.later.append((place, again))
         if not place.settled:
-            self.ahead.append(partial(self._assign, place))
+            self.ahead.append(again)
 
-    def _assign(self, place: Place) -> None:
+    def _assign(self, place: Place) -> tuple[str, int, int]:
         r = Reader(place.tokens(), place)
-        mark = "," if any(r.accept(name) for name in ASSIGNMENTS) else "="
+        mark = "," if place.statement.name in ASSIGNMENTS else "="
+        if mark == ",":
+            r.advance()
         name = r.advance()
         if name.kind != "name" or name.text == ".":
             r.fail(f"expected a name, found {name}", token=name)
         r.expect(mark)
         value = r.expression()
         r.expect_end()
-        self.symbols.assign(name.text, value, name.column)
+        self.symbols.assign(name.text, value, name.column, constant=place.settled)
+        return name.text, value, name.column
 
     def _place_org(self, s: Statement) -> None:
         """`.org place, fill`: an offset in the section or, which GNU as has not, an address."""
         place, section = self._here(s), self.sections.now
-        offset, fill = self._org(place)
+        try:
+            offset, fill = self._org(place)
+        except Problem as problem:
+            raise place.unusable(problem) from problem
         if offset < section.size or offset + section.address > 1 << 64:
             least = section.size + (section.address if section.name == ".text" else 0)
-            raise Problem(len(s.name) + 1, f".org goes back: expected {least:#x} or more")
+            what = f".org goes back: expected {least:#x} or more"
+            raise place.unusable(Problem(len(s.name) + 1, what))
         if any(fill):
             if offset - section.size > LARGEST:
                 raise Problem(len(s.name) + 1, f"at most {LARGEST} bytes can be filled")
@@ -336,6 +372,8 @@ def assemble(source: str, base: int = 0x4000_0000) -> Program:
     >>> [f"{address:#x} {word:#010x}" for address, word in program.words()]
     ['0x40000000 0xf1000400', '0x40000004 0x54ffffe1']
     """
+    if not isinstance(source, str):
+        raise TypeError(f"a program is a Program or its source text, not {source!r}")
     if base % 4 or not 0 <= base < 1 << 64:
         raise ValueError(f"base {base:#x}: expected a multiple of 4 below 2**64")
     collected = gc.isenabled()
@@ -345,3 +383,8 @@ def assemble(source: str, base: int = 0x4000_0000) -> Program:
     finally:
         if collected:
             gc.enable()
+
+
+def as_program(program: Program | str) -> Program:
+    """A program, or the one that this source text says; AssemblyError. TypeError for what is neither."""
+    return program if isinstance(program, Program) else assemble(program)

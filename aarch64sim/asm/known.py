@@ -6,10 +6,14 @@ Invariant: what is found here is what reading the text would give; a text that t
 from __future__ import annotations
 
 import re
+import string
+from contextlib import suppress
+from typing import NamedTuple
 
+from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.reader import Linear, Reader
 from aarch64sim.asm.syntax import Branch, read_instruction
-from aarch64sim.asm.text import Token
+from aarch64sim.asm.text import Problem, Token, tokenize
 
 # A number that may mean no more than itself: that of a register (31 has other names), or an immediate.
 _NUMBER = re.compile(
@@ -17,7 +21,17 @@ _NUMBER = re.compile(
     r"|(?<=[\s,#])(?:0x[0-9a-f]+|[1-9][0-9]*|0)(?![\w.$]))",
     re.ASCII,
 )
+_WORD = string.ascii_letters + string.digits + "_.$"
 _LABEL = re.compile(r"[A-Za-z_.$][\w.$]*|[0-9]+[bf]", re.ASCII)
+_GAP = re.compile(r"(\w\S*\s+(?:.*,\s*)?\[?[#=]?)([^\]]+)(\]?!?)", re.DOTALL)
+
+
+class Gap(NamedTuple):
+    """The text of an instruction, cut at its last expression."""
+
+    head: str
+    expression: str
+    tail: str  # a bracket that closes
 
 
 class _Form:
@@ -48,12 +62,17 @@ class Known:
         self._words: dict[str, bytes] = {}  # of instructions that mean the same everywhere
         self._forms: dict[tuple[str, ...], _Form] = {}  # by the text around the numbers
         self._branches: dict[str, Branch] = {}  # by the text up to the label
+        self._literals: dict[str, Branch] = {}  # by the text up to the value
+        # By the text around an expression that has no value yet: whether a number in its place means the same.
+        self._gaps: dict[tuple[str, str], bool] = {}
 
     def forget(self) -> None:
         """Registers have other names now."""
         self._words.clear()
         self._forms.clear()
         self._branches.clear()
+        self._literals.clear()
+        self._gaps.clear()
 
     def word(self, text: str) -> bytes | None:
         """The bytes of an instruction that has been read, None if it has not."""
@@ -90,18 +109,48 @@ class Known:
 
     def branch(self, text: str) -> tuple[Branch, str] | None:
         """What such an instruction is but for its label, and the label; None if none like it has been read."""
-        at = _last_word(text)
-        branch = self._branches.get(text[:at])
-        return (branch, text[at:]) if branch and _LABEL.fullmatch(text, at) else None
+        head = text.rstrip(_WORD)
+        branch = self._branches.get(head)
+        label = text[len(head) :]
+        return (branch, label) if branch and _LABEL.fullmatch(label) else None
 
-    def learn_branch(self, text: str, tokens: list[Token]) -> bool:
-        """Whether `branch` finds this instruction from now on."""
-        at = _last_word(text)
-        branch = Branch.read(tokens) if tokens[-2].column == at else None
-        if branch:
-            self._branches[text[:at]] = branch
-        return branch is not None
+    def gap(self, text: str) -> Gap | None:
+        """Where the text is cut, if one like it has been read that has to wait for a value."""
+        match = _GAP.fullmatch(text)
+        return Gap(*match.groups()) if match and (match[1], match[3]) in self._gaps else None
 
+    def learn_gap(self, text: str, tokens: list[Token]) -> Gap | None:
+        """From now on find what differs from this instruction in nothing but an expression that has no value yet."""
+        match = _GAP.fullmatch(text)
+        if match is None or register_of(match[2].lower()):
+            return None
+        gap = Gap(*match.groups())
+        before = [t for t in tokens if t.column < len(gap.head) and t.text != "="]
+        branch = Branch.read([*before, Token("name", "label", len(gap.head)), tokens[-1]])
+        if gap.head[-1] == "=":
+            if not (branch and branch.loads):
+                return None
+            self._literals[gap.head] = branch
+        elif branch:
+            self._branches[gap.head] = branch
+        self._gaps.setdefault((gap.head, gap.tail), False)
+        return gap
 
-def _last_word(text: str) -> int:
-    return 1 + max(text.rfind(" "), text.rfind(","), text.rfind("\t"))
+    def loads(self, gap: Gap) -> int:
+        """The bytes of the literal that it asks for; 0 if it does not."""
+        literal = self._literals.get(gap.head)
+        return literal.loads if literal else 0
+
+    def filled(self, gap: Gap, value: int, here: int) -> bytes | None:
+        """The bytes of the instruction at address `here` with that value; None where only reading it can say."""
+        if branch := self._branches.get(gap.head) or self._literals.get(gap.head):
+            return branch.word(value, here, 0)
+        text = f"{gap.head}{value}{gap.tail}"
+        trusted = self._gaps.get((gap.head, gap.tail))
+        return self.word(text) or self.alike(text) if trusted else None
+
+    def learn_filled(self, gap: Gap, value: int, word: bytes) -> None:
+        """That reading it with the value gave this word: with a number in its place it may be the same."""
+        text = f"{gap.head}{value}{gap.tail}"
+        with suppress(Problem):
+            self._gaps[gap.head, gap.tail] = self.learn(text, tokenize(text)) == word

@@ -1,6 +1,6 @@
 """Literal pools: the values that `ldr x0, =value` loads, at `.ltorg` or at the end of their section.
 
-Invariant: an expression has one entry in a pool; words come before doublewords, each aligned to its size.
+Invariant: equal values have one entry in a pool; words come before doublewords, each aligned to its size.
 """
 
 from __future__ import annotations

@@ -220,11 +220,11 @@ class Target(Operand):
 
     def read(self, r: Reader, f: FieldValues) -> None:
         token = r.token
-        value = r.context.literal(r, self._size(f)) if r.accept("=") else r.expression()
+        value = r.context.literal(r, self.loads(f)) if r.accept("=") else r.expression()
         distance = self.distance(value, r.context.address(), token.column)
         f["imm"], f["immlo"] = distance >> 2, distance & 3  # only ADR and ADRP have immlo
 
-    def _size(self, f: FieldValues) -> int:
+    def loads(self, f: FieldValues) -> int:
         """The bytes that are loaded from there; 0 if none are."""
         if self.row.mnemonic == "ldr":
             return 4 << f["sf"] if "sf" in f else 1 << f["size"]

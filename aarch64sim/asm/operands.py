@@ -181,7 +181,8 @@ class Index(Operand):
         if r.at_number():
             token, amount = r.token, r.expression()
             if amount not in (0, size):
-                r.fail(f"shift amount {amount} is not possible: expected 0 or {size}", 3, token)
+                expected = f"0 or {size}" if size else "0"
+                r.fail(f"shift amount {amount} is not possible: expected {expected}", 3, token)
             f["S"] = int(amount == size)
         elif name == "lsl":
             r.fail(f"expected #0 or #{size} after lsl, found {r.token}", 1)

@@ -5,7 +5,10 @@ Invariant: writing changes the bytes that the first pass kept for the statement,
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aarch64sim.asm.directives import DATA, made, number
+from aarch64sim.asm.known import Gap, Known
 from aarch64sim.asm.literals import Literal
 from aarch64sim.asm.reader import Reader
 from aarch64sim.asm.refused import explained
@@ -22,6 +25,7 @@ class Place:
     """The context of a statement."""
 
     __slots__ = (
+        "apart",
         "entry",
         "offset",
         "order",
@@ -44,7 +48,8 @@ class Place:
         self.offset = section.size
         self.entry: Literal | None = None
         self.passed_by = 0  # bytes of the items before the one that is read
-        self.settled = True  # nothing that was read depends on a symbol
+        self.apart = False  # it depends on a symbol of another section
+        self.settled = True  # what was read depends on no symbol, but for constants
 
     def address(self) -> int:
         return self.section.address + self.offset + self.passed_by
@@ -53,12 +58,23 @@ class Place:
         self.passed_by += size
 
     def symbol(self, token: Token) -> int:
-        self.settled = False
+        self.settled = self.settled and token.text in self.symbols.constants
         if token.text == ".":
             return self.address()
         if token.text in self.symbols.weak and self.symbols.known(token.text) is None:
             return self._undefined(token)
+        label = self.symbols.place(token.text, self.order)
+        self.apart = self.apart or (label is not None and label[0] is not self.section)
         return self.symbols.value(token, self.order)
+
+    def unusable(self, problem: Problem) -> Problem:
+        """What to say where the first pass has to act on an expression, and can't."""
+        if self.apart:
+            return Problem(0, MOVED)
+        if isinstance(problem, UnknownYet):
+            what = f"{problem.message} (its value has to be known in this line)"
+            return Problem(problem.column, what)
+        return problem
 
     def _undefined(self, token: Token) -> int:
         """The value of a weak symbol without a definition, or without one so far."""
@@ -97,22 +113,40 @@ class Place:
         return value
 
     # --- second pass -----------------------------------------------------------------------------------------------
-    def write_instruction(self) -> None:
-        """Its word."""
+    def write_instruction(self) -> bytes:
+        """Its word, read with the values that are known by now."""
         tokens = self.tokens()
         try:
-            word = read_instruction(Reader(tokens, self))
+            word = read_instruction(Reader(tokens, self)).to_bytes(4, "little")
         except Problem as problem:
             raise explained(problem, tokens) from problem
-        self.section.write(self.offset, word.to_bytes(4, "little"))
+        self.section.write(self.offset, word)
+        return word
 
     def write_branch(self, branch: Branch, label: str) -> None:
         """The word of such an instruction with this label."""
-        value, column = self.symbols.known(label), len(self.statement.text) - len(label)
-        if value is None:
+        found, column = self.symbols.place(label, self.order), len(self.statement.text) - len(label)
+        if found:
+            value = found[0].address + found[1]
+        else:
             value = self.symbol(Token("local" if label[0].isdigit() else "name", label, column))
         word = branch.word(value, self.section.address + self.offset, column)
-        self.section.write(self.offset, word.to_bytes(4, "little"))
+        self.section.write(self.offset, word)
+
+    def write_gap(self, known: Known, gap: Gap) -> None:
+        """The word of an instruction that is known but for this expression."""
+        value = word = None
+        with suppress(Problem):
+            r = Reader(tokenize(gap.expression), self)
+            value = r.expression() if self.entry is None else self.literal(r, self.entry.size)
+            r.expect_end()
+            word = known.filled(gap, value, self.section.address + self.offset)
+        if word:
+            self.section.write(self.offset, word)
+            return
+        word = self.write_instruction()
+        if value is not None and not self.entry:
+            known.learn_filled(gap, value, word)
 
     def write_name(self, name: str, size: int) -> None:
         """The value of the name that is all that a directive has."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple, NoReturn, Protocol
 
-from aarch64sim.asm.text import ESCAPES, Problem, Token, UnknownYet, did_you_mean
+from aarch64sim.asm.text import ELF_ROUTE, ESCAPES, Problem, Token, UnknownYet, did_you_mean
 
 # How tight the operators bind: as in GNU as, not as in C.
 _LEVELS = {
@@ -33,10 +33,7 @@ _SIGNS: dict[str, Callable[[int], int]] = {
     "-": op.neg, "+": op.pos, "~": op.inv, "!": lambda x: int(x == 0),
     ":lo12:": lambda x: x & 0xFFF, ":pg_hi21:": op.pos, ":pg_hi21_nc:": op.pos,
 }  # fmt: skip
-QUOTED = (
-    "a symbol's name in quotes is left out: write it without them, or assemble and link with GNU as"
-    " and ld, and take the ELF file"
-)
+QUOTED = f"a symbol's name in quotes is left out: write it without them, or {ELF_ROUTE}"
 _TOO_LARGE = "the value does not fit in 64 bits"
 _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Python's limit
 
@@ -85,16 +82,16 @@ NOWHERE = Nowhere()
 
 
 class Anywhere(Nowhere):
-    """The context of an instruction that gets its label later: every name stands for address 0, as it does itself."""
+    """The context of an instruction that gets its label, at that column, later: it is 0, as is its own address."""
+
+    def __init__(self, column: int) -> None:
+        self.column = column
 
     def symbol(self, token: Token) -> int:
-        return 0
+        return 0 if token.column == self.column else super().symbol(token)
 
     def address(self) -> int:
         return 0
-
-
-ANYWHERE = Anywhere()
 
 
 class Linear(NamedTuple):

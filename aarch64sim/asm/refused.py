@@ -11,15 +11,15 @@ from fnmatch import fnmatchcase
 
 from aarch64sim.asm.directives import ASSIGNMENTS, IGNORED, MAKERS, POOLS
 from aarch64sim.asm.expansion import CONTROL
+from aarch64sim.asm.operands import register_of
 from aarch64sim.asm.reader import QUOTED
 from aarch64sim.asm.sections import SECTION_DIRECTIVES
 from aarch64sim.asm.syntax import spellings
-from aarch64sim.asm.text import Problem, Token, did_you_mean, quoted
+from aarch64sim.asm.text import ELF_ROUTE, Problem, Token, did_you_mean, quoted
 from aarch64sim.limits import LIMITS
 
 DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CONTROL,
               ".org", ".comm", ".lcomm", ".weak", ".unreq"}  # fmt: skip
-ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
 
 SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip(".")
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
@@ -73,7 +73,6 @@ NAMES = {  # that a source asks for and does not define
     "_mcount __cyg_profile_func_*": "there is no profiler: leave out -pg and -finstrument-functions",
     "_GLOBAL_OFFSET_TABLE_": "there is no dynamic linking: give the compiler -fno-pie",
     "printf puts putchar malloc free exit": "there is no C library here: define it",
-    "[wx][0-9] [wx][0-9][0-9] sp lr": "it is a register: br, blr and ret take one",
 }
 _SIMD_WORD = re.compile(r"[vz]\d\d?(\.\w+)?|p\d\d?\.\w+|[bhsdq]\d\d?")
 
@@ -100,8 +99,14 @@ def in_words() -> Iterator[tuple[str, str]]:
 
 
 def explained(problem: Problem, tokens: list[Token]) -> Problem:
-    """The fault in the operands of a known mnemonic, or that it is SIMD's."""
+    """The fault in the operands of a known mnemonic; or that it is SIMD's, or that it branches to no register."""
     found = next((t for t in tokens if t.column == problem.column), tokens[0])
+    if (
+        found is tokens[1]
+        and tokens[0].text.lower() in ("b", "bl")
+        and register_of(found.text.lower())
+    ):
+        return Problem(found.column, f"{found} is a register: br, blr and ret take one")
     return Problem(found.column, f"{found}: {SIMD}", 3) if _is_simd(found) else problem
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from aarch64sim.asm.text import Problem, quoted
+from aarch64sim.asm.text import ELF_ROUTE, Problem, quoted
 
 NOP = (0xD503201F).to_bytes(4, "little")
 SECTION_DIRECTIVES = {".section", ".pushsection", ".popsection", ".previous", ".text", ".data", ".bss"}  # fmt: skip
@@ -126,7 +126,8 @@ class Sections:
         if name in (".section", ".pushsection"):
             return self._read(rest, column)
         if rest.strip() not in ("", "0"):
-            raise Problem(column, f"numbered subsections of {name} are not supported")
+            what = f"{name} takes no number: numbered subsections are left out; {ELF_ROUTE}"
+            raise Problem(column, what)
         return self.named(name)
 
     def _read(self, rest: str, column: int) -> Section:
@@ -138,5 +139,5 @@ class Sections:
         first = name.split(".")[1] if name.startswith(".") else ""
         reason = _REFUSED.get("tdata" if "T" in (flags or "") else first) or _REFUSED.get(name)
         if reason:
-            raise Problem(column, f"section {quoted(name)} is not supported: {reason}")
+            raise Problem(column, f"section {quoted(name)} is left out: {reason}; {ELF_ROUTE}")
         return self.named(name, flags, match["type"] or "", int(match["unit"] or 0))

@@ -14,12 +14,13 @@ from aarch64sim.asm.text import Problem
 MOST = 50  # errors that are collected: a text that is not assembly at all is given up soon
 LARGEST = 64 << 20  # characters
 # Each alternative takes what it begins with, closed or not, so that no character is looked at twice.
-_STRING = r'"(?:\\.|[^"\\\n])*"?' + r"|'(?:\\.|[^\\\n])?'?"
-_COMMENT = re.compile(
-    rf"(?P<keep>{_STRING})|//[^\n]*|/\*.*?\*/|(?P<open>/\*.*)", re.DOTALL | re.ASCII
+_STRING, _CHAR = r'(?:\\.|[^"\\\n])*"?', r"(?:\\.|[^\\\n])?'?"  # after the quote
+_COMMENT = re.compile(  # a class in front lets `re` skip everything else
+    rf"""["'/](?:(?<=/)(?:/[^\n]*|\*.*?\*/|(?P<open>\*.*))|(?<="){_STRING}|(?<='){_CHAR})""",
+    re.DOTALL | re.ASCII,
 )
-_PIECE = re.compile(rf"(?:{_STRING}|[^;\"'])+", re.DOTALL)
-_HEAD = re.compile(r"\s*(?:((?:[\w.$]|\\[\w@]|\\\(\))+)([ \t]*:(?!:))?)?", re.ASCII)
+_PIECE = re.compile(rf"(?:\"{_STRING}|'{_CHAR}|[^;\"'])+", re.DOTALL)
+_HEAD = re.compile(r"\s*((?:[\w.$]++|\\[\w@]|\\\(\))*+)([ \t]*:(?!:))?", re.ASCII)
 
 
 class AssemblyError(ValueError):
@@ -64,14 +65,12 @@ def cut(text: str, line: int, column: int = 0, origin: str = "") -> list[Stateme
     made: list[Statement] = []
     for at, end in [m.span() for m in _PIECE.finditer(text)] if ";" in text else [(0, len(text))]:
         head = _HEAD.match(text, at, end)
-        while head and head.lastindex == 2:
+        while head and head.lastindex == 2 and head[1]:
             label = head[1] + ":"
             made.append(Statement(line, column + head.start(1), label, label, origin))
             head = _HEAD.match(text, head.end(), end)
-        if head:
-            start = head.start(1) if head.lastindex else head.end()
-            if body := text[start:end].rstrip():
-                made.append(Statement(line, column + start, (head[1] or "").lower(), body, origin))
+        if head and (body := text[(start := head.start(1)) : end].rstrip()):
+            made.append(Statement(line, column + start, head[1].lower(), body, origin))
     return made
 
 
@@ -94,12 +93,14 @@ class Source:
 
     def _without_comments(self) -> list[str]:
         def blank(match: re.Match[str]) -> str:
+            if match[0][0] != "/":
+                return match[0]
             if match["open"]:
                 line = self.text.count("\n", 0, match.start())
                 column = match.start() - (self.text.rfind("\n", 0, match.start()) + 1)
                 what = "the comment that starts here has no end"
                 self.fault(Statement(line + 1, column, "", ""), Problem(0, what))
-            return match["keep"] or re.sub(r"[^\n]", " ", match[0])
+            return "\n".join([" " * len(line) for line in match[0].split("\n")])
 
         return _COMMENT.sub(blank, self.text).split("\n")
 

@@ -17,7 +17,7 @@ from aarch64sim.arch.pattern import Encoding
 from aarch64sim.asm import names, numbers, operands
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
 from aarch64sim.asm.operands import FieldValues, Operand, Register, register_of
-from aarch64sim.asm.reader import ANYWHERE, Reader
+from aarch64sim.asm.reader import Anywhere, Reader
 from aarch64sim.asm.text import Problem, Token, UnknownYet
 
 _KINDS = operands.KINDS | numbers.KINDS | names.KINDS
@@ -145,7 +145,7 @@ def _read(r: Reader) -> tuple[Encoding, FieldValues]:
             if any(problem.weight == 3 for problem in problems):
                 r.immediates = {}  # with other values it may be another row
             return row, fields
-    unknown = (problem for problem in problems if isinstance(problem, UnknownYet))
+    unknown = (p for p in problems if isinstance(p, UnknownYet) and p.weight)
     raise next(unknown, None) or max(problems, key=lambda p: (p.column, p.weight))
 
 
@@ -154,6 +154,8 @@ class Branch:
 
     def __init__(self, row: Encoding, fields: FieldValues, target: numbers.Target) -> None:
         self._target = target
+        self.within_section = not target.page  # pages depend on where the section is put
+        self.loads = target.loads(fields)
         self._word = row.build(fields | {"imm": 0, "immlo": 0})
         self._parts = [
             (low, mask, up + (2 if name == "imm" else 0))
@@ -169,19 +171,19 @@ class Branch:
         if len(tokens) > 3 and tokens[-3].text != ",":
             return None
         with suppress(Problem):
-            row, fields = _read(Reader(tokens, ANYWHERE))
+            row, fields = _read(Reader(tokens, Anywhere(tokens[-2].column)))
             target = _template(row).parts[-1]
             if isinstance(target, numbers.Target):
                 return cls(row, fields, target)
         return None
 
-    def word(self, value: int, here: int, column: int) -> int:
-        """The instruction at address `here` with that value of the label; Problem if it does not reach so far."""
+    def word(self, value: int, here: int, column: int) -> bytes:
+        """The bytes of the instruction at address `here` with that value of the label; Problem if out of reach."""
         distance = self._target.distance(value, here, column)
         word = self._word
         for low, mask, up in self._parts:
             word |= (distance >> up & mask) << low
-        return word
+        return word.to_bytes(4, "little")
 
 
 @cache  # at most 256 values

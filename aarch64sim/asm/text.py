@@ -30,6 +30,7 @@ ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "0": 0, "\\": 92, '"': 34,
 _CHARACTERS = re.compile(
     r"(?P<plain>[^\\]+)|\\(?:x(?P<hex>[0-9a-fA-F]{1,2})|(?P<octal>[0-7]{1,3})|(?P<letter>.))"
 )
+ELF_ROUTE = "assemble and link it with GNU as and ld, and take the ELF file"
 _SHOWN = 40  # characters of a word that a message repeats
 _COMPARED = 5000  # names: in a larger program a wrong one gets no hint
 
@@ -52,7 +53,10 @@ class Problem(Exception):
 
 
 class UnknownYet(Problem):
-    """The value depends on something that comes later, or on where the sections are put."""
+    """The value depends on something that comes later, or on where the sections are put.
+
+    With weight 0 it is a register that stands where a symbol could: of another row a better thing may be said.
+    """
 
 
 class Token(NamedTuple):

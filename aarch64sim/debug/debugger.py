@@ -18,13 +18,13 @@ from weakref import WeakSet
 
 from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.syndrome import EC
-from aarch64sim.asm import Program
+from aarch64sim.asm import Program, as_program
 from aarch64sim.debug import destinations, guest, pauses, places, reverse
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.phase import Cursor, Phase
 from aarch64sim.debug.points import NOTHING, Kind, Points, Watchpoint
 from aarch64sim.debug.reverse import Write
-from aarch64sim.debug.setup import Patch, Setup, as_program
+from aarch64sim.debug.setup import Patch, Setup
 from aarch64sim.debug.stops import EXCLUSIVE, Stop
 from aarch64sim.debug.view import View
 from aarch64sim.kvm.kernels import Kernel, kernel_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aarch64sim.asm import Program, assemble
+from aarch64sim.asm import Program, as_program
 from aarch64sim.kvm.kernels import Kernel, kernel_of
 from aarch64sim.vmm.devices import Device
 from aarch64sim.vmm.machine import Machine
@@ -54,12 +54,3 @@ class Setup:
                 device.restore(state)
             raise
         return machine
-
-
-def as_program(program: Program | str) -> Program:
-    """A program, or the one that this source text says; AssemblyError. TypeError for what is neither."""
-    if isinstance(program, Program):
-        return program
-    if not isinstance(program, str):
-        raise TypeError(f"a program is a Program or its source text, not {program!r}")
-    return assemble(program)

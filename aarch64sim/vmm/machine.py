@@ -12,7 +12,7 @@ from typing import Any
 
 from aarch64sim.arch.cpu import Choices
 from aarch64sim.arch.syndrome import EC, exception_class
-from aarch64sim.asm import Program
+from aarch64sim.asm import Program, as_program
 from aarch64sim.events import Event, EventLog, Lane, What
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
@@ -49,8 +49,8 @@ class Machine:
 
     def __init__(
         self,
-        program: Program,
-        kernel: Kernel,
+        program: Program | str,
+        kernel: Kernel | str,
         *,
         devices: Sequence[tuple[int, Device]] = (),
         uart_input: bytes = b"",
@@ -73,7 +73,7 @@ class Machine:
             if isinstance(device, Attached):
                 device.attach(self.vm)
         self.ended = ""
-        self.vcpu.load(program)
+        self.vcpu.load(as_program(program))
 
     def run(
         self,

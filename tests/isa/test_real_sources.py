@@ -477,6 +477,75 @@ BY_HAND = {
                 add x0, \both
         .endr
     """,
+    "equal numbers share a literal": """
+                .set    a, 3
+                ldr     w0, =a
+                ldr     w1, =(1 << 1) + 1
+                .set    a, 0xab
+                ldr     w2, =a
+                ldr     w3, =171
+                ldr     w4, =-1
+                ldr     w5, =~0
+                ldr     w6, =0 - 1
+                ldr     w7, =-1 + 0
+                ldr     w8, =0xffffffff
+                ldr     x9, =ahead
+                ldr     x10, =here
+                ldr     x11, =here
+                ldr     x12, =0xab
+        here:   ret
+                .set    ahead, 0xab
+                .ltorg
+                ldr     x9, =-1
+                ldr     x10, =1 - 2
+    """,
+    "instructions that differ in an expression": """
+                .set    SIZE, 24
+                adrp    x0, table + 8
+                adrp    x0, table + 4096
+                adrp    x0, other
+                add     x0, x0, :lo12:table
+                add     x0, x0, :lo12:table + 8
+                add     x0, x0, :lo12:other
+                add     x0, x0, SIZE
+                add     x0, x0, x1
+                add     x0, x0, (later - 1)
+                add     x0, x0, 4096
+                ldr     x1, [x0, :lo12:table]
+                ldr     x1, [x0, :lo12:table + 8]
+                ldr     x1, [x0, #:lo12:other]
+                ldr     x1, [x0, x2]
+                ldr     x1, [x0, #SIZE]
+                ldr     x1, [x0, #SIZE]!
+                ldr     x1, [x0, #SIZE * 2]!
+                ldr     x1, [x0], #SIZE
+                mov     x2, #SIZE
+                mov     x2, #SIZE - 25
+                mov     x2, #SIZE << 16
+                mov     x2, #later
+                and     x2, x2, #SIZE
+                and     x2, x2, #later
+                b       1f + 4
+                b       1f + 8
+                tbz     x3, #3, 1f + 4
+                tbz     x3, #3, 1f
+                tbz     x3, #SIZE, 1f
+                tbz     x3, #SIZE, 2f
+                .set    SIZE, 16
+                mov     x2, #SIZE
+                b.eq    1f
+        1:      nop
+        2:      b       1b
+                tbz     x3, #SIZE, 2b
+                tbz     x3, #SIZE, 1b
+                b       . - 4
+                ret
+                .set    later, 7
+                .data
+                .balign 8
+        table:  .quad   1, 2, 3
+        other:  .quad   SIZE
+    """,
     "literals of all sizes": """
                 ldrsw x0, =0x12345678
                 ldr d0, =0x1122334455667788

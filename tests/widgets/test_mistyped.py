@@ -13,7 +13,8 @@ from widgets.course.mistyped import sentence, shorten
 
 SETUP = """
 from dataclasses import replace
-from aarch64sim import Debugger, Kernel, kernels
+from aarch64sim import Debugger, GuestDebug, Kernel, kernels
+from aarch64sim.vmm import Machine
 from widgets import CompareLab, StepLab
 from widgets.course import exercises, program
 from checks.lab01.bench import Bench
@@ -37,6 +38,12 @@ MISTYPED = [
     ('kernels["v9.9"]', "UnknownKernelError: no kernel 'v9.9'; known are v4.3,"),
     ('StepLab("foo")', "AssemblyError: line 1, column 1: unknown mnemonic 'foo'"),
     ('lab.hint("late_kernal")', "ValueError: there is no task 'late_kernal'; there are late_kernel,"),
+    ("Debugger(store).step(2)", "takes 1 positional argument but 2 were given; it takes no argument."),
+    ("GuestDebug.ENABEL", "GuestDebug has no ENABEL. Did you mean ENABLE?"),
+    ('lab.checks("late_kernel", 1)', "Lab has no checks. Did you mean check?"),
+    ("Debugger(store).stepp()", "Debugger has no stepp. Did you mean step?"),
+    ("StepLab(5)", "TypeError: a program is a Program or its source text, not 5"),
+    ("Machine(5, 'v4.3')", "TypeError: a program is a Program or its source text, not 5"),
     ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
 ]  # fmt: skip
 KEPT = [

@@ -1,7 +1,8 @@
 """What a notebook shows of an error that a learner's own line makes in the project: one sentence, and no traceback.
 
-Invariant: only what the project says on purpose is shortened: an error that one of its lines raises with a sentence, or
-a call of one of its functions with an argument that it does not have. A fault of the project's keeps its traceback.
+Invariant: only what the project says on purpose is shortened: an error that one of its lines raises with a sentence, a
+call of one of its functions with an argument that it does not have, or a name close to one that a thing of its own has.
+A fault of the project's keeps its traceback.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ def sentence(error: BaseException) -> str:
         text = linecache.getline(last.f_code.co_filename, line, last.f_globals)
         if text.strip().startswith("raise "):
             return _said(error)
+    if isinstance(error, AttributeError) and not any(
+        _is_ours(str(frame.f_globals.get("__name__"))) for frame, _ in frames
+    ):
+        return _attribute(error)
     call = _CALL.match(str(error)) if isinstance(error, TypeError) else None
     function = call and _our_function(call["called"], last.f_globals)
     return _argument(call, function) if call and function else ""
@@ -74,10 +79,21 @@ def _our_function(path: str, near: Mapping[str, Any]) -> Callable[..., Any] | No
 def _argument(call: re.Match[str], function: Callable[..., Any]) -> str:
     takes = [name for name in inspect.signature(function).parameters if name != "self"]
     if not call["name"]:
-        return f"{call['called'].removesuffix('.__init__')}() {call['what']}; it takes {', '.join(takes)}."
+        called = call["called"].removesuffix(".__init__")
+        return f"{called}() {call['what']}; it takes {', '.join(takes) or 'no argument'}."
     near = difflib.get_close_matches(call["name"], takes, 1)
     asked = f" Did you mean {near[0]}?" if near else ""
     return f"There is no argument {call['name']}.{asked} There are {', '.join(takes)}."
+
+
+def _attribute(error: AttributeError) -> str:
+    """Of a name that a thing of the project does not have; "" where none of its names is near."""
+    kind = error.obj if isinstance(error.obj, type) else type(error.obj)
+    if not _is_ours(kind.__module__):
+        return ""
+    names = [name for name in dir(error.obj) if not name.startswith("_")]
+    near = difflib.get_close_matches(str(error.name), names, 1)
+    return f"{kind.__name__} has no {error.name}. Did you mean {near[0]}?" if near else ""
 
 
 def shorten() -> None:

@@ -27,7 +27,8 @@ def read_program(program: Program | str | Path) -> Program | str:
     """A program, its text, or the file it stands in: a path that ends in .s."""
     if isinstance(program, Program):
         return program
-    if isinstance(program, Path) or (program.endswith(".s") and "\n" not in program):
+    text = program if isinstance(program, str) else ""
+    if isinstance(program, Path) or (text.endswith(".s") and "\n" not in text):
         return Path(program).read_text(encoding="utf-8")
     return program
 
