@@ -45,7 +45,7 @@ KEPT = [
     "own(b=1)",
     "raise ValueError('mine')",
     "store.nothing",
-    "Debugger(store, devices=5)",
+    "Debugger(store, uart_input=5)",
 ]
 
 
