@@ -117,6 +117,8 @@ class Uart:
     RXFE, TXFE, RXIM = 1 << 4, 1 << 7, 1 << 4
 
     def __init__(self, data: bytes = b"") -> None:
+        if not isinstance(data, bytes):
+            raise TypeError(f"the input of a UART is bytes such as b'hello', not {data!r}")
         self.input = data
         self.output = b""
         self.mask = 0

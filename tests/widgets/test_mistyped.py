@@ -37,6 +37,7 @@ MISTYPED = [
     ('kernels["v9.9"]', "UnknownKernelError: no kernel 'v9.9'; known are v4.3,"),
     ('StepLab("foo")', "AssemblyError: line 1, column 1: unknown mnemonic 'foo'"),
     ('lab.hint("late_kernal")', "ValueError: there is no task 'late_kernal'; there are late_kernel,"),
+    ("Debugger(store, uart_input='hi')", "TypeError: the input of a UART is bytes such as b'hello', not 'hi'"),
     ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
 ]  # fmt: skip
 KEPT = [
@@ -45,7 +46,7 @@ KEPT = [
     "own(b=1)",
     "raise ValueError('mine')",
     "store.nothing",
-    "Debugger(store, uart_input=5)",
+    "Debugger(store, patch=5)",
 ]
 
 
