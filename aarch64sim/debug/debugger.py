@@ -30,7 +30,7 @@ from aarch64sim.debug.view import View
 from aarch64sim.kvm.kernels import Kernel, kernel_of
 from aarch64sim.kvm.run_page import ExitReason
 from aarch64sim.kvm.vm_state import Host
-from aarch64sim.vmm.devices import Device
+from aarch64sim.vmm.devices import Device, placed
 from aarch64sim.vmm.machine import Machine
 from aarch64sim.vmm.start import StartState
 
@@ -73,6 +73,7 @@ class Debugger(View):
         patch: Patch | None = None,
         by_steps: bool = False,
     ) -> None:
+        devices = placed(devices)
         self._claim([device for _, device in devices])
         options = {"uart_input": uart_input, "start": start, "host": host, "choices": choices}
         at_start = tuple((base, device, device.save()) for base, device in devices)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -30,7 +31,6 @@ from aarch64sim.kvm.behaviours import (
 )
 from aarch64sim.kvm.history import (
     HISTORY,
-    Commit,
     Version,
     broken_by,
     fields_of,
@@ -237,8 +237,10 @@ class UnknownKernelError(KeyError):
     """No kernel has that name."""
 
     def __init__(self, name: object, known: list[str]) -> None:
+        near = get_close_matches(str(name), known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         super().__init__(
-            f"no kernel {name!r}; known are {', '.join(known)}, and any release from 4.3 on"
+            f"no kernel {name!r}{hint}; known are {', '.join(known)}, and any release from 4.3 on"
         )
 
     def __str__(self) -> str:
@@ -278,7 +280,6 @@ __all__ = [
     "HISTORY",
     "AbortInjection",
     "Arming",
-    "Commit",
     "Completion",
     "Kernel",
     "Kernels",

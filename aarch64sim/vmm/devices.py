@@ -6,7 +6,7 @@ Invariant: ranges on the bus are disjoint, and an access reaches a device only i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from aarch64sim.kvm.vm import VM
@@ -31,6 +31,9 @@ class Device(Protocol):
         """Put back what `save` gave."""
 
 
+_ASKED_FOR = ("name", "size", "read", "write", "save", "restore")
+
+
 @runtime_checkable
 class Attached(Protocol):
     """A device that may raise the guest's interrupt: with this method, too, it is given the VM, and its `irq_line`."""
@@ -41,6 +44,21 @@ class Attached(Protocol):
 
 class BusError(ValueError):
     """The range is empty or overlaps another; the text is a lower-case fact."""
+
+
+def placed(devices: Iterable[tuple[int, Device]]) -> list[tuple[int, Device]]:
+    """Base addresses and devices; TypeError for anything else, and for a device that lacks what the bus asks for."""
+    try:
+        pairs = [(base, device) for base, device in devices]
+    except (TypeError, ValueError):
+        raise TypeError(f"devices are (base address, device) pairs, not {devices!r}") from None
+    for base, device in pairs:
+        if not isinstance(base, int):
+            raise TypeError(f"the base address of a device is an int, not {base!r}")
+        lacking = [name for name in _ASKED_FOR if not hasattr(device, name)]
+        if lacking:
+            raise TypeError(f"{device!r} is no device: it has no {', '.join(lacking)}")
+    return pairs
 
 
 def printed(sent: bytes) -> str:
@@ -99,6 +117,8 @@ class Uart:
     RXFE, TXFE, RXIM = 1 << 4, 1 << 7, 1 << 4
 
     def __init__(self, data: bytes = b"") -> None:
+        if not isinstance(data, bytes):
+            raise TypeError(f"the input of a UART is bytes such as b'hello', not {data!r}")
         self.input = data
         self.output = b""
         self.mask = 0

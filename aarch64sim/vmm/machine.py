@@ -18,7 +18,7 @@ from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vm import VM
 from aarch64sim.kvm.vm_state import Host
-from aarch64sim.vmm.devices import Attached, Bus, Counter, Device, ExitDevice, Uart
+from aarch64sim.vmm.devices import Attached, Bus, Counter, Device, ExitDevice, Uart, placed
 from aarch64sim.vmm.start import StartState, default_start
 
 # Returns of KVM_RUN in one go: a kernel that never skips an access makes no other end.
@@ -67,7 +67,7 @@ class Machine:
         self.bus.add(UART_BASE, self.uart)
         self.bus.add(EXIT_BASE, self.exit_device)
         self.bus.add(COUNTER_BASE, Counter())
-        for base, device in devices:
+        for base, device in placed(devices):
             self.bus.add(base, device)
         for _, device in self.bus:
             if isinstance(device, Attached):

@@ -64,6 +64,13 @@ NEW_ONES = """kind => {
     fresh.forEach(e => { e.dataset.tried = "now"; });
     return fresh.length;
 }"""
+# A slow JupyterLab may still scroll to the cell that ran last, and take back what it is told.
+TO_THE_TOP = """async element => {
+    for (let calm = 0; calm < 500; calm = element.scrollTop ? 0 : calm + 100) {
+        element.scrollTop = 0;
+        await new Promise(done => setTimeout(done, 100));
+    }
+}"""
 # What a panel says, and the slider's words: one of them changes with a click that is answered.
 WORDS = "e => [...e.querySelectorAll('.sl-status, .sl-position, .sl-silence')].map(p => p.innerText).join()"
 
@@ -71,7 +78,7 @@ WORDS = "e => [...e.querySelectorAll('.sl-status, .sl-position, .sl-silence')].m
 def click_through(lab: LabPage) -> dict[str, int]:
     """Look at a notebook from its top, a screen at a time; click in each widget on the way. How many there were."""
     met = {".sl-panel": 0, ".sl-question": 0}
-    lab.cells.evaluate("element => { element.scrollTop = 0; }")
+    lab.cells.evaluate(TO_THE_TOP)
     on = True
     while on:
         dead = re.findall(DEAD, lab.page.inner_text("body").lower())

@@ -12,7 +12,7 @@ from traitlets import TraitError, link
 
 from aarch64sim.kvm import kernels
 from tests.widgets.seen import press
-from widgets import CompareLab, StepLab
+from widgets import CompareLab, Question, StepLab
 
 PAGE = Path(__file__).resolve().parents[2] / "labs" / "extending" / "panel.md"
 
@@ -77,7 +77,20 @@ def test_kernel_and_program_are_set_from_code(lab: StepLab) -> None:
     [
         ("lab.step = 2", "StepLab.step cannot be set; what can be set: position"),
         ("lab.kernl = 'fixed'", "no 'kernl' (did you mean 'kernel'?)"),
-        ("lab.kernel = 'v4.33'", "no kernel 'v4.33' (did you mean 'v4.3'?); there are v4.3"),
+        ("lab.kernel = 'v4.33'", "no kernel 'v4.33' (did you mean 'v4.3'?); known are v4.3"),
+        ("both.left = 'v99'", "no kernel 'v99'; known are v4.3"),
+        ("both.use_kernel('up', 'v4.3')", "no side 'up': there are left and right"),
+        ("both.diagram('up')", "no side 'up'"),
+        ("both.timeline(9)", "no click 9: they go from 0 to 0"),
+        ("both.look_at(0, 4)", "no event 4: there are none"),
+        ("lab.timeline('x')", "no step 'x': they go from 0 to 0"),
+        ("lab.look_at(9)", "no event 9: there are none"),
+        ("lab.on_stop(5)", "is a function, not 5"),
+        ("lab.load(7)", "a program is its text, a Program or the path of a .s file, not 7"),
+        ("StepLab(None)", "a program is its text"),
+        ("StepLab('nop', devices=5)", "devices are (base address, device) pairs, not 5"),
+        ("StepLab('nop', devices=[(4096, 'x')])", "'x' is no device: it has no name, size, read"),
+        ("Question('?', ['a'], 'a')", "a dict of the responses"),
         ("lab.pc = 4", "read-only"),
         ("lab.views = ('diagram',)", "no view 'diagram'; there are program"),
         ("lab.position = 'two'", "position"),
@@ -87,10 +100,21 @@ def test_kernel_and_program_are_set_from_code(lab: StepLab) -> None:
 def test_a_wrong_name_or_value_is_refused_with_one_sentence(
     lab: StepLab, code: str, says: str
 ) -> None:
-    before = lab.snapshot()
-    with pytest.raises((AttributeError, TraitError, ValueError), match=re.escape(says)):
-        exec(code, {"lab": lab})
-    assert lab.snapshot() == before
+    both = CompareLab("nop")
+    before = lab.snapshot(), both.snapshot()
+    names = {"lab": lab, "both": both, "StepLab": StepLab, "Question": Question}
+    with pytest.raises((AttributeError, TraitError, ValueError, TypeError, KeyError)) as refused:
+        exec(code, names)
+    assert says in str(refused.value)
+    assert (lab.snapshot(), both.snapshot()) == before
+
+
+def test_a_kernel_is_chosen_by_any_name_of_its_release(lab: StepLab) -> None:
+    both = CompareLab("nop")
+    lab.kernel = "6.6"
+    both.left = "v4.9"
+    assert (lab.kernel, lab.debugger.kernel) == (kernels["v6.6"].name, kernels["v6.6"])
+    assert (both.left, both.debuggers[0].kernel) == (kernels["4.9"].name, kernels["4.9"])
 
 
 def test_a_listener_is_called_with_each_stop(lab: StepLab) -> None:

@@ -42,8 +42,9 @@ MISTYPED = [
     ("GuestDebug.ENABEL", "GuestDebug has no ENABEL. Did you mean ENABLE?"),
     ('lab.checks("late_kernel", 1)', "Lab has no checks. Did you mean check?"),
     ("Debugger(store).stepp()", "Debugger has no stepp. Did you mean step?"),
-    ("StepLab(5)", "TypeError: a program is a Program or its source text, not 5"),
+    ("StepLab(5)", "TypeError: a program is its text, a Program or the path of a .s file, not 5"),
     ("Machine(5, 'v4.3')", "TypeError: a program is a Program or its source text, not 5"),
+    ("Debugger(store, uart_input='hi')", "TypeError: the input of a UART is bytes such as b'hello', not 'hi'"),
     ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
 ]  # fmt: skip
 KEPT = [
@@ -52,7 +53,7 @@ KEPT = [
     "own(b=1)",
     "raise ValueError('mine')",
     "store.nothing",
-    "Debugger(store, devices=5)",
+    "Debugger(store, patch=5)",
 ]
 
 

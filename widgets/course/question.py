@@ -24,6 +24,8 @@ class Question(ipywidgets.VBox):
     """`answers` gives the response to each answer; the one in `right` is right. Stock RadioButtons and HTML."""
 
     def __init__(self, text: str, answers: Mapping[str, str], right: str) -> None:
+        if not isinstance(text, str) or not isinstance(answers, Mapping):
+            raise TypeError("a question is a text, and a dict of the responses to its answers")
         if right not in answers:
             raise ValueError(f"the right answer {right!r} is not among the answers")
         self.text, self.answers, self.right = text, dict(answers), right

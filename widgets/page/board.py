@@ -53,6 +53,7 @@ class Board(InStep, anywidget.AnyWidget):
         self._actions = dict(actions) | {"ready": self._answer_ready, "here": lambda _: None}
         self._with = together
         self.is_ready = False
+        self._as_opened = True  # shows what it was opened with
         self.unanswered = 0  # questions to the page since it said anything
         me = uuid4().hex  # its own name, known before it is opened
         super().__init__(
@@ -70,6 +71,7 @@ class Board(InStep, anywidget.AnyWidget):
         if not changes:
             return
         known.update(changes)  # in place: the traitlet must not send all of it
+        self._as_opened = False
         if self.is_ready:
             self.send({"show": _sent(changes)})
         else:
@@ -105,8 +107,10 @@ class Board(InStep, anywidget.AnyWidget):
             action(content)
 
     def _answer_ready(self, _: Mapping[str, Any]) -> None:
-        self.is_ready = True
-        self.send({"show": _sent(self.shown)})
+        """A page that shows what the widget was opened with needs nothing more; another may have missed something."""
+        if self.is_ready or not self._as_opened:
+            self.send({"show": _sent(self.shown)})
+        self.is_ready, self._as_opened = True, False
 
 
 def _sent(values: Values) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import Stop
 from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
+from widgets.page.known import side_of
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
 from widgets.panel.comparesnapshot import PairLooking
@@ -73,7 +74,7 @@ class PairDriving(PairLooking):
         ran = self._runner.running
         chosen: list[str | Kernel] = [d.kernel for d in self.debuggers]
         if kernel != ownkernel.VALUE:
-            chosen[SIDES.index(side)] = kernel
+            chosen[side_of(side, SIDES)] = kernel
         self._begin(
             Pair(self.pair.program, *chosen, **self.pair.options), 0 if ran else self.clicks
         )

@@ -14,7 +14,7 @@ import ipywidgets
 import traitlets as t
 
 from aarch64sim.asm import Program
-from aarch64sim.kvm import Kernel, kernels
+from aarch64sim.kvm import Kernel
 from widgets.figures.comparefigure import StopTable
 from widgets.models.drawing import Drawing
 from widgets.page import edits, ownkernel, session_code
@@ -27,7 +27,7 @@ from widgets.panel.comparedriving import PairDriving
 from widgets.panel.comparepage import FIRST, SIDES, VIEWS
 from widgets.panel.drawers import Drawers
 from widgets.panel.driving import MOST_KEPT, read_program
-from widgets.panel.face import one_of
+from widgets.panel.face import kernel_named
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel
 from widgets.panel.parts import Part
@@ -135,9 +135,10 @@ class CompareLab(PairDriving, Panel):
     @t.validate("left", "right")
     def _check_kernel(self, proposal: Any) -> str:
         wanted, side = str(proposal["value"]), proposal["trait"].name
-        if not self._showing:
-            self.use_kernel(side, one_of("kernel", wanted, list(kernels)))
-        return wanted
+        if self._showing:
+            return wanted
+        self.use_kernel(side, kernel_named(wanted))
+        return self.debuggers[SIDES.index(side)].kernel.name
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in SIDES and isinstance(value, Kernel):

@@ -14,6 +14,7 @@ from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code, wording
+from widgets.page.known import number_of, side_of
 from widgets.page.listing import Listing
 from widgets.panel.comparepage import SIDES
 from widgets.panel.pair import Pair
@@ -80,17 +81,18 @@ class PairLooking:
 
     def diagram(self, side: str) -> StepFigure:
         """The step machine of one side, "left" or "right", in the last click."""
-        debugger = self.debuggers[SIDES.index(side)]
+        debugger = self.debuggers[side_of(side, SIDES)]
         events = debugger.events_of(self.clicks) if self._steps_now(debugger) else ()
         return StepFigure.of(events, debugger.state, debugger.hardware.get("spsr_el2.ss"))
 
     def _figure(self, click: int | None = None) -> TimelineFigure:
-        click = self.clicks if click is None else click
+        click = number_of("click", self.clicks if click is None else click, self.pair.length)
         return TimelineFigure(tuple(self._timeline(debugger, click) for debugger in self.debuggers))
 
     def look_at(self, side: int, event: int) -> None:
         """Say all about one event of the last click: side 0 (left) or 1 (right), events counted from 0."""
-        events = self.debuggers[side].events_of(self.clicks)
+        events = self.debuggers[number_of("side", side, 1)].events_of(self.clicks)
+        number_of("event", event, len(events) - 1)
         words = wording.event_html(events[event], event + 1, len(events))
         self._explained = {SIDES[side]: words}
         self._show()

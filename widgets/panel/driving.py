@@ -15,6 +15,7 @@ from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
 from widgets.page import arrivals, ownkernel, wording
+from widgets.page.known import number_of
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
 from widgets.panel.gdb import GdbDoor
@@ -24,13 +25,15 @@ MOST_KEPT = 2000  # steps that are made again under another kernel
 
 
 def read_program(program: Program | str | Path) -> Program | str:
-    """A program, its text, or the file it stands in: a path that ends in .s."""
+    """A program, its text, or the file it stands in: a path that ends in .s. TypeError for anything else."""
+    if isinstance(program, str):
+        is_path = program.endswith(".s") and "\n" not in program
+        return Path(program).read_text(encoding="utf-8") if is_path else program
+    if isinstance(program, Path):
+        return program.read_text(encoding="utf-8")
     if isinstance(program, Program):
         return program
-    text = program if isinstance(program, str) else ""
-    if isinstance(program, Path) or (text.endswith(".s") and "\n" not in text):
-        return Path(program).read_text(encoding="utf-8")
-    return program
+    raise TypeError(f"a program is its text, a Program or the path of a .s file, not {program!r}")
 
 
 class Driving(Looking):
@@ -131,8 +134,9 @@ class Driving(Looking):
         debugger, shown = self.debugger, self.moment
         if event is None or event == shown:
             debugger.look_at_end()
-        elif 0 <= event < len(debugger.record(debugger.position).events):
-            debugger.look_at(event)
+        else:
+            last = len(debugger.record(debugger.position).events) - 1
+            debugger.look_at(number_of("event", event, last))
         self._message = ""
         self._show_everywhere()
 

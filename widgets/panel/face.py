@@ -11,6 +11,9 @@ from typing import Any
 import ipywidgets
 import traitlets
 
+from aarch64sim.kvm import Kernel, UnknownKernelError
+from aarch64sim.kvm.kernels import kernel_of
+
 
 class Face(traitlets.HasTraits):
     """Mixed into a panel: refuses attributes that it does not have, and lists only its public face."""
@@ -53,3 +56,11 @@ def one_of(name: str, value: Any, known: list[str]) -> str:
     near = get_close_matches(str(value), known, 1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise traitlets.TraitError(f"there is no {name} {value!r}{hint}; there are {', '.join(known)}")
+
+
+def kernel_named(name: str) -> Kernel:
+    """The kernel of that name; TraitError with the names that exist for one that does not."""
+    try:
+        return kernel_of(name)
+    except UnknownKernelError as error:
+        raise traitlets.TraitError(str(error)) from None

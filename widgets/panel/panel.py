@@ -71,9 +71,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
         layout = self._maker.shared(ipywidgets.Layout)
         self._status_line = StatusLine(self, self._keys, self._prefix, layout)
         row = self._maker.row(*self._make_row(), classes=("sl-bar",))
-        self._controls = ipywidgets.VBox(
-            (row, self._status_line), _dom_classes=guarded("sl-column", "sl-controls")
-        )
+        self._controls = self._maker.column(row, self._status_line, classes=guarded("sl-controls"))
         self._drawers = self._make_drawers()
         self._stage = Stage(self, *self._on_stage(), layout=layout, _dom_classes=("sl-stage",))
         # What the row of controls sticks to while one scrolls: it ends with the stage, above the folded pages.

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import ipywidgets
 import traitlets as t
 
 from aarch64sim.asm import Program
@@ -37,7 +36,7 @@ class Part(Board):
     def __init__(self, owner: Owner, *names: str, **options: Any) -> None:
         self._owner = owner
         self._names = names
-        options.setdefault("layout", ipywidgets.Layout(width="100%"))
+        options.setdefault("layout", {"width": "100%"})
         super().__init__(self._html(), {}, self._values(), owner._together, **options)
 
     def _html(self) -> str:

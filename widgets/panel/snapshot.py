@@ -14,6 +14,7 @@ from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code, wording
+from widgets.page.known import number_of
 from widgets.page.listing import Listing
 
 
@@ -82,5 +83,7 @@ class Looking:
         return timeline(debugger.kernel.title, steps, self._listing.mnemonic)
 
     def _figure(self, first: int | None = None, last: int | None = None) -> TimelineFigure:
-        first = self.debugger.position if first is None else first
-        return TimelineFigure((self._timeline(first, first if last is None else last),))
+        length = self.debugger.length
+        first = number_of("step", self.debugger.position if first is None else first, length)
+        last = number_of("step", first if last is None else last, length)
+        return TimelineFigure((self._timeline(first, last),))

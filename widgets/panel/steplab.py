@@ -16,7 +16,7 @@ import traitlets as t
 from aarch64sim.arch.step import StepState
 from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.debug import Debugger, Stop
-from aarch64sim.kvm import Kernel, kernels
+from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
 from widgets.models.drawing import Drawing
 from widgets.page import historyline, ownkernel, session_code
@@ -26,7 +26,7 @@ from widgets.page.ownkernel import OwnKernel
 from widgets.panel import controls
 from widgets.panel.drawers import StepDrawers
 from widgets.panel.driving import read_program
-from widgets.panel.face import one_of
+from widgets.panel.face import kernel_named
 from widgets.panel.hands import Hands
 from widgets.panel.named import NamedParts
 from widgets.panel.panel import Panel
@@ -158,9 +158,9 @@ class StepLab(Hands, NamedParts, Panel):
         wanted = str(proposal["value"])
         if self._showing:
             return wanted
-        name = one_of("kernel", wanted, [*kernels, *([ownkernel.VALUE] if self._own else [])])
-        self.use_kernel(name)
-        return name
+        is_own = wanted == ownkernel.VALUE and self._own
+        self.use_kernel(wanted if is_own else kernel_named(wanted))
+        return self.debugger.kernel.name
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "kernel" and isinstance(value, Kernel):
@@ -170,6 +170,8 @@ class StepLab(Hands, NamedParts, Panel):
 
     def on_stop(self, callback: Callable[[Stop], object]) -> None:
         """Call back with the Stop whenever the guest has stopped somewhere else."""
+        if not callable(callback):
+            raise TypeError(f"what is called back is a function, not {callback!r}")
         self._listeners.append(callback)
 
     def _tell_traits(self) -> None:
