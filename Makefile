@@ -79,7 +79,7 @@ lint: setup-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@PYTHONPATH=labs $(BIN)/lint-imports --no-cache
 	@$(BIN)/codespell
 
 # What a reader of the simulator has before them: the path of one Step apart, code and words apart.
