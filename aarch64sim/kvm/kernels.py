@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -237,10 +236,8 @@ class UnknownKernelError(KeyError):
     """No kernel has that name."""
 
     def __init__(self, name: object, known: list[str]) -> None:
-        near = get_close_matches(str(name), known, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
         super().__init__(
-            f"no kernel {name!r}{hint}; known are {', '.join(known)}, and any release from 4.3 on"
+            f"no kernel {name!r}; known are {', '.join(known)}, and any release from 4.3 on"
         )
 
     def __str__(self) -> str:
