@@ -53,6 +53,9 @@ class Choices:
     unaligned_watched_exactly: bool = True
     """Watchpoints see the bytes of an unaligned access and no others (D2.9.8). In QEMU 7.2 an unaligned load is two
     aligned ones, and an unaligned store begins where its page does."""
+    all_context_breakpoints: bool = True
+    """Breakpoints compare a context also by themselves, and a link may compare the VMID and CONTEXTIDR_EL2 (D2.8). In
+    QEMU 7.2 only a link that compares CONTEXTIDR_EL1 counts (DBGBCR.BT 0b0011, 0b0111); all others never match."""
     breakpoint_before_fetch: bool = False
     """A breakpoint is taken before the instruction abort of a page that was not executed yet (against D1.4.5.6)."""
     all_debug_registers: bool = True
@@ -81,6 +84,7 @@ QEMU = Choices(
     daif_fields_swapped=True,
     breakpoint_clears_far=True,
     unaligned_watched_exactly=False,
+    all_context_breakpoints=False,
     breakpoint_before_fetch=True,
     all_debug_registers=False,
     error_records=False,

@@ -14,6 +14,7 @@ from aarch64sim.arch.syndrome import EC, FSC
 
 _ENABLED = 1
 _ADDRESS, _LINKED_ADDRESS = 0, 1  # breakpoint types, DBGBCR.BT; the odd ones have or are a link
+_EL1_LINKS = (3, 7)  # those that are compared with CONTEXTIDR_EL1 alone, for others
 _CONTEXT_AWARE = range(sysregs.BREAKPOINTS - sysregs.CONTEXT_AWARE, sysregs.BREAKPOINTS)
 
 
@@ -111,6 +112,8 @@ def _linked_context(cpu: CpuState, control: int) -> bool:
 
 def _context_is(cpu: CpuState, kind: int, value: int) -> bool:
     """Whether CONTEXTIDR_EL1, CONTEXTIDR_EL2 and the VMID, those that the type compares, are those of DBGBVR."""
+    if kind not in _EL1_LINKS and not cpu.choices.all_context_breakpoints:
+        return False
     s = cpu.sys
     context = s.get("contextidr_el1") & MASK32 == value & MASK32
     host_context = s.get("contextidr_el2") & MASK32 == value >> 32

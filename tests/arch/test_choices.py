@@ -93,6 +93,12 @@ def _beside_a_watchpoint(choices: Choices) -> Any:
     return _first(inside("ldr w1, [x8]", x8=DATA + 9, choices=choices, **own, **point))
 
 
+def _in_a_context(choices: Choices) -> Any:
+    """A breakpoint that matches the context alone, whatever the PC (DBGBCR.BT 0b0010)."""
+    point = {"dbgbcr5_el1": 2 << 20 | BREAKPOINT["dbgbcr0_el1"], "dbgbvr5_el1": 0x77}
+    return _first(inside("nop", spsr=EL0, mdscr=MDE, choices=choices, contextidr_el1=0x77, **point))
+
+
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
 
 SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and when on
@@ -117,6 +123,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "breakpoint_clears_far": (_breakpoint_at_el0, 0x111, 0),
     "breakpoint_before_fetch": (_breakpoint_in_a_hole, EC.INSTRUCTION_ABORT, EC.BREAKPOINT),
     "unaligned_watched_exactly": (_beside_a_watchpoint, EC.WATCHPOINT + 1, None),
+    "all_context_breakpoints": (_in_a_context, None, EC.BREAKPOINT),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
     "error_records": (_one("mrs x0, erxfr_el1"), EC.UNKNOWN, None),
     "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
