@@ -1,4 +1,4 @@
-"""The A64 table: one row per encoding, its assembly syntax beside its 32-character bit pattern (0, 1, or a field letter).
+"""The A64 table: one row per encoding, its assembly syntax beside its 32-character bit pattern (0, 1, + or a field letter).
 
 Invariant: everything that knows a bit position (decoder, assembler, disassembler) is derived from these rows; no semantics.
 A table, so longer than other files: every load and store of the labs can be seen here as a row.
@@ -119,7 +119,7 @@ DATA_REGISTER = (
     _E("(o:madd|msub) Rd, Rn, Rm, Ra", "f 00 11011000 mmmmm o aaaaa nnnnn ddddd", "multiply_add"),
     _E("(U:s|u)m(o:add|sub)l Xd, Wn, Wm, Xa", "1 00 11011 U 01 mmmmm o aaaaa nnnnn ddddd",
        "multiply_add_long"),
-    _E("(U:s|u)mulh Xd, Xn, Xm", "1 00 11011 U 10 mmmmm 0 11111 nnnnn ddddd", "multiply_high",
+    _E("(U:s|u)mulh Xd, Xn, Xm", "1 00 11011 U 10 mmmmm 0 +++++ nnnnn ddddd", "multiply_high",
        constants={"sf": 1}),
     _E("(o:udiv|sdiv) Rd, Rn, Rm", "f 00 11010110 mmmmm 00001 o nnnnn ddddd", "divide"),
     _E("(h:lsl|lsr|asr|ror)v Rd, Rn, Rm", "f 00 11010110 mmmmm 0010 hh nnnnn ddddd",
@@ -263,21 +263,21 @@ MEMORY = (
     _E("ldr Vt, rel19", "10 011 1 00 iiiiiiiiiiiiiiiiiii ttttt", "load_literal", constants=_SIMD | {"size": 4}),
     *SINGLE,
     *PAIRS,
-    _E("st(R:|l)xr(z:b|h||) Ws, Zt, [Xn|SP{, zero}]", "zz 001000 000 sssss R 11111 nnnnn ttttt",
+    _E("st(R:|l)xr(z:b|h||) Ws, Zt, [Xn|SP{, zero}]", "zz 001000 000 sssss R +++++ nnnnn ttttt",
        "store_exclusive"),
-    _E("ld(R:|a)xr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 010 11111 R 11111 nnnnn ttttt",
+    _E("ld(R:|a)xr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 010 +++++ R +++++ nnnnn ttttt",
        "load_exclusive"),
     _E("st(R:|l)xp Ws, Rt, Rt2, [Xn|SP{, zero}]", "1f 001000 001 sssss R uuuuu nnnnn ttttt",
        "store_exclusive_pair"),
-    _E("ld(R:|a)xp Rt, Rt2, [Xn|SP{, zero}]", "1f 001000 011 11111 R uuuuu nnnnn ttttt",
+    _E("ld(R:|a)xp Rt, Rt2, [Xn|SP{, zero}]", "1f 001000 011 +++++ R uuuuu nnnnn ttttt",
        "load_exclusive_pair"),
-    _E("stllr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 100 11111 0 11111 nnnnn ttttt",
+    _E("stllr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 100 +++++ 0 +++++ nnnnn ttttt",
        "store_release", "LOR"),
-    _E("stlr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 100 11111 1 11111 nnnnn ttttt",
+    _E("stlr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 100 +++++ 1 +++++ nnnnn ttttt",
        "store_release"),
-    _E("ldlar(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 110 11111 0 11111 nnnnn ttttt",
+    _E("ldlar(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 110 +++++ 0 +++++ nnnnn ttttt",
        "load_acquire", "LOR", constants={"rcpc": 0}),
-    _E("ldar(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 110 11111 1 11111 nnnnn ttttt",
+    _E("ldar(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 001000 110 +++++ 1 +++++ nnnnn ttttt",
        "load_acquire", constants={"rcpc": 0}),
     _E("ldapr(z:b|h||) Zt, [Xn|SP{, zero}]", "zz 111000 10 1 11111 1 100 00 nnnnn ttttt",
        "load_acquire", "LRCPC", constants={"rcpc": 1}),

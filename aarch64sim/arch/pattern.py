@@ -1,5 +1,8 @@
 """What a row of the A64 table is: a syntax, a 32-character bit pattern, and what follows from the two.
 
+A `+` in a pattern is a bit that should be one, (1) in the manual: the assembler writes a one, the CPU does not look at
+it. The manual allows that (CONSTRAINED UNPREDICTABLE), and QEMU 7.2 does it.
+
 Invariant: `extract` and `build` are inverse for every row; nothing here knows any particular instruction.
 """
 
@@ -56,6 +59,7 @@ class Encoding:
     constants: Mapping[str, int] = field(default_factory=dict)
     mask: int = 0
     value: int = 0
+    should_be_one: int = 0
     # Field, low bit, mask, position in the field, invert.
     parts: tuple[tuple[str, int, int, int, int], ...] = ()
     # The mnemonic in pieces: the fields that choose (none for a fixed piece), and the texts that they choose from.
@@ -68,6 +72,7 @@ class Encoding:
         put = object.__setattr__
         put(self, "mask", int("".join("01"[c in "01"] for c in bits), 2))
         put(self, "value", int("".join(c if c in "01" else "0" for c in bits), 2))
+        put(self, "should_be_one", int("".join("01"[c == "+"] for c in bits), 2))
         put(self, "parts", tuple(_parts(bits)))
         put(self, "spelled_by", tuple(self._pieces()))
 
@@ -140,7 +145,7 @@ class Encoding:
 
     def build(self, fields: Mapping[str, int]) -> int:
         """The word with these fields (an absent field is 0)."""
-        word = self.value
+        word = self.value | self.should_be_one
         for name, low, mask, up, invert in self.parts:
             number = -fields.get("sf", 0) if name == "sf" else fields.get(name, 0)
             word |= ((number >> up & mask) ^ invert) << low
@@ -151,7 +156,7 @@ def _parts(bits: str) -> Iterator[tuple[str, int, int, int, int]]:
     runs = [(m.group()[0], 32 - m.end(), len(m.group())) for m in re.finditer(r"(.)\1*", bits)]
     above: dict[str, int] = {}
     for letter, low, count in reversed(runs):
-        if letter not in "01":
+        if letter not in "01+":
             mask = (1 << count) - 1
             yield LETTERS[letter], low, mask, above.get(letter, 0), mask if letter == "F" else 0
             above[letter] = above.get(letter, 0) + count

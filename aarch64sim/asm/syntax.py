@@ -194,7 +194,7 @@ def _aliases(top: int) -> tuple[Encoding, ...]:
 def write_instruction(word: int, address: int) -> str | None:
     """The text of a word at an address; None if it is UNDEFINED, or if no text assembles to it."""
     decoded = decode(word)
-    if decoded is None or not decoded[0].syntax:
+    if decoded is None or not decoded[0].syntax or ~word & decoded[0].should_be_one:
         return None
     for row in (*_aliases(word >> 24), decoded[0]):
         fields = row.extract(word) if word & row.mask == row.value else None

@@ -79,8 +79,8 @@ def run_source(source: str, **registers: int) -> tuple[Cpu, Taken | None]:
 
 
 def word_of(row: Encoding, rng: random.Random) -> int:
-    """A random word that has the row's fixed bits."""
-    return row.value | rng.getrandbits(32) & ~row.mask
+    """A random word that has the row's fixed bits, those that should be one, too."""
+    return row.value | row.should_be_one | rng.getrandbits(32) & ~row.mask
 
 
 def some(row: Encoding, rng: random.Random, count: int) -> list[int]:

@@ -99,7 +99,9 @@ def near_words(seed: int, count: int) -> list[int]:
         op0 = word >> 25 & 15
         simd = op0 & 7 == 7 or (op0 & 5 == 4 and word >> 26 & 1)
         if not simd and op0 > 3:  # SIMD&FP and SVE are not decoded here
-            words.append(word)
+            # GNU and capstone look at some of the bits that should be one, and not at others.
+            decoded = decode(word)
+            words.append(word | decoded[0].should_be_one if decoded else word)
     return words
 
 

@@ -15,7 +15,7 @@ from aarch64sim.arch.decode import decode
 from aarch64sim.arch.encodings import ENCODINGS, FEATURES, ID_FIELDS, OTHER_SIMD
 from aarch64sim.arch.pattern import Encoding
 from aarch64sim.arch.vocabulary import bitmask_immediate, encode_bitmask_immediate
-from aarch64sim.asm import disassemble
+from aarch64sim.asm import assemble, disassemble
 from aarch64sim.asm.aliases import NEVER_PREFERRED, PREFERRED
 from tests.isa import machine
 
@@ -134,3 +134,15 @@ def test_every_bitmask_immediate_is_found_again(sf: int, values: int) -> None:
 def test_unallocated_words(word: int) -> None:
     allocated = {0x0B20A820, 0xD503309F}
     assert (decode(word) is not None) == (word in allocated)
+
+
+@pytest.mark.parametrize("text", ["ldar w21, [x10]", "stxr w2, x1, [x0]", "umulh x1, x2, x3"])
+def test_a_bit_that_should_be_one_is_ignored_by_the_cpu_and_not_shown_as_text(text: str) -> None:
+    ((_, word),) = assemble(text).words()
+    decoded = decode(word)
+    assert decoded
+    low = decoded[0].should_be_one & -decoded[0].should_be_one
+    other = decode(word & ~low)
+    assert other
+    assert other[0] is decoded[0]
+    assert disassemble(word & ~low).startswith(".word")
