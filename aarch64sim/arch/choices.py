@@ -43,6 +43,10 @@ class Choices:
     """SCTLR_EL1.SA and SA0 check SP before it is used as a base (D1.4.10.2); QEMU 7.2 has no such check."""
     ldapr_alignment_checked: bool = True
     """LDAPR asks for natural alignment as LDAR does (B2.7.2); QEMU 7.2 has no such check."""
+    exclusive_by_value: bool = False
+    """A store-exclusive succeeds where memory still holds what the load-exclusive read, of whatever size; else where
+    the address and the size are the same. The manual leaves open what other sizes and the PE's own stores in between do
+    (B2.12); QEMU 7.2 compares values."""
     implementation_defined_traps: bool = True
     """HCR_EL2.TIDCP takes the IMPLEMENTATION DEFINED registers to EL2 (D24.2.62); in QEMU 7.2 they are UNDEFINED, but
     for CBAR_EL1, which gives the address of the interrupt controller."""
@@ -80,6 +84,7 @@ QEMU = Choices(
     fetch_before_alignment=True,
     sp_alignment_checked=False,
     ldapr_alignment_checked=False,
+    exclusive_by_value=True,
     implementation_defined_traps=False,
     daif_fields_swapped=True,
     breakpoint_clears_far=True,

@@ -61,7 +61,7 @@ class CpuState:
         self.features = features
         self.log = log or EventLog()
         self.log.listeners.add(self)
-        self.monitor: tuple[int, int] | None = None  # exclusive reservation: address, size
+        self.monitor: tuple[int, int, int] | None = None  # exclusive: address, size, what was read
         self.event_register = False
         # Since reset: instructions completed, exceptions taken below the host's level, instructions the host emulated.
         self.retired = self.exceptions = self.emulated = 0

@@ -99,6 +99,14 @@ def _in_a_context(choices: Choices) -> Any:
     return _first(inside("nop", spsr=EL0, mdscr=MDE, choices=choices, contextidr_el1=0x77, **point))
 
 
+def _exclusive_over_a_store(choices: Choices) -> int:
+    source = "ldxr x1, [x8]\n add x1, x1, #1\n str x1, [x8]\n stxr w3, x1, [x8]"
+    cpu = inside(source, choices=choices, x8=DATA)
+    for _ in range(4):
+        cpu.step()
+    return cpu.r[3]
+
+
 ALIGNMENT = esr(EC.DATA_ABORT_SAME, FSC.ALIGNMENT)
 
 SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and when on
@@ -125,6 +133,7 @@ SCENES: dict[str, tuple[Scene, Any, Any]] = {  # what it shows when off, and whe
     "unaligned_watched_exactly": (_beside_a_watchpoint, EC.WATCHPOINT + 1, None),
     "all_context_breakpoints": (_in_a_context, None, EC.BREAKPOINT),
     "all_debug_registers": (_one("mrs x0, dbgauthstatus_el1"), EC.UNKNOWN, None),
+    "exclusive_by_value": (_exclusive_over_a_store, 0, 1),
     "error_records": (_one("mrs x0, erxfr_el1"), EC.UNKNOWN, None),
     "granted_pmu_traps": (_pmselr, None, EC.SYSTEM),
 }

@@ -308,16 +308,16 @@ def test_illegal_state_under_tge_goes_to_el2() -> None:
 
 def test_return_clears_the_monitor_and_sets_the_event_register() -> None:
     cpu = inside("eret", spsr_el1=EL0, elr_el1=CODE)
-    cpu.monitor, cpu.event_register = (DATA, 8), False
+    cpu.monitor, cpu.event_register = (DATA, 8, 0), False
     cpu.step()
     assert (cpu.monitor, cpu.event_register) == (None, True)
 
 
 def test_an_exception_alone_leaves_the_monitor() -> None:
     cpu = inside("svc #0")
-    cpu.monitor = (DATA, 8)
+    cpu.monitor = (DATA, 8, 0)
     cpu.step()
-    assert cpu.monitor == (DATA, 8)
+    assert cpu.monitor == (DATA, 8, 0)
 
 
 # --- priorities (D1.4.5.6) ------------------------------------------------------------------------

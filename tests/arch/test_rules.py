@@ -117,7 +117,7 @@ def test_exception_return_from_every_state_to_every_mode(whole: bool) -> None:
         stand(cpu, pstate)
         cpu.sys.set(f"spsr_el{LEVEL[mode]}", spsr)
         cpu.sys.set(f"elr_el{LEVEL[mode]}", DATA)
-        cpu.monitor = (1, 8)
+        cpu.monitor = (1, 8, 0)
         cpu.exception_return()
         want, known = rules.after_return(
             pstate,

@@ -37,8 +37,8 @@ def load_exclusive(cpu: CpuState, f: Fields, pc: int) -> Op:
 
     def op() -> int:
         a = r[n]
-        r[t] = read(a)
-        cpu.monitor = (a, size)
+        value = r[t] = read(a)
+        cpu.monitor = (a, size, value)
         return next_pc
 
     return with_sp_check(cpu, n, op)
@@ -52,10 +52,9 @@ def load_exclusive_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
 
     def op() -> int:
         a = r[n]
-        first, second = _halves(cpu, read(a), size)
-        r[t2] = second
-        r[t] = first
-        cpu.monitor = (a, 2 * size)
+        value = read(a)
+        r[t], r[t2] = _halves(cpu, value, size)
+        cpu.monitor = (a, 2 * size, value)
         return next_pc
 
     return with_sp_check(cpu, n, op)
@@ -63,20 +62,48 @@ def load_exclusive_pair(cpu: CpuState, f: Fields, pc: int) -> Op:
 
 def _store_exclusive(cpu: CpuState, f: Fields, pc: int, size: int, value: Callable[[], int]) -> Op:
     r, n, s, next_pc = cpu.r, f.Rn, destination(f.Rs), following(pc)
-    write = writer(cpu, size, ordered=True)
+    store = (_store_if_same if cpu.choices.exclusive_by_value else _store_if_reserved)(cpu, size)
 
     def op() -> int:
-        a = r[n]
-        if cpu.monitor == (a, size):
-            write(a, value())
-            failed = 0
-        else:
-            failed = 1
+        stored = store(r[n], value())
         cpu.monitor = None
-        r[s] = failed
+        r[s] = 0 if stored else 1
         return next_pc
 
     return with_sp_check(cpu, n, op)
+
+
+def _store_if_reserved(cpu: CpuState, size: int) -> Callable[[int, int], bool]:
+    """A function that stores where the monitor is set for this address and size, and says whether it was."""
+    write = writer(cpu, size, ordered=True)
+
+    def store(a: int, value: int) -> bool:
+        reserved = cpu.monitor is not None and cpu.monitor[:2] == (a, size)
+        if reserved:
+            write(a, value)
+        return reserved
+
+    return store
+
+
+def _store_if_same(cpu: CpuState, size: int) -> Callable[[int, int], bool]:
+    """The same as a compare-and-swap with what the load-exclusive read, of whatever size that was.
+
+    16 bytes are compared with 16 only: after a shorter load, QEMU's upper half is one of long ago.
+    """
+    read, write = reader(cpu, size, ordered=True), writer(cpu, size, ordered=True)
+    check, mask = _checker(cpu, size), ones(8 * size)
+
+    def store(a: int, value: int) -> bool:
+        if cpu.monitor is None or cpu.monitor[0] != a or cpu.monitor[1] < size == 16:
+            return False
+        check(a)
+        old, wanted = read(a), cpu.monitor[2]
+        if old == wanted & mask:
+            write(a, value)
+        return old == wanted
+
+    return store
 
 
 def store_exclusive(cpu: CpuState, f: Fields, pc: int) -> Op:
