@@ -12,6 +12,8 @@ from dataclasses import replace as changed
 
 from aarch64sim.arch.access import peek
 from aarch64sim.arch.choices import QEMU, Choices
+from aarch64sim.arch.decode import decode
+from aarch64sim.arch.encodings import OTHER_SIMD
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.memory import PAGE_BITS
 from aarch64sim.arch.pstate import AARCH32, MODE
@@ -26,6 +28,7 @@ _ERET = 0xD69F_03E0
 _CALL, _ITS_OPERATION = (0xD400_0002, 0xD400_0003), 0xFFE0_001F  # HVC and SMC, with any immediate
 # KVM's vendor call that gives the host's time, and those that give random bits
 _HOSTS_OWN = (0x8600_0001, 0x8400_0053, 0xC400_0053)
+_AT_ONCE = ("simd",)  # limits that show in the event that meets them, or not at all
 _MOST_INTERRUPTS = 4  # of the host in one recording
 
 
@@ -34,6 +37,8 @@ def judged(result: Result, choices: Choices = QEMU) -> Result:
     recording, kernel = result.recording, result.kernel
     if result.agrees or recording.damage or kernel is None:
         return result
+    if choices != QEMU and _difference_with(recording, kernel, QEMU, set()) is None:
+        return result  # another CPU, not a limit
     limit = _met(recording, kernel, choices)
     forgets = result.difference and kernel.arming is Arming.EVERY_ENTRY
     if not limit and forgets and _interrupted(recording, kernel, choices):
@@ -47,12 +52,13 @@ def judged(result: Result, choices: Choices = QEMU) -> Result:
 def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
     """The first limit that the guest, or its VMM, meets before the two part."""
     replay = Replay(recording, kernel, choices=choices)
-    vcpu, met = replay.target.vcpu, list[str]()
+    vcpu, met, now = replay.target.vcpu, list[str](), list[str]()
     code = {i.address: i.word for i in recording.program}
 
     def run_cpu(limit: int) -> Taken | None:
         for _ in range(limit):
-            met.extend(filter(None, [_limit_at(vcpu, code)]))
+            if limit_here := _limit_at(vcpu, code):
+                (now if limit_here in _AT_ONCE else met).append(limit_here)
             taken = vcpu.cpu.run(1)
             if taken and taken.target_el >= vcpu.cpu.host_el:
                 return taken
@@ -63,6 +69,7 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
 
     def look(number: int) -> None:
         event = recording.events[number]
+        now.clear()
         if _sets_aarch32(event):
             met.append("aarch32")
         with suppress(LookupError, TypeError, ValueError):  # an event may be damaged
@@ -70,7 +77,7 @@ def _met(recording: Recording, kernel: Kernel, choices: Choices) -> str:
                 code[int(event["address"], 16)] = int(event["word"], 16)
 
     _first_difference(replay, look)
-    return met[0] if met else ""
+    return next(iter([*met, *now]), "")
 
 
 def _sets_aarch32(event: object) -> bool:
@@ -105,7 +112,8 @@ def _limit_at(vcpu: Vcpu, code: Mapping[int, int]) -> str:
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""
     if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF in _HOSTS_OWN:
         return "time"
-    return ""
+    decoded = decode(word, cpu.features)
+    return "simd" if decoded and decoded[0] in OTHER_SIMD else ""
 
 
 # --- a host that is interrupted -------------------------------------------------------------------

@@ -171,3 +171,20 @@ def test_a_guest_that_overwrites_its_code_may_go_on_with_what_was_there() -> Non
     result = replay(recording)
     assert not result.agrees
     assert judged(result).limit == "caches"
+
+
+@pytest.mark.parametrize(("wrong", "limit"), [(0, "simd"), (1, "")])
+def test_simd_explains_only_what_differs_in_its_own_exit(wrong: int, limit: str) -> None:
+    vector = ".org 0x40001200\n str w1, [x19]\n str w20, [x20]\n"
+    scenario = Scenario("adds", f" .inst 0x1e622820\n{vector}")  # fadd, which CPACR_EL1 traps
+    events = ScenarioVmm(scenario, Simulated(kernels["v6.3"], default_start())).record()
+    events[wrong]["registers"]["x7"] = "0x77"
+    recording = recording_of({"kernel": "linux-6.12.118"}, scenario, events)
+    assert judged(replay(recording)).limit == limit
+
+
+def test_what_only_the_choices_of_the_cpu_explain_is_no_limit() -> None:
+    (recording,) = load(recordings_folder() / "minimal").recordings("linux-5.10.218", "m_nzcv")
+    result = replay(recording, choices=ARCHITECTURE)
+    assert not result.agrees
+    assert judged(result, ARCHITECTURE).limit == ""
