@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from aarch64sim.evidence.random_corners import corner
+from aarch64sim.evidence.random_spaces import watched
 
 GENERAL = (
     0,
@@ -193,7 +194,7 @@ class CodeMaker:
         makers: dict[str, Callable[[], list[str]]] = {
             "alu": self.alu, "mmio": self.mmio, "memory": self.memory, "system": self.system,
             "exception": self.exception, "loop": self.loop, "unmask": self.unmask,
-            "corner": lambda: corner(self.random),
+            "corner": lambda: corner(self.random), "watched": lambda: watched(self.random),
         }  # fmt: skip
         lines: list[str] = []
         open_labels: list[tuple[int, str]] = []

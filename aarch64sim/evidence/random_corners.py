@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
+from aarch64sim.evidence.random_spaces import SPACES
+
 _FEATURES = (
     "revidr_el1", "aidr_el1", "id_aa64dfr1_el1", "id_aa64afr0_el1", "id_aa64afr1_el1", "id_aa64isar1_el1",
     "id_aa64mmfr2_el1", "id_aa64zfr0_el1", "ccsidr_el1", "csselr_el1",
@@ -54,7 +56,7 @@ _SPSR = (
 def corner(random: Random) -> list[str]:
     """A few lines of one kind."""
     return random.choice(
-        (_read, _read, _write_and_read, _operation, _word, _call, _state, _return)
+        (_read, _read, _write_and_read, _operation, _word, _call, _state, _return, *SPACES)
     )(random)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from aarch64sim.evidence.random_code import CodeMaker
+from aarch64sim.evidence.random_spaces import ODD_FLAGS, setting
 from aarch64sim.evidence.scenario import Action, Rule, Scenario
 
 FINAL = ((0x4000_4000, 32), (0x4000_5000, 32), (0x4000_FFC0, 16), (0x4001_7FC0, 16))
@@ -24,7 +25,7 @@ PROFILES: dict[str, dict[str, float]] = {
     "system": {"alu": 2, "system": 4, "mmio": 1, "branch": 0.5},
     "selfstep": {"alu": 3, "mmio": 2, "memory": 1, "system": 0.5, "exception": 0.5},
     "el0": {"alu": 3, "mmio": 2, "memory": 1, "branch": 1},
-    "points": {"alu": 3, "memory": 3, "mmio": 2, "exception": 0.5},
+    "points": {"alu": 3, "memory": 3, "watched": 2, "mmio": 2, "exception": 0.5},
     "bigendian": {"alu": 2, "mmio": 3, "memory": 4},
     "irq": {"alu": 4, "mmio": 3, "exception": 0.5, "unmask": 1},
     "brk": {"alu": 4, "mmio": 2, "exception": 1},
@@ -38,6 +39,7 @@ PROFILES: dict[str, dict[str, float]] = {
         "exception": 1,
         "corner": 2,
         "branch": 1,
+        "watched": 0.5,
     },
     "vmm": {"alu": 3, "mmio": 4, "exception": 1, "system": 0.6, "unmask": 0.5},
 }
@@ -125,6 +127,7 @@ class _Maker:
             return [
                 "mov x0, #0x2001",
                 "msr mdscr_el1, x0",
+                *(["mov x0, #1", "msr oslar_el1, x0"] if self._chance(0.15) else []),
                 *self._eret("target", ss | masked),
                 "target:",
             ]
@@ -182,6 +185,8 @@ class _Maker:
             (0x0A00_0000, 0x0900_0100, 0x3FFF_F000, 0x4020_0000, 0x8000_0000)
         )
         actions += [Action("set", ("x27", hex(page))), Action("set", ("x28", hex(device)))]
+        if self._chance(0.1):
+            actions += [setting(self.random) for _ in range(2)]
         if self._chance(0.2):
             flags = self.random.randrange(16) << 28 | self.random.choice(
                 (0x3C5, 0x3C5, 0x3C4, 0x20_03C5)
@@ -223,6 +228,8 @@ class _Maker:
             (immediate,), (immediate, Action("abort")), (immediate, Action("set", ("pc", self._place()))),
             (immediate, self._debug()), (Action("run", ("signal",)),), (Action("irq", ("1",)),),
             (Action("write", (self._place(), word)),), (Action("reason", ("UNKNOWN",)),),
+            (setting(self.random),), (setting(self.random),), (setting(self.random), immediate, Action("irq", ("1",))),
+            (Action("data", (hex(self._number()),)), Action("abort")),
         )  # fmt: skip
         return self.random.choice(choices)
 
@@ -230,7 +237,7 @@ class _Maker:
         if self.profile == "points" or self._chance(0.04):
             flags = self.code.pick("ENABLE|USE_HW", f"{STEPPING}|USE_HW", f"{STEPPING}|USE_HW")
             watched = self.code.pick(
-                "0x40004000", "0x40004008", "0x40004004", "0x9000000", "0x40005000"
+                "0x40004000", "0x40004008", "0x40004004", "0x40004002", "0x9000000", "0x40005000"
             )
             points = ("hwbp", self._place()) if self._chance(0.6) else ()
             return Action(
@@ -240,8 +247,9 @@ class _Maker:
             return Action(
                 "debug", (self.code.pick(f"{STEPPING}|USE_SW_BP", "ENABLE|USE_SW_BP", STEPPING),)
             )
+        odd = self.code.pick(*ODD_FLAGS)
         return Action(
-            "debug", (self.code.pick(*[STEPPING] * 7, "0", "ENABLE", f"{STEPPING}|USE_SW_BP"),)
+            "debug", (self.code.pick(*[STEPPING] * 7, "0", "ENABLE", odd, f"{STEPPING}|USE_SW_BP"),)
         )
 
     def _place(self) -> str:
