@@ -19,6 +19,11 @@ MODE = 0xF
 EL1H = 0b0101  # of MODE: EL1 with SP_EL1
 
 
+def names_aarch32_user(spsr: int) -> bool:
+    """Whether M[4:0] of an SPSR image is AArch32's User mode, the one that an AArch64 EL1 could return to."""
+    return spsr & (AARCH32 | MODE) == AARCH32
+
+
 @dataclass(slots=True)
 class PState:
     """Process state: the condition flags, masks and level; each field a bit but for `el` and `btype` (2 bits)."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aarch64sim.arch.cpu import Cpu
+from aarch64sim.arch.pstate import names_aarch32_user
 from aarch64sim.arch.syndrome import EC, exception_class, immediate, stepped_exclusive
 from aarch64sim.events import Event
 from aarch64sim.kvm.vcpu import FAKE_STEP_HSR
+from aarch64sim.limits import LIMITS
 from aarch64sim.vmm.machine import EXITS_LIMIT, ExitRecord, Machine
 
 EXCLUSIVE = (
@@ -105,5 +108,11 @@ def make_stop(
         reason = "step"
         text = f"Stopped at {pc:#x}; the kernel pretended this step (hsr {hsr:#x})."
     else:
-        reason, text = "step", f"Stopped at {pc:#x}."
+        reason, text = "step", f"Stopped at {pc:#x}.{_limit_met(machine.vcpu.cpu)}"
     return Stop(number, pc, reason, text, hsr, tuple(exits), machine.vcpu.cpu.monitor is not None)
+
+
+def _limit_met(cpu: Cpu) -> str:
+    """What the guest has just met that the model leaves out, as a sentence; mostly nothing."""
+    asked = cpu.pstate.il and names_aarch32_user(cpu.sys.spsr_el1)
+    return f" Not modelled: {LIMITS['aarch32']}" if asked else ""

@@ -16,7 +16,7 @@ from aarch64sim.arch.decode import decode
 from aarch64sim.arch.encodings import OTHER_SIMD
 from aarch64sim.arch.exceptions import Taken
 from aarch64sim.arch.memory import PAGE_BITS
-from aarch64sim.arch.pstate import AARCH32, MODE
+from aarch64sim.arch.pstate import AARCH32, names_aarch32_user
 from aarch64sim.arch.syndrome import EC
 from aarch64sim.evidence.recording import Recording
 from aarch64sim.evidence.replay import Replay, Result, Unreplayable
@@ -108,7 +108,7 @@ def _limit_at(vcpu: Vcpu, code: Mapping[int, int]) -> str:
     if cpu.pc >> PAGE_BITS in cpu.memory.stage2 and word != code.get(cpu.pc, word):
         return "caches"  # the guest has overwritten it, and a CPU may execute what was there
     if word == _ERET and cpu.pstate.el == 1:
-        to_user = cpu.sys.spsr_el1 & (AARCH32 | MODE) == AARCH32
+        to_user = names_aarch32_user(cpu.sys.spsr_el1)
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""
     if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF in _HOSTS_OWN:
         return "time"

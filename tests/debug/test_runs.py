@@ -8,6 +8,7 @@ from aarch64sim import Debugger, kernels
 from aarch64sim.debug import HistoryError
 from aarch64sim.debug.open_track import SLICE
 from aarch64sim.debug.stops import EXCLUSIVE
+from aarch64sim.limits import LIMITS
 
 from .programs import ERAS, MIXTURE, STORE
 
@@ -66,6 +67,16 @@ def test_a_stop_between_a_load_and_a_store_exclusive_says_that_the_monitor_is_lo
             debugger.goto(0)
             debugger.goto(debugger.length)
             assert debugger.last == stop
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0x10, True), (0x3, False)])
+def test_a_return_to_aarch32_names_the_limit(mode: int, said: bool) -> None:
+    source = f"mov x0, #{mode}\nmsr spsr_el1, x0\nadr x0, 1f\nmsr elr_el1, x0\neret\n1: nop"
+    debugger = Debugger(source)
+    texts = [debugger.step().text for _ in range(5)]
+    assert (str(LIMITS["aarch32"]) in texts[-1]) == said
+    assert not any("AArch32" in text for text in texts[:-1])
+    assert "AArch32" not in debugger.step().text
 
 
 def test_a_run_that_comes_to_its_limit_says_so() -> None:
