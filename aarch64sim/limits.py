@@ -44,7 +44,8 @@ LIMITS: dict[str, Limit] = {
     ),
     "gic": Limit(
         "An interrupt controller in the kernel (KVM_CREATE_IRQCHIP, vGIC) and the guest's timers",
-        "userspace raises the vCPU's IRQ line itself (KVM_IRQ_LINE); a timer counts instructions and never fires.",
+        "userspace raises the vCPU's IRQ line itself (KVM_IRQ_LINE); a timer counts instructions and never fires. The"
+        " ICC registers, which up to Linux 6.11 are the host's own then, only keep what is written.",
     ),
     "vcpus": Limit(
         "More than one vCPU",

@@ -230,6 +230,7 @@ _WRITABLE = {
     "vbar_el1": ~0x7FF,
     "vbar_el2": ~0x7FF,
     "csselr_el1": 0xF,
+    "pmselr_el0": 0x1F,
     **dict.fromkeys(("afsr0_el1", "afsr1_el1", "amair_el1"), 0),  # as on a Neoverse N1
     **dict.fromkeys(("errselr_el1", "erxctlr_el1", "erxstatus_el1", "erxaddr_el1"), 0),
     **dict.fromkeys(("erxmisc0_el1", "erxmisc1_el1"), 0),

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace as changed
 
+from aarch64sim.arch import sysregs
 from aarch64sim.arch.access import peek
 from aarch64sim.arch.choices import QEMU, Choices
 from aarch64sim.arch.decode import decode
 from aarch64sim.arch.encodings import OTHER_SIMD
 from aarch64sim.arch.exceptions import Taken
+from aarch64sim.arch.execute.system import REGISTER_SPACE
 from aarch64sim.arch.memory import PAGE_BITS
 from aarch64sim.arch.pstate import AARCH32, names_aarch32_user
 from aarch64sim.arch.syndrome import EC
@@ -28,7 +30,9 @@ _ERET = 0xD69F_03E0
 _CALL, _ITS_OPERATION = (0xD400_0002, 0xD400_0003), 0xFFE0_001F  # HVC and SMC, with any immediate
 # KVM's vendor call that gives the host's time, and those that give random bits
 _HOSTS_OWN = (0x8600_0001, 0x8400_0053, 0xC400_0053)
-_AT_ONCE = ("simd",)  # limits that show in the event that meets them, or not at all
+_AT_ONCE = ("simd", "gic", "time")  # limits that show in the event that meets them, or not at all
+_ACCESSES = ("read_system_register", "write_system_register")
+_HOSTS_REGISTERS = {"icc": "gic", "cnt": "time"}  # by how their names begin
 _MOST_INTERRUPTS = 4  # of the host in one recording
 
 
@@ -39,11 +43,10 @@ def judged(result: Result, choices: Choices = QEMU) -> Result:
         return result
     if choices != QEMU and _difference_with(recording, kernel, QEMU, set()) is None:
         return result  # another CPU, not a limit
-    limit = _met(recording, kernel, choices)
     forgets = result.difference and kernel.arming is Arming.EVERY_ENTRY
-    if not limit and forgets and _interrupted(recording, kernel, choices):
-        limit = "interrupted host"
-    return changed(result, limit=limit)
+    if forgets and _interrupted(recording, kernel, choices):
+        return changed(result, limit="interrupted host")
+    return changed(result, limit=_met(recording, kernel, choices))
 
 
 # --- limits that the guest meets ------------------------------------------------------------------
@@ -112,8 +115,13 @@ def _limit_at(vcpu: Vcpu, code: Mapping[int, int]) -> str:
         return "aarch32" if to_user and cpu.sys.get("id_aa64pfr0_el1") & 0xF == 2 else ""
     if word & _ITS_OPERATION in _CALL and cpu.r[0] & 0xFFFF_FFFF in _HOSTS_OWN:
         return "time"
-    decoded = decode(word, cpu.features)
-    return "simd" if decoded and decoded[0] in OTHER_SIMD else ""
+    row, fields = decode(word, cpu.features) or (None, None)
+    if row in OTHER_SIMD:
+        return "simd"
+    if row and fields and row.binder in _ACCESSES:
+        register = sysregs.BY_KEY.get(fields.key | REGISTER_SPACE)
+        return _HOSTS_REGISTERS.get(register.name[:3], "") if register else ""
+    return ""
 
 
 # --- a host that is interrupted -------------------------------------------------------------------

@@ -173,14 +173,26 @@ def test_a_guest_that_overwrites_its_code_may_go_on_with_what_was_there() -> Non
     assert judged(result).limit == "caches"
 
 
-@pytest.mark.parametrize(("wrong", "limit"), [(0, "simd"), (1, "")])
-def test_simd_explains_only_what_differs_in_its_own_exit(wrong: int, limit: str) -> None:
-    vector = ".org 0x40001200\n str w1, [x19]\n str w20, [x20]\n"
-    scenario = Scenario("adds", f" .inst 0x1e622820\n{vector}")  # fadd, which CPACR_EL1 traps
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        (".inst 0x1e622820", "simd"),
+        ("mrs x1, s3_0_c12_c11_3", "gic"),
+        ("mrs x1, cntvct_el0", "time"),
+    ],
+)
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_what_is_the_hosts_or_left_out_explains_its_own_exit_only(
+    line: str, limit: str, wrong: int
+) -> None:
+    source = (
+        f"{line}\nstr w1, [x19]\nstr w20, [x20]\n.org 0x40001200\nstr w1, [x19]\nstr w20, [x20]\n"
+    )
+    scenario = Scenario("asks", source)
     events = ScenarioVmm(scenario, Simulated(kernels["v6.3"], default_start())).record()
     events[wrong]["registers"]["x7"] = "0x77"
     recording = recording_of({"kernel": "linux-6.12.118"}, scenario, events)
-    assert judged(replay(recording)).limit == limit
+    assert judged(replay(recording)).limit == ("" if wrong else limit)
 
 
 def test_what_only_the_choices_of_the_cpu_explain_is_no_limit() -> None:
