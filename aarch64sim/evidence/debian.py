@@ -105,8 +105,11 @@ class Apt:
                     found = True
                     yield package
         if not found:
-            why = next((line for line in said.splitlines() if line[:2] in ("E:", "W:")), "")
-            raise DebianError(f"Debian's archive shows no arm64 kernel: {why or 'no such suite'}")
+            why = next((line[2:] for line in said.splitlines() if line[:2] in ("E:", "W:")), "")
+            raise DebianError(
+                f"Debian's archive shows no arm64 kernel ({why.strip() or 'no such suite'}): name a suite"
+                f" ({', '.join(SUITES)}), a version, or a file (--image)"
+            )
 
     def download(self, package: Package) -> Path:
         """The package's file, which has the hash that the signed index names."""

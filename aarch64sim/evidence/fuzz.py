@@ -18,6 +18,7 @@ from aarch64sim.evidence.record import (
     Progress,
     Session,
     add_target_arguments,
+    check_folder,
     progress_bar,
     workshop_for,
     write_folder,
@@ -263,12 +264,15 @@ def _from_recordings(folder: Path) -> Sorted:
 
 
 def _from_kernel(options: argparse.Namespace) -> Sorted:
+    if options.out:
+        check_folder(options.out, (random_scenario(options.seed, n) for n in range(options.count)))
     fuzzer = Fuzzer(Session(workshop_for(options)))
-    session = fuzzer.session
+    session, progress = fuzzer.session, progress_bar("fuzzing", sys.stderr)
     try:
+        progress(0, options.count, "starting the kernel")
         session.connect()
         try:
-            fuzzer.run(options.seed, options.count, progress_bar("fuzzing", sys.stderr))
+            fuzzer.run(options.seed, options.count, progress)
         except KeyboardInterrupt:
             print("interrupted; what was found until then:", file=sys.stderr)
         except RecorderError as error:

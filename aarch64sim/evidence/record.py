@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from aarch64sim.evidence.debian import kernel_image
@@ -91,6 +92,7 @@ class Session:
 
     def record_all(self, scenarios: Sequence[Scenario], progress: Progress) -> None:
         """All of them; twice where the kernel forgets steps, and then only what is the same both times."""
+        progress(0, len(scenarios), "starting the kernel")
         self.connect()
         for number, scenario in enumerate(scenarios):
             progress(number, len(scenarios), scenario.name)
@@ -122,16 +124,7 @@ def write_folder(
     """Add a kernel's recordings to a folder; RecorderError if it holds other programs of these names."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = [scenario for scenario in scenarios if scenario.name in events]
-    known = _json_lines(folder / "scenarios.jsonl")
-    by_name = {line["scenario"]: line for line in known}
-    for scenario in kept:
-        line = scenario_line(scenario)
-        there = by_name.setdefault(scenario.name, line)
-        if _words(there) != _words(line):
-            raise RecorderError(
-                f"{folder} has another program {scenario.name!r}: name another folder (--out)"
-            )
-    _write_lines(folder / "scenarios.jsonl", by_name.values())
+    _write_lines(folder / "scenarios.jsonl", _with_those_there(folder, kept))
     if not (folder / "machine.json").exists():
         machine = (recordings_folder() / "machine.json").read_text("utf-8")
         (folder / "machine.json").write_text(machine, "utf-8")
@@ -139,6 +132,33 @@ def write_folder(
     path = folder / f"{entry['kernel']}.jsonl"
     _write_lines(path, ({"scenario": s.name, "events": events[s.name]} for s in kept))
     return path
+
+
+def check_folder(folder: Path, scenarios: Iterable[Scenario]) -> None:
+    """Before anything is recorded: RecorderError if recordings of these scenarios can't be added to `folder`."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise RecorderError(
+            f"nothing can be written to {folder} ({error.strerror}): name another folder (--out)"
+        ) from None
+    if (folder / "scenarios.jsonl").exists():
+        _with_those_there(folder, scenarios)
+
+
+def _with_those_there(folder: Path, scenarios: Iterable[Scenario]) -> Iterable[Event]:
+    """The lines of the folder's scenarios and of these."""
+    by_name = {line["scenario"]: line for line in _json_lines(folder / "scenarios.jsonl")}
+    for scenario in scenarios:
+        line = scenario_line(scenario)
+        there = by_name.setdefault(scenario.name, line)
+        if _words(there) != _words(line):
+            raise RecorderError(
+                f"{folder} has another program {scenario.name!r}: name another folder (--out)"
+            )
+    return by_name.values()
 
 
 def _words(line: Event) -> set[tuple[int, int]]:
@@ -204,6 +224,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Record, write, say what was left out, and replay."""
     scenarios = scenarios_in(options.scenarios or recordings_folder() / "scenarios")
+    check_folder(options.out, scenarios)
     started = time.monotonic()
     session = Session(workshop_for(options))
     failure = ""

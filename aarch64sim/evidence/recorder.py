@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from aarch64sim.arch.sysregs import KEYS
@@ -57,8 +58,10 @@ class Recorder:
     def __init__(self, command: Iterable[str], start: StartState) -> None:
         self.start = start
         self._console: deque[str] = deque(maxlen=200)
+        words = list(command)
+        self._program, self._greeted = Path(words[0]).name, False
         self._process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         assert self._process.stdin
         assert self._process.stdout
@@ -78,6 +81,7 @@ class Recorder:
         self.about = self.ask("about")[0]
         self.ask(*(f"watch {one_reg_id(name):x} {name}" for name in READ_REGISTERS))
         self._check_kvm(self.ask("new")[0])
+        self._greeted = True
 
     def __enter__(self) -> Recorder:
         return self
@@ -235,12 +239,12 @@ class Recorder:
         self._pending += data
 
     def _dead(self) -> GuestFailure:
+        advice = "" if self._greeted else "; choose another kernel"
         panic = next((line for line in self._console if "Kernel panic" in line), "")
         if panic:
-            return GuestFailure(
-                f"the kernel panicked: {panic.partition('Kernel panic')[2].strip(' -')}"
-            )
-        return GuestFailure(f"the recorder ended{self._last_words()}")
+            why = panic.partition("Kernel panic")[2].strip(" -")
+            return GuestFailure(f"the kernel panicked: {why}{advice}")
+        return GuestFailure(f"{self._program} ended{self._last_words()}")
 
     def _last_words(self) -> str:
         return f" (the last on its console: {self._console[-1]!r})" if self._console else ""

@@ -9,7 +9,9 @@ import platform
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,7 @@ from aarch64sim.vmm.start import StartState, recordings_folder
 
 QEMU = "qemu-system-aarch64"
 KVM = Path("/dev/kvm")
+_MAGIC_AT = 56
 
 
 def build(folder: Path) -> Path:
@@ -58,6 +61,11 @@ def qemu_command(program: Path, image: Path, cpu: str) -> list[str]:
         raise RecorderError(f"{QEMU} is not installed: apt-get install qemu-system-arm")
     if not image.is_file():
         raise RecorderError(f"{image}: there is no kernel image of that name")
+    if not _is_kernel(image):
+        raise RecorderError(
+            f"{image} is no arm64 kernel image: name a build's arch/arm64/boot/Image, or a vmlinuz for arm64 that is"
+            " not packed for EFI (zboot)"
+        )
     initrd = program.with_suffix(".cpio")
     initrd.write_bytes(cpio([("dev", 0o40755, b""), ("init", 0o100755, program.read_bytes())]))
     return [
@@ -66,6 +74,16 @@ def qemu_command(program: Path, image: Path, cpu: str) -> list[str]:
         "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         "-kernel", str(image), "-initrd", str(initrd), "-append", "console=ttyAMA0 quiet loglevel=1 panic=-1",
     ]  # fmt: skip
+
+
+def _is_kernel(image: Path) -> bool:
+    """Whether it begins as Linux' booting.rst says, perhaps compressed by gzip: QEMU boots no other."""
+    with image.open("rb") as file:
+        head = file.read(1 << 16)
+    if head[:2] == b"\x1f\x8b":
+        with suppress(zlib.error):
+            head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head)
+    return head[_MAGIC_AT:][:4] == b"ARM\x64"
 
 
 def cpio(files: Iterable[tuple[str, int, bytes]]) -> bytes:

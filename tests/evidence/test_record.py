@@ -5,9 +5,11 @@ A stand-in answers for the recorder here; `make fuzz` boots Debian's kernel unde
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +100,7 @@ def test_two_runs_give_the_same_bytes(
 def test_a_folder_with_another_program_of_that_name_is_left_alone(
     with_fault: Callable[[str], None], few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_fault("")
+    with_fault("no-kvm")  # it is said before the kernel is asked
     out = tmp_path / "out"
     out.mkdir()
     other = json.dumps(scenario_line(Scenario.parse("b_str", "nop\n")))
@@ -106,6 +108,20 @@ def test_a_folder_with_another_program_of_that_name_is_left_alone(
     assert main(["record", "--scenarios", str(few), "--out", str(out)]) == 2
     assert "has another program 'b_str': name another folder" in capsys.readouterr().err
     assert (out / "scenarios.jsonl").read_text("utf-8") == other + "\n"
+
+
+@pytest.mark.parametrize("command", ["record", "fuzz"])
+@pytest.mark.parametrize("place", ["file", "file/inside"])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_recorded(
+    command: str, place: str, with_fault: Callable[[str], None], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "file").write_text("", "utf-8")
+    with_fault("no-kvm")  # what would be said if it were begun
+    assert main([command, "--out", str(tmp_path / place)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"nothing can be written to {tmp_path / place} (")
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(
@@ -274,6 +290,33 @@ def test_no_qemu_and_no_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     missing(monkeypatch, "x86_64")
     with pytest.raises(RecorderError, match="there is no kernel image of that name"):
         workshop.qemu_command(tmp_path / "recorder", tmp_path / "Image", "neoverse-n1")
+
+
+IMAGE = bytes(56) + b"ARM\x64" + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "is_kernel"),
+    [
+        (IMAGE, True), (gzip.compress(IMAGE), True), (b"", False), (b"#!/bin/sh\n" * 9, False),
+        (b"\x7fELF" + bytes(99), False), (gzip.compress(bytes(99)), False), (b"\x1f\x8b" + b"x" * 99, False),
+        (b"MZ\0\0zimg" + bytes(48) + b"\xcd\x23\x82\x81", False),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_kernel_is_refused_before_it_is_booted(
+    data: bytes, is_kernel: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing(monkeypatch, "x86_64")
+    (tmp_path / "Image").write_bytes(data)
+    (tmp_path / "recorder").write_bytes(b"")
+    command = partial(
+        workshop.qemu_command, tmp_path / "recorder", tmp_path / "Image", "neoverse-n1"
+    )
+    if is_kernel:
+        assert str(tmp_path / "Image") in command()
+    else:
+        with pytest.raises(RecorderError, match="Image is no arm64 kernel image: name a build's"):
+            command()
 
 
 def test_no_kvm_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
