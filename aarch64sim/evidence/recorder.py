@@ -229,10 +229,9 @@ class Recorder:
 
     def _wait(self, seconds: float) -> None:
         if seconds <= 0 or not self._selector.select(seconds):
-            raise GuestFailure(
-                f"the kernel says nothing any more{self._last_words()}; it needs a PL011 console, devtmpfs and"
-                " an initial RAM disk built in"
-            )
+            needs = "; it needs a PL011 console, devtmpfs and an initial RAM disk built in"
+            advice = "" if self._greeted else needs
+            raise GuestFailure(f"the kernel says nothing any more{self._last_words()}{advice}")
         data = self._output.read()
         if not data:
             raise self._dead()
