@@ -35,8 +35,8 @@ LIMITS: dict[str, Limit] = {
     ),
     "simd": Limit(
         "SIMD and floating-point arithmetic",
-        "only loads and stores of V registers execute; all other instructions are UNDEFINED, and those that"
-        " CPACR_EL1.FPEN traps are not told from words that are no instruction.",
+        "only loads and stores of V registers execute; any other word of their encodings is UNDEFINED, or trapped by"
+        " CPACR_EL1.FPEN.",
     ),
     "extensions": Limit(
         "SVE, SME, pointer authentication, BTI checks, memory tagging and nested virtualization",
