@@ -320,6 +320,25 @@ def test_kill_ends_the_session_but_not_the_server() -> None:
             wait_for(lambda: server.client is None)
 
 
+def test_extended_remote_stays_and_starts_the_guest_again() -> None:
+    with served(Debugger(STORE)) as server, Client(server.port) as client:
+        assert (
+            client.ask(b"vRun;") == client.ask(b"vAttach;1") == b""
+        )  # `target remote` has neither
+        assert client.ask(b"!") == b"OK"
+        client.ask(b"s")
+        assert client.ask(b"D") == b"OK"
+        assert client.ask(b"vAttach;1").startswith(b"T05")
+        assert client.pc() == 0x4000_0004
+        assert client.ask(b"vRun;").startswith(b"T05")
+        assert client.pc() == 0x4000_0000
+        client.ask(b"s")
+        client.send(b"k")
+        client.send(b"R00")
+        assert client.ask(b"?").startswith(b"T05")
+        assert client.pc() == 0x4000_0000
+
+
 def test_monitor_commands_answer_with_text() -> None:
     debugger = Debugger(STORE, "v4.3")
     with served(debugger) as server, Client(server.port) as client:
