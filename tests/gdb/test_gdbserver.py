@@ -93,7 +93,6 @@ def test_memory_that_is_none_is_e14(packet: bytes) -> None:
     ("packet", "reply"),
     [
         (b"vMustReplyEmpty", b""), (b"QThreadEvents:1", b""), (b"qTStatus", b""), (b"vCont;x", b"E16"),
-        (b"!", b""),
         (b"\xff\xfe\x80", b""), (b"", b""), (b"p", b"E16"), (b"pfff", b"E16"), (b"P0=12", b"E16"), (b"Pzz=0", b"E16"),
         (b"P21=00000000", b"OK"), (b"P21=10000000", b"E16"),
         (b"m", b"E16"), (b"m1", b"E16"), (b"m-1,4", b"E16"),
