@@ -301,7 +301,7 @@ MISTAKES = [
     (
         "adrp x0, :got:x",
         10,
-        "':got:' is left out: there is no dynamic linking (give the compiler -fno-pie)",
+        "':got:' is left out: there is no dynamic linking (give the compiler -fno-pie, and define what is weak)",
     ),
     (
         ".section .tdata",
