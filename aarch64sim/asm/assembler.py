@@ -39,7 +39,7 @@ from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
 from aarch64sim.asm.syntax import Branch, spellings
-from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted, tokenize
+from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
 
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 
@@ -183,7 +183,7 @@ class _Assembler:
     def _place_gap(self, s: Statement, gap: Gap) -> None:
         place = self._here(s)
         if size := self.known.loads(gap):
-            place.entry = self._literal(place, size, tokenize(gap.expression))
+            place.entry = self._literal(place, size, gap.tokens())
         self.later.append((place, partial(place.write_gap, self.known, gap)))
         self._place_word(s, bytes(4))
 
