@@ -132,18 +132,12 @@ class _Assembler:
         if name[-1:] == ":":
             if section.loaded:
                 self.symbols.define(s.text[:-1], section, s.line, self.order)
-        elif name in SECTION_DIRECTIVES:
-            self.sections.choose(name, s.rest, len(name))
-        elif name in ASSIGNMENTS or ("=" in s.text and name and s.rest.lstrip()[:1] == "="):
+        elif "=" in s.text and name and s.rest.lstrip()[:1] == "=":
             self._place_assignment(s)
-        elif not section.loaded:
-            pass  # for debuggers and linkers
-        elif name[:1] != ".":
-            self._place_instruction(s)
-        elif name in DATA:
-            self._place_numbers(s)
-        else:
+        elif name[:1] == ".":
             self._place_directive(s)
+        elif section.loaded:  # the others are for debuggers and linkers
+            self._place_instruction(s)
 
     def _place_word(self, s: Statement, word: bytes) -> None:
         section = self.sections.now
@@ -225,7 +219,15 @@ class _Assembler:
     # --- directives ------------------------------------------------------------------------------------------------
     def _place_directive(self, s: Statement) -> None:
         name = s.name
-        if name in MAKERS:
+        if name in SECTION_DIRECTIVES:
+            self.sections.choose(name, s.rest, len(name))
+        elif name in ASSIGNMENTS:
+            self._place_assignment(s)
+        elif not self.sections.now.loaded:
+            pass
+        elif name in DATA:
+            self._place_numbers(s)
+        elif name in MAKERS:
             self._place_bytes(s)
         elif name in IGNORED or name.startswith(".cfi_"):
             if name == ".local":
