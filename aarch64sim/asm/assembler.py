@@ -39,7 +39,7 @@ from aarch64sim.asm.sections import SECTION_DIRECTIVES, Section, Sections
 from aarch64sim.asm.source import Source, Statement
 from aarch64sim.asm.symbols import Symbols
 from aarch64sim.asm.syntax import Branch, spellings
-from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted, tokenize
+from aarch64sim.asm.text import Problem, Token, UnknownYet, quoted
 
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 
@@ -50,7 +50,8 @@ class _Assembler:
         self.base = base
         self.sections, self.symbols, self.pools = Sections(base), Symbols(), Pools()
         self.known = Known()
-        self.later: list[tuple[Place, Callable[[], object]]] = []  # the second pass
+        # The second pass: each function is called with its place and the arguments.
+        self.later: list[tuple[Place, Callable[..., object], tuple[object, ...]]] = []
         self.ahead: list[
             Callable[[], object]
         ] = []  # assignments that are asked for before their turn
@@ -63,26 +64,31 @@ class _Assembler:
                 self._place(statement)
             except Problem as problem:
                 self.source.fault(statement, problem)
-        self._finish(self.commons)
+        self._finish((statement, work, ()) for statement, work in self.commons)
         sections = [s for s in self.sections.all.values() if s.loaded]
         for section in sections:
             self.pools.flush(section)
         self.source.check()
         self._lay_out(sections)
-        self._finish((place.statement, work) for place, work in self.later)
+        self._finish((place.statement, work, (place, *more)) for place, work, more in self.later)
         self.source.check()
         return self._program(sections)
 
-    def _finish(self, works: Iterable[tuple[Statement, Callable[[], object]]]) -> None:
-        for statement, work in works:
+    def _later(self, place: Place, work: Callable[..., object], *more: object) -> None:
+        self.later.append((place, work, more))
+
+    def _finish(
+        self, works: Iterable[tuple[Statement, Callable[..., object], tuple[object, ...]]]
+    ) -> None:
+        for statement, work, arguments in works:
             try:
-                work()
+                work(*arguments)
             except Problem as problem:
                 self.source.fault(statement, problem)
 
     def _lay_out(self, sections: list[Section]) -> None:
         """Settle all addresses, and the values of all names as far as they can be before their turn."""
-        changing = {place.section.name for place, _ in self.later}
+        changing = {place.section.name for place, _, _ in self.later}
         merge((s for s in sections if s.name not in changing), self.symbols)
         self.symbols.provided = lay_out(sections, self.base)
         if any(section.address + section.size > 1 << 64 for section in sections):
@@ -107,7 +113,7 @@ class _Assembler:
         except Problem as problem:
             raise place.unusable(problem) from problem
         if not place.settled:
-            self.later.append((place, partial(place.check_expression, value)))
+            self._later(place, Place.check_expression, value)
         return value
 
     def defined(self, name: str) -> bool:
@@ -132,18 +138,12 @@ class _Assembler:
         if name[-1:] == ":":
             if section.loaded:
                 self.symbols.define(s.text[:-1], section, s.line, self.order)
-        elif name in SECTION_DIRECTIVES:
-            self.sections.choose(name, s.rest, len(name))
-        elif name in ASSIGNMENTS or ("=" in s.text and name and s.rest.lstrip()[:1] == "="):
+        elif "=" in s.text and name and s.rest.lstrip()[:1] == "=":
             self._place_assignment(s)
-        elif not section.loaded:
-            pass  # for debuggers and linkers
-        elif name[:1] != ".":
-            self._place_instruction(s)
-        elif name in DATA:
-            self._place_numbers(s)
-        else:
+        elif name[:1] == ".":
             self._place_directive(s)
+        elif section.loaded:  # the others are for debuggers and linkers
+            self._place_instruction(s)
 
     def _place_word(self, s: Statement, word: bytes) -> None:
         section = self.sections.now
@@ -177,14 +177,14 @@ class _Assembler:
             word = branch.word(found[1], section.size, len(s.text) - len(label))
         else:
             place, word = self._here(s), bytes(4)
-            self.later.append((place, partial(place.write_branch, branch, label)))
+            self._later(place, Place.write_branch, branch, label)
         self._place_word(s, word)
 
     def _place_gap(self, s: Statement, gap: Gap) -> None:
         place = self._here(s)
         if size := self.known.loads(gap):
-            place.entry = self._literal(place, size, tokenize(gap.expression))
-        self.later.append((place, partial(place.write_gap, self.known, gap)))
+            place.entry = self._literal(place, size, gap.tokens())
+        self._later(place, Place.write_gap, self.known, gap)
         self._place_word(s, bytes(4))
 
     def _read_instruction(self, s: Statement) -> None:
@@ -201,8 +201,10 @@ class _Assembler:
             word = self.known.learn(s.text, tokens)
         except UnknownYet:
             gap = None if place.registers else self.known.learn_gap(s.text, tokens)
-            work = partial(place.write_gap, self.known, gap) if gap else place.write_instruction
-            self.later.append((place, work))
+            if gap:
+                self._later(place, Place.write_gap, self.known, gap)
+            else:
+                self._later(place, Place.write_instruction)
             self._place_word(s, bytes(4))
         except Problem as problem:
             raise explained(problem, tokens) from problem
@@ -225,7 +227,15 @@ class _Assembler:
     # --- directives ------------------------------------------------------------------------------------------------
     def _place_directive(self, s: Statement) -> None:
         name = s.name
-        if name in MAKERS:
+        if name in SECTION_DIRECTIVES:
+            self.sections.choose(name, s.rest, len(name))
+        elif name in ASSIGNMENTS:
+            self._place_assignment(s)
+        elif not self.sections.now.loaded:
+            pass
+        elif name in DATA:
+            self._place_numbers(s)
+        elif name in MAKERS:
             self._place_bytes(s)
         elif name in IGNORED or name.startswith(".cfi_"):
             if name == ".local":
@@ -248,7 +258,7 @@ class _Assembler:
         section, name, rest = self.sections.now, s.name, s.rest.strip()
         if _NAME.fullmatch(rest):
             place, data = self._here(s), bytes(DATA[name])
-            self.later.append((place, partial(place.write_name, rest, len(data))))
+            self._later(place, Place.write_name, rest, len(data))
         else:
             numbers = plain(name, rest)
             if numbers is None:
@@ -275,7 +285,7 @@ class _Assembler:
                 raise place.unusable(problem) from problem
             data = bytes(unit * (1 + sum(t.text == "," for t in place.tokens())))
         if not place.settled and name not in ALIGNMENTS:
-            self.later.append((place, partial(place.write_bytes, len(data))))
+            self._later(place, Place.write_bytes, len(data))
         self._note_words(s, section, len(data))
         self._put(data, section)
 
@@ -284,14 +294,13 @@ class _Assembler:
         place = self._here(s)
         if s.name == ".equiv" and self.defined(s.names[0]):
             raise Problem(0, f"{quoted(s.names[0])} already has a value")
-        again: Callable[[], object] = partial(self._assign, place)
         with suppress(UnknownYet):
             assignment = self._assign(place)
-            if place.settled:
-                again = partial(self.symbols.assign, *assignment)
-        self.later.append((place, again))
-        if not place.settled:
-            self.ahead.append(again)
+        if place.settled:
+            self._later(place, lambda _: self.symbols.assign(*assignment))
+        else:
+            self._later(place, self._assign)
+            self.ahead.append(partial(self._assign, place))
 
     def _assign(self, place: Place) -> tuple[str, int, int]:
         r = Reader(place.tokens(), place)
@@ -325,11 +334,11 @@ class _Assembler:
         else:
             section.leave_gap(offset - section.size)
 
-        def check() -> None:
+        def check(place: Place) -> None:
             if self._org(place)[0] != offset:
                 raise Problem(0, MOVED)
 
-        self.later.append((place, check))
+        self._later(place, check)
 
     def _org(self, place: Place) -> tuple[int, bytes]:
         r = place.reader()

@@ -33,6 +33,10 @@ class Gap(NamedTuple):
     expression: str
     tail: str  # a bracket that closes
 
+    def tokens(self) -> list[Token]:
+        """The words of the expression, at their columns in the statement."""
+        return tokenize(" " * len(self.head) + self.expression)
+
 
 class _Form:
     """The instructions whose texts are alike but for their numbers."""

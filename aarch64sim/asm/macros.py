@@ -22,7 +22,7 @@ _PARAMETER = re.compile(
     r'([A-Za-z_.$][\w.$]*)(?::(req|vararg))?(?:=("(?:\\.|[^"\\])*"|[^\s,]*))?(?:,|\s+|$)',
     re.ASCII,
 )
-_SLOT = re.compile(r"\\(?:(\(\))|(@)|([A-Za-z_.$][\w.$]*))", re.ASCII)
+_SLOT = re.compile(r"'\\.|\\(?:(\(\))|(@)|([A-Za-z_.$][\w.$]*))", re.ASCII)
 
 LONGEST = (
     1 << 16
@@ -47,9 +47,14 @@ def arguments(text: str) -> list[tuple[int, str]]:
 
 
 def fill(text: str, values: dict[str, str], number: int) -> str:
-    r"""The text with `\name` replaced where there is a value, `\@` by the number, and `\()` by nothing."""
+    r"""The text with `\name` replaced where there is a value, `\@` by the number, and `\()` by nothing.
+
+    A character (`'\n'`) is one before a macro sees it, as in GNU as.
+    """
 
     def value(match: re.Match[str]) -> str:
+        if match[0][0] == "'":
+            return match[0]
         if match[3]:
             return values.get(match[3], match[0])
         return str(number) if match[2] else ""

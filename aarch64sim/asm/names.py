@@ -78,7 +78,7 @@ class Name(Operand):
         self.expected, self.weight = expected or f"one of {', '.join(values)}", weight
 
     def read(self, r: Reader, f: FieldValues) -> None:
-        if self.number and r.token.kind != "name":
+        if self.number and r.at_number():
             f[self.field] = r.number("immediate", 0, 15 if self.field == "CRm" else 31)
         else:
             name = r.choose(self.values, self.expected, self.weight, hint=True)

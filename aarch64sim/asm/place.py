@@ -137,7 +137,7 @@ class Place:
         """The word of an instruction that is known but for this expression."""
         value = word = None
         with suppress(Problem):
-            r = Reader(tokenize(gap.expression), self)
+            r = Reader(gap.tokens(), self)
             value = r.expression() if self.entry is None else self.literal(r, self.entry.size)
             r.expect_end()
             word = known.filled(gap, value, self.section.address + self.offset)

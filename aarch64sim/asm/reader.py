@@ -40,7 +40,7 @@ _DEEPEST = 40  # nesting of parentheses and signs: far beyond need, far below Py
 
 def _relocation(operator: str) -> str:
     if "got" in operator:
-        return "there is no dynamic linking (give the compiler -fno-pie)"
+        return "there is no dynamic linking (give the compiler -fno-pie, and define what is weak)"
     if "tls" in operator or "tp" in operator:
         return "there is no thread-local storage"
     return "there are :lo12:, :pg_hi21:, and for movz, movn and movk :abs_g0: to :abs_g3:"

@@ -23,11 +23,14 @@ DIRECTIVES = {*MAKERS, *POOLS, *ASSIGNMENTS, *IGNORED, *SECTION_DIRECTIVES, *CON
 
 SIMD = f"{LIMITS['simd'].what} is not modelled: {LIMITS['simd'].instead}".rstrip(".")
 _A32 = "belongs to A32 (32-bit Arm); this is A64"
+_ARMASM = "belongs to armasm; this reads the syntax of GNU as"
 INSTRUCTIONS = {  # mnemonics, `*` for any ending
     "push pop bx* blx* swi ldm* stm* mcr mrc cps* movw movt rsb vmov* vldr vstr": _A32,
     "fabd fabs fac* fadd* fccmp* fcm* fcsel fcvt* fdiv fjcvtzs fmadd fmax* fmin* fmla* fmls* fmov fmsub fmul*": SIMD,
     "fneg fnmadd fnmsub fnmul frec* frint* frsq* fsqrt fsub vabs vadd* vcmp* vcvt* vdiv vmul* vneg vsqrt vsub*": SIMD,
     "smstart smstop": "SVE and SME are not modelled",
+    "call int j[abeglmnosz]* lea leave movb movl movq movsx movzx popq pushq syscall": "belongs to x86; this is A64",
+    "area end endp entry export extern import": _ARMASM,
     "addg subg subp subps irg gmi stg stg* st2g stzg stzg* stz2g ldg ldgm cmpp": "memory tagging is not modelled",
     "pacd* pacia pacib paciz* pacga autd* autia autib autiz* xpacd xpaci ldra* bra* blra* reta* ereta*":
         "pointer authentication is not modelled, but for its hints, which do nothing",
@@ -53,6 +56,7 @@ DIRECTIVES_LEFT_OUT = {
     ".eqv": "use .equ",
     ".string16 .string32 .string64": "strings are of bytes: use .hword, .word or .quad",
     ".uleb128 .sleb128": "only debuggers read numbers of variable length",
+    ".weakref": "use .weak, and the name itself",
     ".symver .tls* .dtprel* .reloc": "there is no dynamic linking",
     ".arm .thumb* .code .syntax .fpu": _A32,
 }
@@ -118,6 +122,8 @@ def unknown_instruction(tokens: list[Token]) -> Problem:
     if first.kind != "name":
         what = "a label, a directive or an instruction"
         return Problem(first.column, f"expected {what}, found {first}")
+    if tokens[1].text.lower() in ("dcb", "dcd", "dcq", "dcw", "equ", "proc"):
+        return Problem(tokens[1].column, f"{tokens[1]}: {_ARMASM}")
     if any(map(_is_simd, tokens[1:])):
         return Problem(first.column, f"{first}: {SIMD}")
     if reason := _reason(name, INSTRUCTIONS):

@@ -49,6 +49,7 @@ class Session:
         self._told_at: int | None = None
         self._exclusives = 0  # how many were stepped before the run
         self.over = False  # gdb has said goodbye
+        self.extended = False  # target extended-remote: it stays when it lets go of the guest
         self.changed = False  # the guest was moved or written to since somebody looked
         self.messages: list[bytes] = []  # O packets to be sent before the reply
         self._inserted: set[int | Watchpoint] = set()
@@ -62,7 +63,7 @@ class Session:
             b"Z": lambda rest: self._point(rest, insert=True), b"z": lambda rest: self._point(rest, insert=False),
             b"H": lambda rest: OK if rest[:1] in (b"g", b"c") else NOTHING_KNOWN,
             b"T": lambda _: OK,
-            b"D": self._goodbye, b"k": self._kill,
+            b"D": self._goodbye, b"k": self._kill, b"!": self._extend, b"R": self._restart,
         }  # fmt: skip
 
     def answer(self, payload: bytes) -> bytes | None:
@@ -348,6 +349,11 @@ class Session:
         if rest.startswith(b"Kill"):
             self.leave()
             return OK
+        if self.extended and rest.startswith(b"Run"):
+            self._restart(b"")
+            return self.stop_reply()
+        if self.extended and rest.startswith(b"Attach;"):
+            return self.stop_reply()
         return NOTHING_KNOWN
 
     def _query(self, rest: bytes) -> bytes:
@@ -361,11 +367,19 @@ class Session:
             return OK
         return NOTHING_KNOWN
 
+    def _extend(self, _: bytes) -> bytes:
+        self.extended = True
+        return OK
+
+    def _restart(self, _: bytes) -> None:
+        self.debugger.restart()
+        self.changed = True
+
     def _goodbye(self, _: bytes) -> bytes:
         self.leave()
-        self.over = True
+        self.over = not self.extended
         return OK
 
     def _kill(self, _: bytes) -> None:
         self.leave()
-        self.over = True
+        self.over = not self.extended

@@ -93,7 +93,6 @@ def test_memory_that_is_none_is_e14(packet: bytes) -> None:
     ("packet", "reply"),
     [
         (b"vMustReplyEmpty", b""), (b"QThreadEvents:1", b""), (b"qTStatus", b""), (b"vCont;x", b"E16"),
-        (b"!", b""),
         (b"\xff\xfe\x80", b""), (b"", b""), (b"p", b"E16"), (b"pfff", b"E16"), (b"P0=12", b"E16"), (b"Pzz=0", b"E16"),
         (b"P21=00000000", b"OK"), (b"P21=10000000", b"E16"),
         (b"m", b"E16"), (b"m1", b"E16"), (b"m-1,4", b"E16"),
@@ -318,6 +317,25 @@ def test_kill_ends_the_session_but_not_the_server() -> None:
                 client.send(b"k")
                 assert client.reply() == b""
             wait_for(lambda: server.client is None)
+
+
+def test_extended_remote_stays_and_starts_the_guest_again() -> None:
+    with served(Debugger(STORE)) as server, Client(server.port) as client:
+        assert (
+            client.ask(b"vRun;") == client.ask(b"vAttach;1") == b""
+        )  # `target remote` has neither
+        assert client.ask(b"!") == b"OK"
+        client.ask(b"s")
+        assert client.ask(b"D") == b"OK"
+        assert client.ask(b"vAttach;1").startswith(b"T05")
+        assert client.pc() == 0x4000_0004
+        assert client.ask(b"vRun;").startswith(b"T05")
+        assert client.pc() == 0x4000_0000
+        client.ask(b"s")
+        client.send(b"k")
+        client.send(b"R00")
+        assert client.ask(b"?").startswith(b"T05")
+        assert client.pc() == 0x4000_0000
 
 
 def test_monitor_commands_answer_with_text() -> None:

@@ -247,6 +247,11 @@ MISTAKES = [
     ("bl memcpy", 4, "the compiler calls it by itself, and there is no library here: define it"),
     ("bl __aarch64_ldadd4_acq_rel", 4, "give the compiler -mno-outline-atomics"),
     ("bl x1", 4, "'x1' is a register: br, blr and ret take one"),
+    ("a: ldr x0, =a\nldr x0, =a $", 12, "expected the end of the line, found '$'"),
+    ("a: ldr x0, =a\nldr x0, =a \\", 12, "unexpected character"),
+    ("jmp there", 1, "'jmp': belongs to x86; this is A64"),
+    ("SIZE EQU 5", 6, "'EQU': belongs to armasm; this reads the syntax of GNU as"),
+    ("dsb", 4, "expected one of oshld, oshst,"),
     ("b.eq x1", 6, "expected a number or a symbol, found register 'x1'"),
     ("tbz x0, x1, .", 9, "expected a number or a symbol, found register 'x1'"),
     ("ldp x0, x1, [x2, x3]", 18, "expected a number or a symbol, found register 'x3'"),
@@ -301,7 +306,7 @@ MISTAKES = [
     (
         "adrp x0, :got:x",
         10,
-        "':got:' is left out: there is no dynamic linking (give the compiler -fno-pie)",
+        "':got:' is left out: there is no dynamic linking (give the compiler -fno-pie, and define what is weak)",
     ),
     (
         ".section .tdata",

@@ -477,6 +477,15 @@ BY_HAND = {
                 add x0, \both
         .endr
     """,
+    "characters in macros": r"""
+                .macro  put n, c
+                .byte   '\n', '\n, \n, \c
+                .endm
+                put     1, 'x'
+                .irpc   n, 12
+                .byte   '\n', \n
+                .endr
+    """,
     "equal numbers share a literal": """
                 .set    a, 3
                 ldr     w0, =a
