@@ -28,6 +28,7 @@ from tools.site_python import ROOT, need, pyodide
 
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
+NOTICE = ROOT / "tools" / "lite-notice.js"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
 CORE = (
     "package.json",
@@ -175,6 +176,17 @@ def configure(out: Path, dist: Path) -> None:
         shutil.copytree(dist / "pyodide", out / "static" / "pyodide")
 
 
+def notice(out: Path) -> None:
+    """Have every page of JupyterLite say what keeps it from working."""
+    shutil.copy(NOTICE, out / "notice.js")
+    for page in out.glob("*/index.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(
+            text.replace("<head>", '<head><script src="../notice.js"></script>', 1),
+            encoding="utf-8",
+        )
+
+
 def build(out: Path) -> None:
     """The whole site, into a folder that is made anew."""
     dist = WORK / "dist"
@@ -192,6 +204,7 @@ def build(out: Path) -> None:
         *("--no-sourcemaps", "--no-unused-shared-packages"),
     )
     configure(out, dist)
+    notice(out)
 
 
 def main(arguments: list[str] | None = None) -> int:

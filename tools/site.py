@@ -95,11 +95,17 @@ def still(source: str, kernel: str, step: int) -> str:
     )
 
 
+BESIDE = (
+    '<p>New words are explained in the <a href="glossary.html">glossary</a>; <a href="cheat-sheet.pdf">one page</a>'
+    f' sums all labs up. The simulator and the notebooks are <a href="{addresses()["Homepage"]}">here</a>.</p>'
+)
+
+
 def front(labs: Pages) -> str:
     """The front page."""
     data = history(program("store"), FRONT_KERNELS)
     cards = "".join(f'<li><a href="{name}.html">{escape(title)}</a></li>' for name, title in labs)
-    reading = f"<h2>The labs</h2><ul class='web-cards'>{cards}</ul>" if labs else ""
+    reading = f"<h2>The labs</h2><ul class='web-cards'>{cards}</ul>{BESIDE}" if labs else ""
     return (
         head("aarch64-step-labs: one click on Step, two instructions gone")
         + f"<main><h1>One click on Step, two instructions gone</h1><p>{SENTENCE}</p>"
@@ -144,7 +150,8 @@ def write_labs(out: Path, labs: Sequence[Lab], pages: Pages) -> None:
         print(f"{name}.html: {title}, {len(page) / 1e3:.0f} kB, {writer.panels} panels")
     for source, (name, title) in site_labs.TEXTS.items():
         text = (site_labs.LABS / source).read_text(encoding="utf-8")
-        body = f"{navigation(pages)}<main>{site_labs.markdown(text, home)}</main></body></html>"
+        made = site_labs.reachable(site_labs.markdown(text, home))
+        body = f"{navigation(pages)}<main>{made}</main></body></html>"
         (out / f"{name}.html").write_text(head(title) + body, encoding="utf-8")
 
 

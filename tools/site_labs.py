@@ -79,6 +79,20 @@ def _with_id(heading: re.Match[str]) -> str:
     return f'<h{heading[1]} id="{name}">{heading[2]}</h{heading[1]}>'
 
 
+def for_reader(text: str) -> str:
+    """Text of a lab without what it asks of somebody who has its notebook."""
+    text = re.sub(r"\*\*Run all cells now\*\*.*?\n\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s+Run all cells first[^.]*\.", "", text)
+    return re.sub(r"run\s+all\s+cells\s+and\s+go\s+on", "go on", text)
+
+
+def reachable(made: str) -> str:
+    """HTML in which what may scroll sideways can be reached by a keyboard."""
+    made = re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
+    drawn = '<div class="sl-drawing"'
+    return made.replace(drawn, f'{drawn} tabindex="0" role="group" aria-label="figure"')
+
+
 class LabPage:
     """One lab being written; its panels and questions are numbered."""
 
@@ -87,20 +101,19 @@ class LabPage:
         self.panels = self.questions = 0
 
     def body(self, notebook: NotebookNode) -> str:
-        """All cells; what may scroll sideways can be reached by a keyboard."""
+        """All cells."""
         made = "".join(
             self._cell(cell)
             for cell in notebook.cells
             if "navigation" not in cell.metadata.get("tags", [])
         )
-        made = re.sub(r"<th[^>]*></th>", "<td></td>", made)  # a header of nothing is none
-        made = re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', made)
-        drawn = '<div class="sl-drawing"'
-        return made.replace(drawn, f'{drawn} tabindex="0" role="group" aria-label="figure"')
+        return reachable(
+            re.sub(r"<th[^>]*></th>", "<td></td>", made)
+        )  # a header of nothing is none
 
     def _cell(self, cell: NotebookNode) -> str:
         if cell.cell_type == "markdown":
-            return markdown(cell.source, self.homepage)
+            return markdown(for_reader(cell.source), self.homepage)
         outputs = [self._output(output) for output in cell.outputs]
         code = f"<pre><code>{escape(cell.source)}</code></pre>"
         rich = any(MIME in output.get("data", {}) for output in cell.outputs)

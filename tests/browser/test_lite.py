@@ -195,3 +195,13 @@ def test_what_a_browser_lacks_is_said_in_one_sentence_and_no_traceback(
         said = output.get("text") or output["traceback"]
         assert "".join(said).startswith(says)
         assert len("".join(said).strip().splitlines()) == 1
+
+
+def test_without_a_service_worker_a_lab_runs_and_says_what_is_not_kept(
+    reader: BrowserContext, address: str
+) -> None:
+    reader.add_init_script("delete Navigator.prototype.serviceWorker")
+    page = opened(reader, address, LABS[1])
+    page.get_by_text("a file that a cell writes is not kept").wait_for()
+    asked = "lab.step()\nfrom checks.lab01.bench import Bench\nprint(lab, Bench.__name__)"
+    assert run_cell(page, 0, PANEL + asked).startswith("StepLab(v4.3, step 1")
