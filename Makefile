@@ -103,12 +103,13 @@ site: setup-test
 	@$(BIN)/python -m tools.site $(ARGS)
 
 # JupyterLite with the labs, in build/lite/site; then `make site ARGS="--lite build/lite/site"` links to it.
+# An environment of its own: JupyterLab loads whatever extensions are installed beside it, JupyterLite's kernel, too.
 .PHONY: lite lite-check setup-site
 setup-site:
-	@tools/setup site $(VENV)
+	@tools/setup site .venv-site
 
 lite: setup-site
-	@$(BIN)/python -m tools.lite $(ARGS)
+	@.venv-site/bin/python -m tools.lite $(ARGS)
 
 lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -n 2 -m lite $(ARGS)
