@@ -8,7 +8,9 @@ everywhere starts with "by design:".
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,3 +51,16 @@ def pytest_make_collect_report(
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Let each of pytest-xdist's workers collect its tests on a day of its own.
+
+    pytest-xdist asks that all workers find the same names. A name that contains the time, as the
+    bytes of `gzip.compress` do, then differs in every run, not in one of a hundred.
+    """
+    worker: str = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
+    day = time.time() + 86_400 * int(worker.removeprefix("gw"))
+    with mock.patch.object(time, "time", return_value=day):
+        return (yield)
