@@ -21,6 +21,7 @@ from aarch64sim.arch.syndrome import EC
 from aarch64sim.asm import Program, as_program
 from aarch64sim.debug import destinations, guest, pauses, places, reverse
 from aarch64sim.debug.destinations import Destination
+from aarch64sim.debug.numbers import limit_of
 from aarch64sim.debug.phase import Cursor, Phase
 from aarch64sim.debug.points import NOTHING, Kind, Points, Watchpoint
 from aarch64sim.debug.reverse import Write
@@ -177,8 +178,9 @@ class Debugger(View):
         """Run for up to `count` instructions; the stop if there was a reason to stop, else None. For an event loop.
 
         `to` is one more reason. Without `finish` it may be the stop in front of a watched access, which is where gdb
-        wants it. `by_steps` as the debugger's own, unless it is given.
+        wants it. `by_steps` as the debugger's own, unless it is given. ValueError unless `count` is a number.
         """
+        count = limit_of(count)
         self.look_at_end()
         points = self.points
         if to is not None and to.address is not None:

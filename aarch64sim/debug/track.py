@@ -12,6 +12,7 @@ from aarch64sim.debug.free_run import Look
 from aarch64sim.debug.history import History
 from aarch64sim.debug.landmarks import Landmarks
 from aarch64sim.debug.moves import Move, Moves
+from aarch64sim.debug.numbers import number_of
 from aarch64sim.debug.planted import Planted
 from aarch64sim.debug.points import NOTHING, Points
 from aarch64sim.debug.records import Recorder, Records
@@ -153,7 +154,7 @@ class Track:
 
     def arrive_at(self, number: int) -> None:
         """Be at position `number`, and have the record of what led there."""
-        self._check(number)
+        number_of("step", number, self.length)
         if number in self._records:
             self.travel(number)
         elif number != self.position:
@@ -248,17 +249,11 @@ class Track:
         if missing:
             if self._passing:
                 raise HistoryError("the guest runs: what has happened can be asked when it stands")
-            self._check(missing[0])
-            self._check(missing[-1])
+            for number in (missing[0], missing[-1]):
+                number_of("step", number, self.length)
             here, done = self.position, 0
             for number in missing:
                 if number > done:
                     done = self._record_up_to(number, missing[-1])
             self.travel(here)
         return [self._records[n] for n in range(first, last + 1)]
-
-    def _check(self, number: int) -> None:
-        if not isinstance(number, int) or not 0 <= number <= self.length:
-            raise HistoryError(
-                f"there is no step {number!r}: the history goes from 0 to {self.length}"
-            )

@@ -12,7 +12,8 @@ from aarch64sim.arch.pstate import SS
 from aarch64sim.asm.program import Program
 from aarch64sim.debug.debugger import Debugger
 from aarch64sim.debug.guest import GUEST_REGISTERS
-from aarch64sim.debug.stops import HistoryError, Stop
+from aarch64sim.debug.numbers import number_of
+from aarch64sim.debug.stops import Stop
 from aarch64sim.evidence.recording import Recording
 from aarch64sim.evidence.walk_recording import Recorded, debugger_for
 from aarch64sim.kvm.kernels import Kernel
@@ -96,11 +97,7 @@ class Lockstep:
 
     def goto(self, number: int) -> Divergence | None:
         """Both to step `number`; HistoryError unless both have been there."""
-        if number > min(self.left.length, self.right.length):
-            raise HistoryError(
-                f"there is no step {number} on both sides: they have"
-                f" {self.left.length} and {self.right.length}"
-            )
+        number_of("common step", number, min(self.left.length, self.right.length))
         self.left.goto(number)
         self.right.goto(number)
         return self.here()

@@ -146,7 +146,7 @@ def test_page_contents_are_bounded() -> None:
 def test_goto_beyond_the_end_is_refused_in_one_sentence() -> None:
     debugger = Debugger(STORE)
     debugger.run(3)
-    with pytest.raises(HistoryError, match="there is no step 4: the history goes from 0 to 3"):
+    with pytest.raises(HistoryError, match="there is no step 4: they go from 0 to 3"):
         debugger.goto(4)
     with pytest.raises(HistoryError, match="no step -1"):
         debugger.goto(-1)

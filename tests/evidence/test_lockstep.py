@@ -75,7 +75,7 @@ def test_both_sides_must_start_at_one_step() -> None:
     left.step()
     with pytest.raises(ValueError, match="not at 1 and 0"):
         Lockstep(left, right)
-    with pytest.raises(HistoryError, match="no step 7 on both sides"):
+    with pytest.raises(HistoryError, match="no common step 7: they go from 0 to 0"):
         Lockstep(right, Debugger(STORE)).goto(7)
 
 

@@ -86,8 +86,15 @@ def test_kernel_and_program_are_set_from_code(lab: StepLab) -> None:
         ("lab.timeline('x')", "no step 'x': they go from 0 to 0"),
         ("lab.look_at(9)", "no event 9: there are none"),
         ("lab.on_stop(5)", "is a function, not 5"),
-        ("lab.load(7)", "a program is its text, a Program or the path of a .s file, not 7"),
-        ("StepLab(None)", "a program is its text"),
+        ("lab.load(7)", "a program is source text, a Program, or the path of a .s file, not 7"),
+        ("lab.program = 'stor.s'", "no file stor.s in"),
+        ("lab.load('labs/programs/stor.s')", "; did you mean 'store.s'?"),
+        ("StepLab(Path('labs'))", "labs cannot be read: Is a directory"),
+        (
+            "both.program = b'nop'",
+            "source text, a Program, or the path of a .s file, not the bytes b'nop'",
+        ),
+        ("StepLab(None)", "a program is source text, "),
         ("StepLab('nop', devices=5)", "devices are (base address, device) pairs, not 5"),
         ("StepLab('nop', devices=[(4096, 'x')])", "'x' is no device: it has no name, size, read"),
         ("Question('?', ['a'], 'a')", "a dict of the responses"),
@@ -102,8 +109,10 @@ def test_a_wrong_name_or_value_is_refused_with_one_sentence(
 ) -> None:
     both = CompareLab("nop")
     before = lab.snapshot(), both.snapshot()
-    names = {"lab": lab, "both": both, "StepLab": StepLab, "Question": Question}
-    with pytest.raises((AttributeError, TraitError, ValueError, TypeError, KeyError)) as refused:
+    names = {"lab": lab, "both": both, "StepLab": StepLab, "Question": Question, "Path": Path}
+    with pytest.raises(
+        (AttributeError, TraitError, ValueError, TypeError, KeyError, OSError)
+    ) as refused:
         exec(code, names)
     assert says in str(refused.value)
     assert (lab.snapshot(), both.snapshot()) == before

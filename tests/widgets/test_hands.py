@@ -7,6 +7,7 @@ import base64
 import zlib
 
 import pytest
+from traitlets import TraitError
 
 import widgets
 from aarch64sim.debug.stops import EXCLUSIVE
@@ -296,7 +297,7 @@ def test_without_any_one_view_the_others_show_the_same(store: str, left_out: str
 
 
 def test_an_unknown_view_lists_the_known_ones(store: str) -> None:
-    with pytest.raises(ValueError, match="there is no view 'diagram'; there are program"):
+    with pytest.raises(TraitError, match="there is no view 'diagram'; there are program"):
         StepLab(store, views=["diagram"])
 
 

@@ -1,7 +1,8 @@
 """What a notebook shows of an error that a learner's own line makes in the project: one sentence, and no traceback.
 
-Invariant: only what the project says on purpose is shortened: an error that one of its lines raises with a sentence, a
-call of one of its functions with an argument that it does not have, or a name close to one that a thing of its own has.
+Invariant: only what is said on purpose is shortened: an error that one of the project's lines raises with a sentence, a
+call of one of its functions with an argument that it does not have, a name close to one that a thing of its own has, or
+a value that one of its widgets' traits refuses.
 A fault of the project's keeps its traceback.
 """
 
@@ -34,6 +35,8 @@ def sentence(error: BaseException) -> str:
         text = linecache.getline(last.f_code.co_filename, line, last.f_globals)
         if text.strip().startswith("raise "):
             return _said(error)
+    if _is_refused_by_trait(error, last):
+        return _said(error)
     if isinstance(error, AttributeError) and not any(
         _is_ours(str(frame.f_globals.get("__name__"))) for frame, _ in frames
     ):
@@ -55,6 +58,12 @@ def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 def _is_ours(module: str) -> bool:
     return module.partition(".")[0] in OURS
+
+
+def _is_refused_by_trait(error: BaseException, frame: FrameType) -> bool:
+    """Whether it is traitlets that says what a trait of a thing of the project's takes."""
+    owner = frame.f_locals.get("obj")
+    return type(error).__name__ == "TraitError" and _is_ours(type(owner).__module__)
 
 
 def _said(error: BaseException) -> str:

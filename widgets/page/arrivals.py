@@ -29,9 +29,9 @@ def exit_event(events: Sequence[Event], kind: str) -> int | None:
     )
 
 
-def is_ss(what: str) -> bool:
+def is_ss(what: int | str) -> bool:
     """Whether the bit of the course is asked for."""
-    return what.strip().lower() in SS
+    return str(what).strip().lower() in SS
 
 
 def last_ss(debugger: Debugger, moment: int | None) -> tuple[Write, int]:

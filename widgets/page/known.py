@@ -1,19 +1,39 @@
-"""Sides and numbers that a learner says: taken if they exist, refused with one sentence that says which do.
+"""Programs and sides that a learner names: taken if they exist, refused with one sentence that says which do.
 
 Invariant: what is refused has changed nothing.
 """
 
 from __future__ import annotations
 
-from aarch64sim.debug import HistoryError
+from pathlib import Path
+
+from aarch64sim.asm import Program
+from aarch64sim.asm.text import did_you_mean
+
+PROGRAM = "source text, a Program, or the path of a .s file"
 
 
-def number_of(what: str, number: object, last: int) -> int:
-    """The number, if it is one from 0 to `last`; HistoryError that says so for anything else."""
-    if not isinstance(number, int) or not 0 <= number <= last:
-        known = f"they go from 0 to {last}" if last >= 0 else "there are none"
-        raise HistoryError(f"there is no {what} {number!r}: {known}")
-    return number
+def read_program(program: object) -> Program | str:
+    """A program, its text, or the text of the file that it is the path of; a str is a path if it ends in .s.
+
+    TypeError for anything else, OSError for a file that is not there or cannot be read, ValueError for one of no text.
+    """
+    if isinstance(program, Program):
+        return program
+    if isinstance(program, str) and ("\n" in program or not program.endswith(".s")):
+        return program
+    if not isinstance(program, str | Path):
+        raise TypeError(f"a program is {PROGRAM}, not {program!r}")
+    path = Path(program)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in UTF-8") from None
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.s")])
+        raise FileNotFoundError(f"there is no file {path} in {Path.cwd()}{near}") from None
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def side_of(name: object, sides: tuple[str, ...]) -> int:

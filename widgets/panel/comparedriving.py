@@ -12,11 +12,11 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import Stop
 from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
-from widgets.page.known import side_of
+from widgets.page.known import read_program, side_of
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
 from widgets.panel.comparesnapshot import PairLooking
-from widgets.panel.driving import MOST_KEPT, read_program
+from widgets.panel.driving import MOST_KEPT
 from widgets.panel.pair import Pair
 
 PARTING = "the first difference"

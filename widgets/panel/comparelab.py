@@ -19,6 +19,7 @@ from widgets.figures.comparefigure import StopTable
 from widgets.models.drawing import Drawing
 from widgets.page import edits, ownkernel, session_code
 from widgets.page.board import Action
+from widgets.page.known import read_program
 from widgets.page.listing import Listing
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import RUN_LIMIT, Runner
@@ -26,7 +27,7 @@ from widgets.panel import controls
 from widgets.panel.comparedriving import PairDriving
 from widgets.panel.comparepage import FIRST, SIDES, VIEWS
 from widgets.panel.drawers import Drawers
-from widgets.panel.driving import MOST_KEPT, read_program
+from widgets.panel.driving import MOST_KEPT
 from widgets.panel.face import kernel_named
 from widgets.panel.pair import Pair
 from widgets.panel.panel import Panel

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from aarch64sim.debug import Debugger
+from aarch64sim.debug.numbers import number_of
 from widgets.figures.comparefigure import StopTable
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code, wording
-from widgets.page.known import number_of, side_of
+from widgets.page.known import side_of
 from widgets.page.listing import Listing
 from widgets.panel.comparepage import SIDES
 from widgets.panel.pair import Pair

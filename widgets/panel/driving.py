@@ -12,28 +12,17 @@ from pathlib import Path
 from aarch64sim.asm import Program
 from aarch64sim.debug import Debugger, Stop, Write
 from aarch64sim.debug.destinations import Destination
+from aarch64sim.debug.numbers import number_of
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
 from widgets.page import arrivals, ownkernel, wording
-from widgets.page.known import number_of
+from widgets.page.known import read_program
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
 from widgets.panel.gdb import GdbDoor
 from widgets.panel.snapshot import Looking
 
 MOST_KEPT = 2000  # steps that are made again under another kernel
-
-
-def read_program(program: Program | str | Path) -> Program | str:
-    """A program, its text, or the file it stands in: a path that ends in .s. TypeError for anything else."""
-    if isinstance(program, str):
-        is_path = program.endswith(".s") and "\n" not in program
-        return Path(program).read_text(encoding="utf-8") if is_path else program
-    if isinstance(program, Path):
-        return program.read_text(encoding="utf-8")
-    if isinstance(program, Program):
-        return program
-    raise TypeError(f"a program is its text, a Program or the path of a .s file, not {program!r}")
 
 
 class Driving(Looking):
@@ -43,7 +32,7 @@ class Driving(Looking):
     _speed: str
     _gdb: GdbDoor | None = None
     _own: OwnKernel | None  # the learner's kernel, for the list
-    _wrote: tuple[str, Write] | None  # what was asked for last, and found
+    _wrote: tuple[int | str, Write] | None  # what was asked for last, and found
     running: bool  # a run is under way
     _show_progress: Callable[[str], None]
     _show: Callable[[], None]
@@ -103,7 +92,7 @@ class Driving(Looking):
         """Back to the breakpoint or watched access before, else to the start."""
         return self._moved(self.debugger.reverse_continue)
 
-    def last_write(self, what: str) -> Write:
+    def last_write(self, what: int | str) -> Write:
         """Go to the last step that changed a register, or the 8 bytes at an address or label.
 
         Asked again for the same there, to the one before. HistoryError if there is none, ValueError for what is
@@ -124,7 +113,7 @@ class Driving(Looking):
         self.look_at(event)
         return write
 
-    def _asked_before(self, what: str) -> int | None:
+    def _asked_before(self, what: int | str) -> int | None:
         """The step before which to look, if `what` was asked for last and the guest still stands where it was found."""
         here, wrote = self.debugger.position, self._wrote
         return here if wrote and wrote[0] == what and wrote[1].step == here else None

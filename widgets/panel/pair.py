@@ -9,7 +9,8 @@ from copy import deepcopy
 from typing import Any
 
 from aarch64sim.asm import Program
-from aarch64sim.debug import Debugger, HistoryError
+from aarch64sim.debug import Debugger
+from aarch64sim.debug.numbers import limit_of, number_of
 from aarch64sim.evidence.lockstep import Divergence, Lockstep
 from aarch64sim.kvm import Kernel
 
@@ -70,9 +71,7 @@ class Pair:
 
     def goto(self, clicks: int) -> None:
         """Be where so many clicks led; HistoryError beyond."""
-        if not 0 <= clicks <= self.length:
-            raise HistoryError(f"there is no click {clicks}: {self.length} were made")
-        self.position = clicks
+        self.position = number_of("click", clicks, self.length)
         for side in self.sides:
             side.goto(min(clicks, side.length))
 
@@ -85,7 +84,7 @@ class Pair:
 
     def run_slice(self, count: int, *, to: object = None) -> bool | None:
         """Up to `count` clicks; True where they part first, or both have ended. Without a `to`, only at the end."""
-        for _ in range(count):
+        for _ in range(limit_of(count)):
             if self.ended:
                 return True
             self.step()

@@ -142,7 +142,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
         return self._controls
 
     def part(self, name: str) -> Part:
-        """The part that shows a view, to stand anywhere; ValueError for a view that there is not."""
+        """The part that shows a view, to stand anywhere; TraitError for a view that there is not."""
         self._check_views((name,))
         self._asked_for.add(name)
         part = self._part(name)
@@ -175,8 +175,12 @@ class Panel(Face, InStep, ipywidgets.VBox):
         return [self._stage, *(part for name, part in self._parts.items() if name in names)]
 
     def _check_views(self, views: Collection[str]) -> None:
-        if unknown := [name for name in views if name not in self._views]:
-            raise ValueError(f"there is no view {unknown[0]!r}; there are {', '.join(self._views)}")
+        if isinstance(views, str) or not isinstance(views, Collection):
+            raise TypeError(
+                f"views are names of parts, such as ('program', 'memory'), not {views!r}"
+            )
+        for name in views:
+            one_of("view", name, list(self._views))
 
     # --- traits ----------------------------------------------------------------------------------------
 
@@ -219,7 +223,8 @@ class Panel(Face, InStep, ipywidgets.VBox):
 
     @t.validate("views")
     def _check_views_trait(self, proposal: Any) -> tuple[str, ...]:
-        return tuple(one_of("view", name, list(self._views)) for name in proposal["value"])
+        self._check_views(proposal["value"])
+        return tuple(proposal["value"])
 
     @t.observe("views")
     def _change_views(self, _: Any) -> None:

@@ -13,6 +13,7 @@ import traitlets as t
 
 from aarch64sim.asm import Program
 from widgets.page.board import Board
+from widgets.page.known import PROGRAM, read_program
 from widgets.page.together import Together
 from widgets.panel.view import Shown, View
 
@@ -112,17 +113,14 @@ KINDS: dict[str, type[Part]] = {"program": ProgramPart, "timeline": FigurePart}
 class ProgramTrait(t.TraitType[Any, Any]):
     """The text of the program. Read, it is the part that shows it, which is equal to the text."""
 
-    info_text = "the text of a program, a Program, or the path of a .s file"
+    info_text = PROGRAM
 
     def validate(self, obj: Any, value: object) -> str:
-        """The text; TraitError for anything else."""
-        if isinstance(value, Program):
-            return value.source
-        if isinstance(value, Path):
-            return value.read_text(encoding="utf-8")
-        if isinstance(value, str | Part):
-            return str(value)
-        return str(self.error(obj, value))
+        """The text; TraitError for anything else, and what `read_program` says of a file."""
+        if not isinstance(value, str | Path | Program | Part):
+            self.error(obj, value)
+        program = read_program(str(value) if isinstance(value, Part) else value)
+        return program.source if isinstance(program, Program) else program
 
     def get(self, obj: Any, cls: Any = None) -> Any:
         """The part; for the page the text."""

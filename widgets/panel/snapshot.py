@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from aarch64sim.debug import Debugger
+from aarch64sim.debug.numbers import number_of
 from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
 from widgets.page import ownkernel, session_code, wording
-from widgets.page.known import number_of
 from widgets.page.listing import Listing
 
 

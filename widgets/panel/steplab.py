@@ -20,12 +20,12 @@ from aarch64sim.kvm import Kernel
 from widgets.figures.poster import poster
 from widgets.models.drawing import Drawing
 from widgets.page import historyline, ownkernel, session_code
+from widgets.page.known import read_program
 from widgets.page.listing import Listing
 from widgets.page.logview import LogView
 from widgets.page.ownkernel import OwnKernel
 from widgets.panel import controls
 from widgets.panel.drawers import StepDrawers
-from widgets.panel.driving import read_program
 from widgets.panel.face import kernel_named
 from widgets.panel.hands import Hands
 from widgets.panel.named import NamedParts
