@@ -7,7 +7,9 @@ panel open.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
+from packaging.version import Version
 from playwright.sync_api import Locator, Page
 
 from tests.browser.harness import LabPage, write_notebook
@@ -26,6 +28,11 @@ STEP_LAB = (
     "from widgets import StepLab\nfrom widgets.course import program\n"
     "lab = StepLab(program('store'), kernel='v4.3')\nlab"
 )
+
+
+def has(package: str, oldest: str) -> bool:
+    """Whether the package that is installed is of that version, or a newer one."""
+    return Version(version(package)) >= Version(oldest)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,11 @@ class Workbench:
         if "sl-panel" in (shown.get_attribute("class") or ""):
             self.status().and_(self.page.locator(":not(:empty)")).first.wait_for()
         return shown
+
+    def choose(self, what: str, words: str) -> None:
+        """Choose from a list of the panel, by the words that it shows: ipywidgets makes their spaces unbreakable."""
+        chooser = self.page.locator(f".sl-panel .sl-choose-{what} select")
+        chooser.select_option(label=words.replace(" ", "\xa0"))
 
     def button(self, name: str) -> Locator:
         """A control of the panel, by the name of its action or by its words."""
