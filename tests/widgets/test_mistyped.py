@@ -15,7 +15,7 @@ SETUP = """
 from dataclasses import replace
 from aarch64sim import Debugger, GuestDebug, Kernel, kernels
 from aarch64sim.vmm import Machine
-from widgets import CompareLab, StepLab
+from widgets import CompareLab, EsrRuler, LifeCycle, RecordedRun, StepLab, StopTable
 from widgets.course import exercises, program
 from checks.lab01.bench import Bench
 from checks.lab02.probe import guest
@@ -52,6 +52,22 @@ MISTYPED = [
     ("CompareLab(store).goto('x')", "HistoryError: there is no click 'x': they go from 0 to 0"),
     ("Machine(5, 'v4.3')", "TypeError: a program is a Program or its source text, not 5"),
     ("Debugger(store, uart_input='hi')", "TypeError: the input of a UART is bytes such as b'hello', not 'hi'"),
+    ("StepLab(store).event('x')", "TypeError: the argument by of event() should be int, not 'x'"),
+    ("StepLab(store, debugger=5)", "the argument debugger of StepLab() should be Debugger | None, not 5"),
+    ("Debugger(store, patch=5)", "the argument patch of Debugger() should be Patch | None, not 5"),
+    ("Debugger(store).read_memory('x', 4)", "the argument address of read_memory() should be int, not 'x'"),
+    ("Bench('nop').enter(el='x')", "the argument el of enter() should be int, not 'x'"),
+    ("StepLab(store).machine()", "A Part is not a function: leave the brackets out."),
+    ("StepLab(store).goto()", "goto() missing 1 required positional argument: 'number'; it takes number."),
+    ("StepLab(store).diagram().export('/nowhere/x.svg')", "OSError: /nowhere/x.svg cannot be written: No such file"),
+    ("Debugger(store).kernel = 'v9'", "kernel of a Debugger cannot be set."),
+    ("kernels['v4.3'].name = 'x'", "A Kernel cannot be changed: cannot assign to field 'name'."),
+    ("kernels.v4", "Kernels has no v4. There are get, items, keys, values."),
+    ("lab.questions", "Lab has no questions."),
+    ("EsrRuler('x')", "TypeError: a syndrome is a whole number of 32 bits, not 'x'"),
+    ("LifeCycle('v4.3')", "TypeError: LifeCycle takes a Kernel; of a name LifeCycle.of('v4.3') makes one"),
+    ("RecordedRun('v4.3', 'x')", "ValueError: there is no recording of 'x' on 'v4.3'"),
+    ("RecordedRun('linux-4.14.177', 'a_alu', 'v9')", "UnknownKernelError: no kernel 'v9'"),
     ('guest(store, 4)', "OSError: arm64 has no KVM_GUESTDBG flags 0x4"),
 ]  # fmt: skip
 KEPT = [
@@ -60,7 +76,9 @@ KEPT = [
     "own(b=1)",
     "raise ValueError('mine')",
     "store.nothing",
-    "Debugger(store, patch=5)",
+    "own()()",
+    "Debugger(store, patch=lambda machine: 1 / 0)",
+    "StopTable(1, 2, 3, 4).sentence",
 ]
 
 

@@ -60,7 +60,7 @@ class Figure:
     def export(self, path: str | Path, theme: str = "light") -> Path:
         """Save as what the name ends in: .svg, .png, .csv or .json. ValueError for anything else.
 
-        `theme` is that of the picture, "light" or "dark".
+        `theme` is that of the picture, "light" or "dark". OSError if the file cannot be written.
         """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
@@ -72,10 +72,10 @@ class Figure:
         if path.suffix not in kinds:
             raise ValueError(f"{path.name}: a figure is saved as {', '.join(kinds)}")
         content = kinds[path.suffix]()
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.write_text(content, encoding="utf-8")
+        try:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        except OSError as error:
+            raise OSError(f"{path} cannot be written: {error.strerror}") from None
         return path
 
     def svg(self, theme: str = "light") -> str:
