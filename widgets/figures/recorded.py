@@ -32,6 +32,11 @@ class RecordedRun(Figure):
     kernel: str | Kernel | None = None
     name = "recording"
 
+    def __post_init__(self) -> None:
+        """ValueError if there is no such recording, UnknownKernelError if there is no such kernel."""
+        assert self._recording
+        assert self._preset
+
     @cached_property
     def _recording(self) -> recordings.Recording:
         folder = recordings.load(recordings_folder())
