@@ -20,7 +20,7 @@ from tests.widgets.seen import StepLab, press
 from widgets import CompareLab, Question
 from widgets.figures import figure
 from widgets.models import decoded
-from widgets.page import registerfile
+from widgets.page import bits, registerfile
 from widgets.page.listing import Listing
 
 LOOP = "loop: add x0, x0, #1\n b loop"
@@ -325,6 +325,17 @@ def test_an_event_of_the_step_can_be_looked_at(lab: StepLab) -> None:
     assert lab.moment is None
 
 
+def test_the_diagram_and_the_live_bit_say_the_same_at_every_event(lab: StepLab) -> None:
+    assert lab.diagram().spsr_ss is None  # not set yet
+    lab.step()
+    lab.step()
+    for n in range(len(lab.step_events)):
+        press(lab, "event", n)
+        found = bits.now(lab.debugger)
+        assert found
+        assert lab.diagram().spsr_ss == (found.ss if found.saved else None)
+
+
 def test_the_bundle_has_widget_picture_and_one_line(
     lab: StepLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,7 +346,7 @@ def test_the_bundle_has_widget_picture_and_one_line(
     monkeypatch.setattr(figure, "a_page_looks", lambda: True)
     svg = lab._repr_mimebundle_()[0]["image/svg+xml"]
     assert svg.startswith("<svg")
-    assert "This is a picture. Run the cell (Shift+Enter) to get the buttons." in svg
+    assert figure.NO_CONTROLS in svg
     assert "application/vnd.jupyter.widget-view+json" in data
 
 
