@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from aarch64sim.arch.syndrome import EC, FSC
 from aarch64sim.kvm import kernels
 from tests.widgets.conftest import at_step
 from tests.widgets.seen import press
-from widgets import EsrLab, EsrRuler, LifeCycle
+from widgets import CompareLab, EsrLab, EsrRuler, LifeCycle, StepLab
 from widgets.figures import figure
 from widgets.models.syndromes import MOST_FIELDS, fields_of, word_of
 from widgets.models.visits import visits
@@ -191,3 +193,11 @@ def test_a_figure_is_exported_in_both_themes(tmp_path: Path) -> None:
             dark = drawn.export(tmp_path / f"dark.{kind}", theme="dark").read_bytes()
             assert light != dark
         assert "<text" not in (tmp_path / "light.svg").read_text(encoding="utf-8")  # outlines
+
+
+@pytest.mark.parametrize("make", [lambda: StepLab("nop"), lambda: CompareLab("nop"), EsrLab])
+def test_the_picture_of_what_has_controls_says_how_to_get_them(
+    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figure, "a_page_looks", lambda: True)
+    assert figure.NO_CONTROLS in make()._repr_mimebundle_()[0]["image/svg+xml"]

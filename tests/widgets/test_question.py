@@ -9,6 +9,7 @@ import pytest
 
 from widgets import Question
 from widgets.course import chosen
+from widgets.course.question import PLAIN_WIDTH
 
 ANSWERS = {"`here`": "Yes, here.", "there": "No: it is here."}
 
@@ -65,3 +66,8 @@ def test_a_place_that_cannot_be_written_costs_the_memory_alone(kept: Path) -> No
     question.choose("there")
     assert question.answer == "there"
     assert asked().answer is None
+
+
+def test_in_plain_text_no_line_is_longer_than_a_page_shows() -> None:
+    said = repr(Question(" ".join(["KVM_GET_ONE_REG"] * 20), ANSWERS, "there"))
+    assert max(map(len, said.splitlines())) <= PLAIN_WIDTH

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape
+from textwrap import fill
 from typing import Any
 
 import ipywidgets
@@ -18,6 +19,7 @@ from widgets.page.guard import guarded
 from widgets.page.together import HTML, RadioButtons
 
 _CODE = re.compile("`([^`]+)`")
+PLAIN_WIDTH = 100  # letters: JupyterLab breaks longer lines of plain text in the middle of a word
 
 
 class Question(ipywidgets.VBox):
@@ -72,7 +74,8 @@ class Question(ipywidgets.VBox):
         else:
             state = "answered correctly" if self.answer == self.right else "answered, not correctly"
         options = "".join(f"\n  ( ) {answer}" for answer in self.answers)
-        return f"Question: {self.text}{options}\n  {state}"
+        text = fill(f"Question: {self.text}", PLAIN_WIDTH)
+        return f"{text}{options}\n  {state}"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data = dict(super()._repr_mimebundle_() or {})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
+NO_CONTROLS = "This is a picture. Run the cell (Shift+Enter) to get the controls."
 
 
 class Figure:
@@ -195,10 +196,20 @@ def live_still(drawing: Drawing, sentence: str) -> dict[str, Any]:
 
     A front end shows SVG only in a notebook that it trusts, as it does those that were run in it.
     """
+    drawing = _captioned(drawing, NO_CONTROLS)
     if a_page_looks() or not has_matplotlib():
         svg = svg_writer.file_svg(drawing, title=sentence)
         return {"text/plain": sentence, "image/svg+xml": svg}
     return {"text/plain": sentence, "image/png": png(drawing)}
+
+
+def _captioned(drawing: Drawing, words: str) -> Drawing:
+    """The drawing with a line of words above it."""
+    width, height = drawing.size
+    captioned = Drawing((width, height + 22))
+    captioned.place(drawing, 0, 0)
+    captioned.text(8, height + 10, words, 10, bold=True, colour="stop")
+    return captioned
 
 
 def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:
