@@ -89,8 +89,8 @@ class Kernel:
     )
     skip_applied: SkipApplied = _behaviour(
         SkipApplied.AT_NEXT_ENTRY,
-        "At once means: before SS is armed for the next entry, which undoes the clearing of SS. So every emulated"
-        " instruction was one stop late again from 5.0 to 5.10, and 5.11 repaired it by accident.",
+        "If at once, SS is cleared before it is armed for the next entry, which sets it again. So the stop after every"
+        " emulated instruction was late again from 5.0 to 5.10, and 5.11 fixed it by accident.",
     )
     leftover_advance: Leftover = _behaviour(
         Leftover.BEFORE_PUT_AWAY,

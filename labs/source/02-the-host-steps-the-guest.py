@@ -102,11 +102,11 @@ run = vcpu.run()
 print(run, "with PC", hex(vcpu.get_one_reg("pc")))
 
 # %% [markdown]
-# (A guest that never leaves keeps KVM_RUN from returning, as on a real machine. The notebook's button with the square,
-# *Interrupt the kernel*, ends the cell.)
-#
 # Two calls for one step. At the first return PC still points to the store: the kernel asks userspace to act as the
 # device, and *the instruction has not completed yet*. The kernel finishes it in the second call.
+#
+# (A guest that never leaves keeps KVM_RUN from returning, as on a real machine. The notebook's button with the square,
+# *Interrupt the kernel*, ends the cell.)
 #
 # ### The probe
 #

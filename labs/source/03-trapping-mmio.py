@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Trapping MMIO: an access to nothing, and who answers it
 #
-# *About 70 minutes; there is a mark where to stop after half of them. Before it:
+# *About 70 minutes; there is a mark where to stop after two thirds of them. Before it:
 # [The host steps the guest](02-the-host-steps-the-guest.ipynb). New words are explained where they first appear, and in
 # the [glossary](glossary.md). Run all cells first.*
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # When does the PC move? Two open questions, and the experiments that close them
 #
-# *About 90 minutes, in three parts; there are marks where to stop. Before it:
+# *About 90 minutes, in four parts; there are marks where to stop. Before it:
 # [lab 04](04-the-skipped-instruction.ipynb). New words are explained where they first appear, and in the
 # [glossary](glossary.md). Run all cells first.*
 #
@@ -159,7 +159,7 @@ for name in ("v4.3", "v5.3", "v5.11"):
 # it. So the same kernel, with the same line, is right for the guest and late for the host.
 
 # %% [markdown]
-# *This is the end of the first third. Next time, run all cells and go on here.*
+# *This is the end of the first part. Next time, run all cells and go on here.*
 #
 # ## Explain
 #
@@ -278,7 +278,7 @@ lab.once_right(
 )
 
 # %% [markdown]
-# *This is the end of the second third. Next time, run all cells and go on here.*
+# *This is the end of the second part. Next time, run all cells and go on here.*
 #
 # **Task 3, `guest_steps_right`.** Now the switches. For which of the eight kernels does a guest that steps *itself* over a store
 # stop in the right place? Return True or False. `switches()` gives all eight to experiment with, and
@@ -417,7 +417,7 @@ lab.once_right("maydell", lambda: RecordedRun("what-if-early-advance-step-rememb
 # %% [markdown]
 # ### Ten years later
 #
-# *This is the last act. Next time, run all cells and go on here.*
+# *This is the last part. Next time, run all cells and go on here.*
 #
 # All this was said of Linux 6.1, and it holds up to 6.13. Now make the same change, the early advance and nothing else,
 # in kernels that step correctly over MMIO:

@@ -3,7 +3,7 @@
 #
 # *About 80 minutes; there is a mark where to stop after half of them. Before it:
 # [lab 04](04-the-skipped-instruction.ipynb) and [lab 05](05-when-does-the-pc-move.ipynb). New words are explained where
-# they first appear, and in the [glossary](glossary.md). Run all cells first: this lab needs half a minute for it.*
+# they first appear, and in the [glossary](glossary.md). Run all cells first.*
 #
 # Single-stepping came into KVM on arm64 with Linux 4.3, in November 2015. Peter Maydell had seen the bug a year
 # before, in review. It has been fixed again and again since then, and almost every fix broke something else.

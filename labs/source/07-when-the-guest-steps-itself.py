@@ -331,7 +331,7 @@ lab.once_right("release", lambda: RecordedRun("linux-6.14", "k_selfstep_alu_rele
 # handler:
 
 # %%
-print(program("step-and-emulate").split("VBAR_EL1 + 0x400: ")[1].split("        // {skip")[0])
+print(program("step-and-emulate").split("exceptions from EL0\n")[1].split("        // {skip")[0])
 
 # %% [markdown]
 # **Task 6, `skip`.** `x5` has its 7: the work is done. Write the rest, so that the user goes on after the UDF and is

@@ -2,7 +2,7 @@
 # # Attach gdb: a debugger that everyone trusts
 #
 # *About 45 minutes. Before it: [lab 02](02-the-host-steps-the-guest.ipynb), [lab 04](04-the-skipped-instruction.ipynb)
-# and the first third of [lab 05](05-when-does-the-pc-move.ipynb). New words are explained where they first appear, and in
+# and the first part of [lab 05](05-when-does-the-pc-move.ipynb). New words are explained where they first appear, and in
 # the [glossary](glossary.md). Run all cells first.*
 #
 # So far you have only our word for it: our panel, our diagram, our debugger. In this lab an unmodified gdb, as your

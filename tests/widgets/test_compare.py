@@ -231,3 +231,14 @@ def test_both_choosers_explain_their_kernel_in_a_line(store: str) -> None:
     assert lab._shown["left@value"] == "v5.0"
     assert lab._shown["left-summary"] == kernels["v5.0"].summary
     assert lab._shown["right-summary"] == kernels["fixed"].summary
+
+
+def test_the_status_of_both_fits_one_line(store: str) -> None:
+    lab = CompareLab(store, "v4.3", "fixed")
+    lab.run(2)
+    assert lab.status == (
+        "2 steps each. Linux 4.3 - 4.14 should have stopped at 0x40000008. They differ from click 2 on."
+    )
+    lab.load("str w0, [x19]\nnop\n" * 50 + "str w20, [x20]")
+    lab.run()
+    assert len(lab.status) < 160

@@ -15,7 +15,7 @@ from aarch64sim.debug import Stop
 from widgets.figures.figure import Figure
 from widgets.models.drawing import DASHED, Drawing
 from widgets.models.stop_rows import ENDS, Pair, aligned
-from widgets.models.timeline import MISSED
+from widgets.models.timeline import MISSED, listed
 from widgets.page.listing import Listing
 
 ROW, WIDTH, LEADING = 24.0, 640.0, 11.0
@@ -51,19 +51,18 @@ class StopTable(Figure):
 
     @property
     def sentence(self) -> str:
-        counts = [stops[-1].number if stops else 0 for stops in (self.left, self.right)]
-        steps = (
-            "; ".join(
-                f"{title}: {count} step{'s' if count != 1 else ''}"
-                for title, count in zip(self.titles, counts, strict=True)
-            )
-            + "."
-        )
-        missed = [
-            f"{self.titles[0 if pair.missed == 'left' else 1]} {MISSED}: {self.listing.where(pair.pc)}."
-            for pair in self.missed
-        ]
-        return " ".join([steps, *missed] if missed else [steps, "No stop is missing so far."])
+        said = [self._steps()]
+        for side, title in zip(("left", "right"), self.titles, strict=True):
+            if missed := [f"{pair.pc:#x}" for pair in self.missed if pair.missed == side]:
+                said.append(f"{title} should have stopped at {listed(missed)}.")
+        return " ".join(said if len(said) > 1 else [*said, "No stop is missing so far."])
+
+    def _steps(self) -> str:
+        left, right = (stops[-1].number if stops else 0 for stops in (self.left, self.right))
+        steps = f"{left} step{'s' if left != 1 else ''}"
+        if left == right:
+            return f"{steps} each."
+        return f"{self.titles[0]}: {steps}; {self.titles[1]}: {right}."
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -19,6 +19,15 @@ LANE_TITLES = {
     Lane.DEBUGGER: "debugger",
 }
 MISSED = "should have stopped here"
+MOST_LISTED = 3  # words of a list in a sentence: a status has one line
+
+
+def listed(words: Sequence[str]) -> str:
+    """The words as part of a sentence; of many the first ones, and how many more there are."""
+    more = len(words) - MOST_LISTED
+    *first, last = [*words[: MOST_LISTED - 1], f"{more + 1} more"] if more > 0 else words
+    return f"{', '.join(first)} and {last}" if first else last
+
 
 # What an event is called where there is room for one word or two.
 _LABELS = {
@@ -47,6 +56,7 @@ _EXCEPTIONS = dict.fromkeys(_ABORTS, "abort") | {
     "SYSTEM": "trap",
     "WFX": "WFI",
 }
+_CALLS = ("SVC", "HVC")  # the CPU completes them; an SMC is trapped, and skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +98,8 @@ class Timeline:
             f"{sum(c.lane is lane and c.event is not None for c in self.columns)} {LANE_TITLES[lane]}"
             for lane in LANES
         )
-        ran = [f"{c.label} at {c.pc:#x}" for c in self.columns if c.ghost == "ran"]
-        missed = (
-            f" The debugger was not notified that {' and '.join(ran)} ran: {MISSED}." if ran else ""
-        )
+        ghosts = listed([f"{ghost.pc:#x}" for ghost in self.ghosts]) if self.ghosts else ""
+        missed = f" The debugger should have stopped at {ghosts}, and did not." if ghosts else ""
         return (
             f"{self.title}: {len([c for c in self.columns if c.event])} events ({lanes}).{missed}"
         )
@@ -150,12 +158,13 @@ def _label(event: Event, mnemonic: Callable[[int], str]) -> str:
 
 
 def _completes(column: Column) -> bool:
-    """An instruction is done with: the CPU retired it, or the kernel skipped it after emulation."""
+    """An instruction is done with: the CPU retired it or made a call, or the kernel skipped it after emulation."""
     event = column.event
-    return event is not None and (
-        (event.lane is Lane.GUEST and event.what is What.RETIRE)
-        or (event.lane is Lane.KVM and event.what is What.SKIP)
-    )
+    if event is None:
+        return False
+    if event.lane is Lane.GUEST:
+        return event.what is What.RETIRE or (event.what is What.EXCEPTION and event.kind in _CALLS)
+    return event.lane is Lane.KVM and event.what is What.SKIP
 
 
 def _with_ghosts(columns: list[Column]) -> list[Column]:
@@ -165,17 +174,19 @@ def _with_ghosts(columns: list[Column]) -> list[Column]:
     result: list[Column] = []
     done = 0
     for column in columns:
+        result.append(column)
         if _completes(column):
             done += 1
-            if done > 1 and column.lane is Lane.GUEST:
-                result.append(
-                    Column(
-                        column.step, Lane.DEBUGGER, "no stop", MISSED, column.pc, "", None, "stop"
-                    )
-                )
-                column = replace(column, ghost="ran")
-        result.append(column)
+            if done > 1:
+                n = max(n for n, c in enumerate(result) if c.lane is Lane.GUEST)
+                result[n:] = [*_unseen(result[n]), *result[n + 1 :]]
     return result
+
+
+def _unseen(ran: Column) -> tuple[Column, Column]:
+    """The stop that never came, and the instruction that ran without it: it retired, or was trapped and skipped."""
+    ghost = Column(ran.step, Lane.DEBUGGER, "no stop", MISSED, ran.pc, "", None, "stop")
+    return ghost, replace(ran, ghost="ran")
 
 
 def first_divergence(left: Sequence[object], right: Sequence[object]) -> int | None:

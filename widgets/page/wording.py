@@ -14,7 +14,7 @@ from aarch64sim.debug.points import Points
 from aarch64sim.debug.stops import EXCLUSIVE
 from aarch64sim.events import Change, Event, Lane
 from aarch64sim.vmm.machine import ExitRecord
-from widgets.models.timeline import LANE_TITLES, Timeline
+from widgets.models.timeline import LANE_TITLES, Timeline, listed
 from widgets.page import sourcelink
 from widgets.page.listing import Listing
 
@@ -50,7 +50,7 @@ def ran_unseen(listing: Listing, timeline: Timeline) -> str:
     """A sentence about the instructions of a step that ran without a stop, with a space before it; "" for none."""
     ran = [listing.where(c.pc) for c in timeline.columns if c.ghost == "ran"]
     noun = "The instruction" if len(ran) == 1 else "The instructions"
-    return f" {noun} at {' and '.join(ran)} ran without a stop." if ran else ""
+    return f" {noun} at {listed(ran)} ran without a stop." if ran else ""
 
 
 def arrival(

@@ -16,7 +16,7 @@ from checks.task import NotAnswered, Wrong, entries, expect_type
 # --- who sees what ---------------------------------------------------------------------------------------------------
 
 SITUATIONS = {
-    "stepped": ("the host steps; the guest has never touched MDSCR_EL1", ASKS, 3),
+    "stepped": ("the host steps; the guest has never written MDSCR_EL1", ASKS, 3),
     "both": ("the host steps; the guest has written 0x2000", SETS_KDE, 3),
     "enable": ("ENABLE without SINGLESTEP; the guest has written 0x2001", SETS_AND_ASKS, 1),
     "nobody": ("no guest debug; the guest has written 0x2001", SETS_AND_ASKS, 0),
