@@ -47,14 +47,14 @@ def monitor(debugger: Debugger, line: str) -> tuple[str, bool]:
 def _kernel(debugger: Debugger, name: str) -> tuple[str, bool]:
     if name:
         debugger.restart(name)
-        return f"The guest starts over under {debugger.kernel.title}. {STALE}", True
+        return f"The guest starts over under {debugger.kernel.title}.\n{STALE}", True
     now = f"{debugger.kernel.name}: {debugger.kernel.title}; {debugger.kernel.summary}\n"
     return now + f"There are {', '.join(kernels)}.\n", False
 
 
 def _restart(debugger: Debugger, _: str) -> tuple[str, bool]:
     debugger.restart()
-    return f"The guest starts over. {STALE}", True
+    return f"The guest starts over.\n{STALE}", True
 
 
 def _events(debugger: Debugger, number: str) -> tuple[str, bool]:
@@ -85,7 +85,7 @@ def _stops(debugger: Debugger, _: str) -> tuple[str, bool]:
 
 def _goto(debugger: Debugger, number: str) -> tuple[str, bool]:
     stop = debugger.goto(int(number))
-    return f"step {stop.number}: {stop.text} {STALE}", True
+    return f"step {stop.number}: {stop.text}\n{STALE}", True
 
 
 def _console(debugger: Debugger, _: str) -> tuple[str, bool]:

@@ -127,8 +127,8 @@ panel
 # %% [markdown]
 # ### By hand
 #
-# It is much more fun to do this yourself. Click **Start** in the panel above, so that the guest is at its first
-# instruction again. Then type this in a new cell, and run it:
+# It is much more fun to do this yourself. Click **|◂** (to the start) in the panel above, so that the guest is at
+# its first instruction again. Then type this in a new cell, and run it:
 #
 # ```python
 # panel.serve_gdb(1234)

@@ -218,7 +218,7 @@ def test_a_failure_is_a_program_a_sentence_and_a_timeline() -> None:
     assert failure is not None
     assert failure.scenario.name == "store"
     assert "smallest program" in str(failure)
-    assert "not notified that add" in failure.figure.sentence
+    assert "should have stopped at" in failure.figure.sentence
     data, metadata = failure._repr_mimebundle_()
     assert data["image/png"][1:4] == b"PNG"
     assert metadata["image/png"]["alt"]

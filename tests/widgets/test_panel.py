@@ -20,7 +20,7 @@ from tests.widgets.seen import StepLab, press
 from widgets import CompareLab, Question
 from widgets.figures import figure
 from widgets.models import decoded
-from widgets.page import registerfile
+from widgets.page import bits, registerfile
 from widgets.page.listing import Listing
 
 LOOP = "loop: add x0, x0, #1\n b loop"
@@ -323,6 +323,17 @@ def test_an_event_of_the_step_can_be_looked_at(lab: StepLab) -> None:
     assert str(lab.diagram().state) == "active-not-pending"
     press(lab, "event", 1)
     assert lab.moment is None
+
+
+def test_the_diagram_and_the_live_bit_say_the_same_at_every_event(lab: StepLab) -> None:
+    assert lab.diagram().spsr_ss is None  # not set yet
+    lab.step()
+    lab.step()
+    for n in range(len(lab.step_events)):
+        press(lab, "event", n)
+        found = bits.now(lab.debugger)
+        assert found
+        assert lab.diagram().spsr_ss == (found.ss if found.saved else None)
 
 
 def test_the_bundle_has_widget_picture_and_one_line(

@@ -37,6 +37,12 @@ def now(debugger: Debugger) -> StepBits | None:
     return StepBits(saved[-1] if saved else 0, True, armed)
 
 
+def spsr_ss(debugger: Debugger) -> int | None:
+    """SPSR_EL2.SS at that moment; None while the guest runs, and before KVM_RUN has set it."""
+    found = now(debugger)
+    return found.ss if found and found.saved else None
+
+
 def html(found: StepBits | None) -> str:
     """Both bits, and where SS is."""
     if found is None:

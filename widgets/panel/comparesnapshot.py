@@ -14,7 +14,7 @@ from widgets.figures.comparefigure import StopTable
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import ownkernel, session_code, wording
+from widgets.page import bits, ownkernel, session_code, wording
 from widgets.page.known import side_of
 from widgets.page.listing import Listing
 from widgets.panel.comparepage import SIDES
@@ -84,7 +84,7 @@ class PairLooking:
         """The step machine of one side, "left" or "right", in the last click."""
         debugger = self.debuggers[side_of(side, SIDES)]
         events = debugger.events_of(self.clicks) if self._steps_now(debugger) else ()
-        return StepFigure.of(events, debugger.state, debugger.hardware.get("spsr_el2.ss"))
+        return StepFigure.of(events, debugger.state, bits.spsr_ss(debugger))
 
     def _figure(self, click: int | None = None) -> TimelineFigure:
         click = number_of("click", self.clicks if click is None else click, self.pair.length)

@@ -14,7 +14,7 @@ from aarch64sim.events import Event
 from widgets.figures.stepfigure import StepFigure
 from widgets.figures.timelinefigure import TimelineFigure
 from widgets.models.timeline import Timeline, timeline
-from widgets.page import ownkernel, session_code, wording
+from widgets.page import bits, ownkernel, session_code, wording
 from widgets.page.listing import Listing
 
 
@@ -61,10 +61,9 @@ class Looking:
     def diagram(self) -> StepFigure:
         """The state-machine diagram of the last step, for its own cell or a file."""
         events, phase = self.step_events, self.debugger.phase
-        if phase is not None:
-            return StepFigure.of(events[: phase.index + 1], phase.event.after)
-        hardware = self.debugger.hardware
-        return StepFigure.of(events, self.debugger.state, hardware.get("spsr_el2.ss"))
+        state = self.debugger.state if phase is None else phase.event.after
+        shown = events if phase is None else events[: phase.index + 1]
+        return StepFigure.of(shown, state, bits.spsr_ss(self.debugger))
 
     @property
     def last_timeline(self) -> Timeline:
