@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
+from widgets.page import home
+
 
 class Carrier(Protocol):
     """The widget whose page side hands the parts of a message on to the others."""
@@ -72,9 +74,16 @@ def _refers(value: object) -> bool:
 
 
 class InStep(ipywidgets.Widget):
-    """Mixed into a widget whose changes go with those of others in one message."""
+    """Mixed into a widget whose changes go with those of others in one message, and whose messages are read at home."""
 
     _with: Together | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        home.remember()
+        super().__init__(*args, **options)
+
+    def _handle_msg(self, msg: Any) -> None:
+        home.at_home(lambda: super(InStep, self)._handle_msg(msg))
 
     @traitlets.default("tooltip")
     def _no_tooltip(self) -> str:
