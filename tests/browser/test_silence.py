@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.harness import NEXT_SCREEN, LabPage, lab_page, write_notebook
+from tests.browser.harness import NEXT_SCREEN, NOTEBOOK, LabPage, lab_page, write_notebook
 from tests.browser.server import ROOT, Server
 from tests.browser.workbench import STEP_LAB, Workbench
 
@@ -35,6 +35,21 @@ def test_after_a_restart_they_say_what_to_do_and_come_back(bench: Workbench) -> 
         bench.page.locator(f".sl-guard {control}").first.click()
     bench.page.wait_for_timeout(1000 * SILENT_SECONDS)
     expect(note).to_have_count(0)
+
+
+BUSY = f"() => {{ {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code: 'import time; time.sleep(4)' }}); }}"
+
+
+def test_a_panel_says_that_its_kernel_is_busy_and_does_later_what_was_clicked(
+    bench: Workbench,
+) -> None:
+    bench.show()
+    bench.page.evaluate(BUSY)
+    bench.button("Step").click()
+    note = bench.page.locator(".sl-panel > .sl-silence")
+    expect(note).to_contain_text("If it is busy, wait", timeout=6_000)
+    expect(bench.status()).to_contain_text("Stopped at 0x40000004", timeout=6_000)
+    expect(note).to_have_count(0, timeout=6_000)
 
 
 GIVE_UP_AT_ONCE = """() => {

@@ -12,7 +12,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import wait
 from threading import current_thread, main_thread
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import ipywidgets
 
 Made = TypeVar("Made")
 
@@ -21,7 +23,7 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 def remember() -> None:
-    """Called where panels are made: the loop that runs in the main thread is home from now on."""
+    """The loop that runs in the main thread now, where a widget is made, is home from now on."""
     global _loop
     if current_thread() is main_thread():
         try:
@@ -44,3 +46,14 @@ def at_home(do: Callable[[], Made]) -> Made:
         if wait([asked], ASK_SECONDS).done:
             return asked.result()
     raise RuntimeError("the kernel ends")
+
+
+class AtHome(ipywidgets.Widget):
+    """Mixed into a widget that reads its messages at home."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        remember()
+        super().__init__(*args, **options)
+
+    def _handle_msg(self, msg: Any) -> None:
+        at_home(lambda: super(AtHome, self)._handle_msg(msg))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
-from widgets.page import home
+from widgets.page.home import AtHome
 
 
 class Carrier(Protocol):
@@ -73,17 +73,10 @@ def _refers(value: object) -> bool:
     return isinstance(value, list | tuple) and any(_refers(each) for each in value)
 
 
-class InStep(ipywidgets.Widget):
-    """Mixed into a widget whose changes go with those of others in one message, and whose messages are read at home."""
+class InStep(AtHome):
+    """Mixed into a widget whose changes go with those of others in one message."""
 
     _with: Together | None = None
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        home.remember()
-        super().__init__(*args, **options)
-
-    def _handle_msg(self, msg: Any) -> None:
-        home.at_home(lambda: super(InStep, self)._handle_msg(msg))
 
     @traitlets.default("tooltip")
     def _no_tooltip(self) -> str:
