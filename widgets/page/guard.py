@@ -14,11 +14,13 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from widgets.page.home import AtHome
+
 STATIC = Path(__file__).resolve().parents[1] / "static"
 THEME = (STATIC / "theme.css").read_text("utf-8")
 
 
-class Guard(anywidget.AnyWidget):
+class Guard(AtHome, anywidget.AnyWidget):
     """Has no view; the page loads it with the first widget of ours, and asks it whether the kernel is there."""
 
     _esm = "".join((STATIC / name).read_text("utf-8") for name in ("board.js", "guard.js"))

@@ -14,6 +14,7 @@ from aarch64sim.debug import Debugger, HistoryError
 from aarch64sim.debug.destinations import Destination
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.debug.stops import EXCLUSIVE
+from widgets.page.home import at_home
 
 SLICE_SECONDS = 0.05  # how long the page may have to wait for its turn
 FIRST_SLICE = 50  # steps
@@ -81,7 +82,7 @@ class Runner:
         self._stopped, self.playing = "", playing
         for panel in self.panels:
             panel.unanswered = 0
-        self._task = asyncio.get_running_loop().create_task(self._whole(work, to))
+        self._task = at_home(lambda: asyncio.get_running_loop().create_task(self._whole(work, to)))
 
     async def _search(self, search: Search[Found], found: Callable[[Found], str], at: int) -> str:
         try:

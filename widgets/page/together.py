@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
+from widgets.page.home import AtHome
+
 
 class Carrier(Protocol):
     """The widget whose page side hands the parts of a message on to the others."""
@@ -71,7 +73,7 @@ def _refers(value: object) -> bool:
     return isinstance(value, list | tuple) and any(_refers(each) for each in value)
 
 
-class InStep(ipywidgets.Widget):
+class InStep(AtHome):
     """Mixed into a widget whose changes go with those of others in one message."""
 
     _with: Together | None = None

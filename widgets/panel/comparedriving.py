@@ -12,6 +12,7 @@ from aarch64sim.asm import Program
 from aarch64sim.debug import Stop
 from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
+from widgets.page.home import at_home
 from widgets.page.known import read_program, side_of
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
@@ -82,12 +83,18 @@ class PairDriving(PairLooking):
             self._say("The run has ended; both guests start over.")
 
     def _begin(self, pair: Pair, clicks: int = 0) -> None:
+        at_home(lambda: self._start_over(pair, clicks))
+
+    def _start_over(self, pair: Pair, clicks: int) -> None:
         self._runner.abandon()
         pair.run_slice(min(clicks, MOST_KEPT))
         self._pair, self._message = pair, ""
         self._show()
 
     def _moved(self, move: Callable[[], object]) -> tuple[Stop, Stop]:
+        return at_home(lambda: self._move(move))
+
+    def _move(self, move: Callable[[], object]) -> tuple[Stop, Stop]:
         self._message = ""
         if not self._runner.running:
             move()

@@ -16,6 +16,7 @@ from aarch64sim.debug.numbers import number_of
 from aarch64sim.debug.reverse import Found, Search
 from aarch64sim.kvm import Kernel
 from widgets.page import arrivals, ownkernel, wording
+from widgets.page.home import at_home
 from widgets.page.known import read_program
 from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import PLAY_SECONDS, RUN_LIMIT, Runner, runner_of
@@ -223,6 +224,9 @@ class Driving(Looking):
             self._say(wording.run_given_up(self.debugger, self._status()))
 
     def _restart(self, restart: Callable[[Debugger], object], wanted: int = 0) -> None:
+        at_home(lambda: self._start_over(restart, wanted))
+
+    def _start_over(self, restart: Callable[[Debugger], object], wanted: int) -> None:
         debugger = self.debugger
         restart(debugger)
         self._runner.abandon()
@@ -251,6 +255,9 @@ class Driving(Looking):
         self._show()
 
     def _moved(self, move: Callable[[], object]) -> Stop:
+        return at_home(lambda: self._move(move))
+
+    def _move(self, move: Callable[[], object]) -> Stop:
         self._message = ""
         if not self._runner.running:
             move()
