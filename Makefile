@@ -106,10 +106,10 @@ site: setup-test
 # An environment of its own: JupyterLab loads whatever extensions are installed beside it, JupyterLite's kernel, too.
 .PHONY: lite lite-check setup-site
 setup-site:
-	@tools/setup site .venv-site
+	@tools/setup site $(VENV)-site
 
 lite: setup-site
-	@.venv-site/bin/python -m tools.lite $(ARGS)
+	@$(VENV)-site/bin/python -m tools.lite $(ARGS)
 
 lite-check: setup-test lite
 	@$(PYTEST) tests/browser/test_lite.py -n 2 -m lite $(ARGS)
@@ -164,5 +164,5 @@ pins: setup-dev
 	@tools/pins newest $(BIN)/uv
 
 clean:
-	rm -rf $(VENV) .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-* .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
