@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -67,10 +66,9 @@ def panel(name: str, data: dict[str, Any], together: str = "") -> str:
     """
     start = data["start"]
     titles = [(kernel["name"], kernel["title"]) for kernel in data["kernels"]]
-    held = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
     return (
         skeleton(titles, name, start["kernel"], together)
-        + f'<script type="application/json">{held}</script>'
+        + f'<script type="application/json">{site_labs.in_script(data)}</script>'
         + (
             still(data["source"], start["kernel"], start["step"])
             if start["kernel"] in kernels

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 from tools.build_labs import environment
 from tools.lab_sources import Lab, for_learner, read
+from widgets.course.question import UNANSWERED
 from widgets.web.publish import MIME
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,11 +163,17 @@ def question_html(name: str, made: dict[str, Any]) -> str:
         for n, (answer, _) in enumerate(made["answers"])
     )
     responses = "".join(f"<li>{answer}: {said}</li>" for answer, said in made["answers"])
-    said = json.dumps([response for _, response in made["answers"]]).replace("</", "<\\/")
+    said = in_script([response for _, response in made["answers"]])
     return (
         f'<div class="sl-board"><fieldset class="sl-question" data-question="{name}"><legend>{made["text"]}</legend>'
         f'{options}<details class="web-unscripted"><summary>Nothing answers without JavaScript: read all responses'
         f"</summary><ul>{responses}</ul></details>"
-        '<p role="status" aria-live="polite" data-slot="response">Choose one: a wrong answer costs nothing.'
+        f'<p role="status" aria-live="polite" data-slot="response">{UNANSWERED}'
         f'</p><script type="application/json">{said}</script></fieldset></div>'
     )
+
+
+def in_script(data: object) -> str:
+    """JSON for an element <script>: nothing in it ends the element, or keeps it from ending."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("</", "<\\/").replace("<!--", "\\u003c!--")

@@ -50,6 +50,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        import_module("widgets.course.mistyped").shorten()
         if name in _LIVE:
             import_module("widgets.page.guard").warm_up()
         return getattr(import_module(_HOME[name]), name)

@@ -96,27 +96,50 @@ def jupyter_server(
     if not folder.exists():
         shutil.copytree(ROOT / "labs", folder / "labs", ignore=shutil.ignore_patterns("recordings"))
         (folder / "labs" / "recordings").symlink_to(ROOT / "labs" / "recordings")
-    port, token = free_port(), secrets.token_hex(16)
+    server, process = _started(home, folder, options, app, python)
+    try:
+        yield server
+    finally:
+        _end(process)
+
+
+def _started(
+    home: Path, folder: Path, options: tuple[str, ...], app: App, python: str
+) -> tuple[Server, subprocess.Popen[bytes]]:
+    """A server that is up. Another process may take the port that was free a moment ago: then once more."""
     log = home / "server.log"
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            [python, *app.command(port, token, folder), *options],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env=jupyter_environment(home),
-        )
+    for tries_left in (2, 1, 0):
+        port, token = free_port(), secrets.token_hex(16)
+        with log.open("a") as output:
+            process = subprocess.Popen(
+                [python, *app.command(port, token, folder), *options],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env=jupyter_environment(home),
+            )
+        server = Server(f"http://127.0.0.1:{port}", token, folder, app)
         try:
-            server = Server(f"http://127.0.0.1:{port}", token, folder, app)
             _wait_until_up(server, process, log)
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            return server, process
+        except BaseException as error:
+            _end(process)
+            if not tries_left or not isinstance(error, NotUpError):
+                raise
+    raise AssertionError
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class NotUpError(RuntimeError):
+    """A server that has ended before it was up, or is not up in time."""
 
 
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -130,4 +153,4 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes], log: Path) 
             return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.05)
-    raise RuntimeError(f"{server.app.module} did not start:\n{log.read_text()[-3000:]}")
+    raise NotUpError(f"{server.app.module} did not start:\n{log.read_text()[-3000:]}")

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,15 @@ GDB = shutil.which("gdb-multiarch")
 needs_gdb = pytest.mark.skipif(
     GDB is None, reason="no gdb-multiarch here (apt install gdb-multiarch)"
 )
+PATIENCE = 60  # seconds after which something is taken to hang, on however slow a computer
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 @contextmanager
@@ -42,13 +52,13 @@ def served(
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     try:
         yield made[0]
     finally:
         loop.call_soon_threadsafe(made[0].close)
         loop.call_soon_threadsafe(lambda: loop.call_later(0.01, loop.stop))
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         loop.close()
 
@@ -57,7 +67,7 @@ class Client:
     """A bare client: sends packets, reads replies."""
 
     def __init__(self, port: int, *, no_ack: bool = True) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self.console: list[bytes] = []  # O packets
@@ -108,7 +118,7 @@ class Client:
         self.close()
 
 
-def gdb(port: int, *commands: str, timeout: float = 30) -> str:
+def gdb(port: int, *commands: str, timeout: float = PATIENCE) -> str:
     """What a real gdb prints on these commands, once attached."""
     assert GDB
     line = [GDB, "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import time
 import tracemalloc
 
 import pytest
@@ -14,7 +13,7 @@ from aarch64sim.gdb.rsp import Reader, frame
 from aarch64sim.gdb.session import Session
 from tests.debug.programs import STORE
 
-from .gdbtools import Client, served
+from .gdbtools import Client, served, wait_for
 
 SEEDS = [
     b"?", b"g", b"G00", b"p20", b"P20=0000004000000000", b"P21=c5030000", b"m40000000,10",
@@ -121,6 +120,5 @@ def test_the_server_outlives_malformed_packets() -> None:
             except OSError:
                 pass  # it hung up, or had nothing to say
             client.close()
-            while server.client is not None:
-                time.sleep(0.001)
+            wait_for(lambda: server.client is None)
         assert_it_still_works(server.port)

@@ -15,7 +15,7 @@ from aarch64sim.evidence.walk_recording import Recorded, debugger_for
 from aarch64sim.vmm.start import recordings_folder
 from tests.debug.programs import ENDLESS, MIXTURE, STORE
 
-from .gdbtools import GDB, Client, gdb, needs_gdb, served
+from .gdbtools import GDB, PATIENCE, Client, gdb, needs_gdb, served, wait_for
 
 pytestmark = needs_gdb
 FOLDER = load(recordings_folder())
@@ -158,12 +158,9 @@ def test_ctrl_c_interrupts_an_endless_loop() -> None:
         with subprocess.Popen(
             line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
-            end = time.monotonic() + 10
-            while debugger.position < 3000:
-                assert time.monotonic() < end
-                time.sleep(0.01)
+            wait_for(lambda: debugger.position >= 3000)
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=10)
+            output, _ = process.communicate(timeout=PATIENCE)
     assert "SIGINT" in output
     assert printed(output)[0] in (0x4000_0000, 0x4000_0004)
 
@@ -184,13 +181,9 @@ def test_a_gdb_that_is_killed_in_mid_run_leaves_a_guest_that_stands() -> None:
         with subprocess.Popen(
             line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
-            end = time.monotonic() + 10
-            while debugger.position < 3000:
-                assert time.monotonic() < end
-                time.sleep(0.01)
+            wait_for(lambda: debugger.position >= 3000)
             process.kill()
-        while server.client is not None:
-            time.sleep(0.01)
+        wait_for(lambda: server.client is None)
         position = debugger.position
         time.sleep(0.05)
         assert debugger.position == position

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import site_python
+from tools import site_labs, site_python
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,13 @@ def test_the_simulator_of_a_page_is_packed_and_has_what_it_imports() -> None:
         assert "labs/recordings/machine.json" in held
         assert len(data) < 0.6 * sum(each.file_size for each in archive.infolist())
     assert data == site_python.simulator()
+
+
+@pytest.mark.parametrize(
+    "text", ["</script><b>", "<!-- <script>", "<!--</SCRIPT", "\u2028 <\\/ &lt;"]
+)
+def test_no_text_of_a_program_ends_the_script_that_holds_it(text: str) -> None:
+    held = site_labs.in_script({"source": text})
+    assert "</" not in held
+    assert "<!--" not in held
+    assert json.loads(held) == {"source": text}

@@ -342,8 +342,11 @@ def test_the_bundle_has_widget_picture_and_one_line(
     data, _ = lab._repr_mimebundle_()
     assert data["text/plain"] == "StepLab(v4.3, step 0, pc=0x40000000, inactive)"
     assert data["image/png"].startswith(b"\x89PNG")
+    assert data["image/png"] != lab.png()  # it says that it is a picture
     monkeypatch.setattr(figure, "a_page_looks", lambda: True)
-    assert lab._repr_mimebundle_()[0]["image/svg+xml"].startswith("<svg")
+    svg = lab._repr_mimebundle_()[0]["image/svg+xml"]
+    assert svg.startswith("<svg")
+    assert "This is a picture. Run the cell (Shift+Enter) to get the buttons." in svg
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

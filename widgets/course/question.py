@@ -18,6 +18,7 @@ from widgets.course import chosen
 from widgets.page.guard import guarded
 from widgets.page.together import HTML, RadioButtons
 
+UNANSWERED = "Choose one: a wrong answer costs nothing."
 _CODE = re.compile("`([^`]+)`")
 PLAIN_WIDTH = 100  # letters: JupyterLab breaks longer lines of plain text in the middle of a word
 
@@ -37,7 +38,7 @@ class Question(ipywidgets.VBox):
         index = options.index(before) if before in options else None
         self._radio = RadioButtons(options=plain, index=index, layout=layout)
         self._response = HTML(self._said, layout=layout, style=style, _dom_classes=("sl-response",))
-        asked = HTML(f'<p class="sl-asked">{_marked(text)}</p>', layout=layout, style=style)
+        asked = HTML(f'<p class="sl-asked">{marked(text)}</p>', layout=layout, style=style)
         super().__init__((asked, self._radio, self._response), _dom_classes=guarded("sl-question"))
         self._radio.observe(self._chosen, "value")
 
@@ -54,6 +55,11 @@ class Question(ipywidgets.VBox):
         self._radio.value = answer
         return self.answers[answer]
 
+    def response(self, answer: str) -> str:
+        """What an answer gets: whether it is the right one, and why."""
+        mark = "\u2713 Right." if answer == self.right else "\u2717 Not quite."
+        return f"{mark} {self.answers[answer]}"
+
     def _chosen(self, _: Any) -> None:
         if self.answer is not None:
             chosen.keep(self.text, self.answer)
@@ -61,12 +67,8 @@ class Question(ipywidgets.VBox):
 
     @property
     def _said(self) -> str:
-        if self.answer is None:
-            words = "Choose one: a wrong answer costs nothing."
-        else:
-            mark = "\u2713 Right." if self.answer == self.right else "\u2717 Not quite."
-            words = f"{mark} {self.answers[self.answer]}"
-        return f'<p role="status" aria-live="polite">{_marked(words)}</p>'
+        words = UNANSWERED if self.answer is None else self.response(self.answer)
+        return f'<p role="status" aria-live="polite">{marked(words)}</p>'
 
     def __repr__(self) -> str:
         if self.answer is None:
@@ -82,6 +84,6 @@ class Question(ipywidgets.VBox):
         return data | {"text/plain": repr(self)}, {}
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text as HTML; what stands between backquotes is code, as in the cells around it."""
     return _CODE.sub(r"<code>\1</code>", escape(text))

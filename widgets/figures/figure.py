@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
+NO_BUTTONS = "This is a picture. Run the cell (Shift+Enter) to get the buttons."
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
-NO_CONTROLS = "This is a picture. Run the cell (Shift+Enter) to get the controls."
 
 
 class Figure:
@@ -61,7 +61,7 @@ class Figure:
     def export(self, path: str | Path, theme: str = "light") -> Path:
         """Save as what the name ends in: .svg, .png, .csv or .json. ValueError for anything else.
 
-        `theme` is that of the picture, "light" or "dark".
+        `theme` is that of the picture, "light" or "dark". OSError if the file cannot be written.
         """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
@@ -73,10 +73,10 @@ class Figure:
         if path.suffix not in kinds:
             raise ValueError(f"{path.name}: a figure is saved as {', '.join(kinds)}")
         content = kinds[path.suffix]()
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.write_text(content, encoding="utf-8")
+        try:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        except OSError as error:
+            raise OSError(f"{path} cannot be written: {error.strerror}") from None
         return path
 
     def svg(self, theme: str = "light") -> str:
@@ -194,22 +194,22 @@ def still(drawing: Drawing, sentence: str) -> tuple[dict[str, Any], dict[str, An
 def live_still(drawing: Drawing, sentence: str) -> dict[str, Any]:
     """What stands in for a live panel where nothing runs: for a page SVG, which costs nothing; for a file PNG.
 
-    A front end shows SVG only in a notebook that it trusts, as it does those that were run in it.
+    It says that it is a picture. A front end shows SVG only in a notebook that it trusts, as those that it ran itself.
     """
-    drawing = _captioned(drawing, NO_CONTROLS)
+    drawing = _without_buttons(drawing)
     if a_page_looks() or not has_matplotlib():
         svg = svg_writer.file_svg(drawing, title=sentence)
         return {"text/plain": sentence, "image/svg+xml": svg}
     return {"text/plain": sentence, "image/png": png(drawing)}
 
 
-def _captioned(drawing: Drawing, words: str) -> Drawing:
-    """The drawing with a line of words above it."""
+def _without_buttons(drawing: Drawing) -> Drawing:
+    """The picture of a panel, with what it lacks said above it."""
     width, height = drawing.size
-    captioned = Drawing((width, height + 22))
-    captioned.place(drawing, 0, 0)
-    captioned.text(8, height + 10, words, 10, bold=True, colour="stop")
-    return captioned
+    whole = Drawing((width, height + 20))
+    whole.place(drawing, 0, 0)
+    whole.text(8, height + 10, NO_BUTTONS, 10, bold=True, colour="stop")
+    return whole
 
 
 def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:

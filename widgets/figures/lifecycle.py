@@ -35,6 +35,12 @@ class LifeCycle(Figure):
     events: tuple[Event, ...] = ()
     name = "kvm-run"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.kernel, Kernel):
+            raise TypeError(
+                f"LifeCycle takes a Kernel; of a name LifeCycle.of({self.kernel!r}) makes one"
+            )
+
     @classmethod
     def of(cls, kernel: str | Kernel, events: Iterable[Event] | None = None) -> LifeCycle:
         """For a kernel (or its name), with the events of a step; by default that over one store to a device."""

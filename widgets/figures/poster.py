@@ -58,5 +58,5 @@ def _registers(drawing: Drawing, debugger: Debugger, top: float) -> None:
     lines = [f"{n:9}{old:#x} \u2192 {new:#x}" for n, (old, new) in changes.items()]
     lines = lines[:MOST_REGISTERS] or [f"{n:9}{registers[n]:#x}" for n in ("pc", "pstate")]
     console = debugger.console.replace("\n", "\u21b5")[-24:]
-    for n, line in enumerate([*lines, f"{'UART':9}{console!r}"]):
+    for n, line in enumerate([*lines, f"{'UART':9}'{console}'"]):
         drawing.text(22, top - 14 * n, line, 8, mono=True)

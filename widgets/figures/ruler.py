@@ -30,8 +30,11 @@ class EsrRuler(Figure):
     name = "esr"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.word < 1 << 32:
-            raise ValueError(f"a syndrome has 32 bits: {self.word:#x} does not fit")
+        for word in (self.word, self.before or 0):
+            if not isinstance(word, int):
+                raise TypeError(f"a syndrome is a whole number of 32 bits, not {word!r}")
+            if not 0 <= word < 1 << 32:
+                raise ValueError(f"a syndrome has 32 bits: {word:#x} does not fit")
 
     @property
     def sentence(self) -> str:

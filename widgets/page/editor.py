@@ -1,4 +1,4 @@
-"""The program editor: text in, a program out, or the places where the text is wrong.
+"""The program editor of a panel: text in, a program out, or the places where the text is wrong.
 
 Invariant: a text with a fault never replaces the program that runs.
 """
@@ -8,18 +8,6 @@ from __future__ import annotations
 from html import escape
 
 from aarch64sim.asm import AssemblyError, Program, assemble
-
-
-def skeleton(slot: str = "editor") -> str:
-    """A text area, a button, and a place for errors."""
-    return (
-        '<details class="sl-editor"><summary>Edit the program</summary>'
-        f'<textarea data-field="{slot}" data-slot="{slot}" rows="12" spellcheck="false" autocapitalize="off"'
-        ' aria-label="program, A64 assembly"></textarea>'
-        f'<p><button type="button" class="sl-button" data-do="assemble" data-from="{slot}">Assemble</button>'
-        '<span class="sl-note">The old program stays until this one is right.</span></p></details>'
-        '<div class="sl-errors" role="alert" data-slot="errors"></div>'
-    )
 
 
 def read(source: str) -> Program:

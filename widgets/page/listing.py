@@ -113,11 +113,7 @@ class Listing:
             code, note = self._said(row)
             if not code:
                 continue
-            slot = (
-                f' data-slot="row-{row.address:x}"'
-                if row.address is not None
-                else ' class="sl-plain"'
-            )
+            slot = f' data-slot="row-{row.address:x}"' if row.address is not None else ""
             address = f"{row.address:#x}" if row.address is not None else ""
             mark = _breakpoint(row.address, first_button=not has_button) if points else ""
             has_button = has_button or bool(mark)

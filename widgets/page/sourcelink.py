@@ -49,7 +49,7 @@ def html(source: str) -> str:
     if place is None:
         return ""
     rows = "".join(
-        f'<span class="{"sl-codenow" if place.first + n == place.line else "sl-codeline"}">'
+        f'<span class="{"sl-codenow" if place.first + n == place.line else ""}">'
         f"{'▶' if place.first + n == place.line else ' '}{place.first + n:4} {escape(text)}\n</span>"
         for n, text in enumerate(place.lines)
     )

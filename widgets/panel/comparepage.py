@@ -13,7 +13,7 @@ from widgets.figures.figure import html_table
 from widgets.figures.stepfigure import StepFigure
 from widgets.page import timelinepage
 from widgets.panel.view import Shown, View
-from widgets.panel.views import machine_svg
+from widgets.panel.views import machine_svg, session_html
 
 if TYPE_CHECKING:
     from widgets.panel.comparelab import CompareLab
@@ -68,13 +68,6 @@ def _differing(lab: CompareLab) -> Shown:
     return {"differing": differing_html(found, lab.stops().titles)}
 
 
-def _session_html(lab: CompareLab) -> str:
-    return (
-        '<p class="sl-note">Take it up again in another notebook: <code>CompareLab.from_code("...")</code></p>'
-        '<p><input type="text" class="sl-codefield" readonly data-slot="code" aria-label="session code"></p>'
-    )
-
-
 def _slot(name: str, attributes: str = "") -> str:
     return f'<div {attributes} data-slot="{name}"></div>'
 
@@ -89,7 +82,9 @@ VIEWS: dict[str, View] = {
     ),
     "differing": View("Registers that differ", lambda lab: _slot("differing"), _differing),
     "program": View("Program", lambda lab: _slot("listing", 'class="sl-scroll"'), _program),
-    "session": View("", _session_html, lambda lab: {"code@value": lab.code()}),
+    "session": View(
+        "", lambda lab: session_html("CompareLab"), lambda lab: {"code@value": lab.code()}
+    ),
 }
 FIRST = ("machines", "timeline")
 

@@ -31,7 +31,20 @@ class Owner(Protocol):
     def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None: ...
 
 
-class Part(Board):
+class Piece(Board):
+    """A board of a panel: what it is asked for and does not know, the panel does."""
+
+    _owner: Owner
+
+    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
+        if content.get("do") in self._actions:
+            super()._receive(widget, content, buffers)
+        else:
+            self.unanswered = 0
+            self._owner._receive(widget, content, buffers)
+
+
+class Part(Piece):
     """Some views of a panel."""
 
     def __init__(self, owner: Owner, *names: str, **options: Any) -> None:
@@ -51,13 +64,6 @@ class Part(Board):
     def refresh(self) -> None:
         """Show what is so now."""
         self.show(self._values())
-
-    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
-        if content.get("do") in self._actions:
-            super()._receive(widget, content, buffers)
-        else:
-            self.unanswered = 0
-            self._owner._receive(widget, content, buffers)
 
     def __repr__(self) -> str:
         return f"{', '.join(self._names)} of {self._owner!r}"

@@ -6,15 +6,13 @@ Invariant: it stands where the controls stand, so that whoever clicks reads what
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import ipywidgets
 
 from widgets.page import historyline
-from widgets.page.board import Board
-from widgets.page.together import Together
 from widgets.panel import controls
+from widgets.panel.parts import Owner, Piece
 from widgets.panel.view import Shown
 
 # What stock controls without a label of their own are called.
@@ -28,23 +26,19 @@ LABELS = {
 }
 
 
-class Speaker(Protocol):
+class Speaker(Owner, Protocol):
     """The panel that says something."""
-
-    _together: Together
 
     def _status_values(self) -> Shown: ...
 
-    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None: ...
 
-
-class StatusLine(Board):
+class StatusLine(Piece):
     """The status in words, the keys of the panel, the ticks of its slider; it carries the messages of all parts."""
 
     def __init__(
         self, panel: Speaker, keys: tuple[str, ...], prefix: str, layout: ipywidgets.Layout
     ) -> None:
-        self._panel = panel
+        self._owner = panel
         labels = json.dumps(LABELS).replace("'", "&#39;")
         skeleton = (
             f"<div data-keys='{controls.keys_attribute(*keys)}' data-labels='{labels}'>"
@@ -63,12 +57,5 @@ class StatusLine(Board):
             _dom_classes=("sl-part-status",),
         )
 
-    def _receive(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
-        if content.get("do") in self._actions:
-            super()._receive(widget, content, buffers)
-        else:
-            self.unanswered = 0
-            self._panel._receive(widget, content, buffers)
-
     def __repr__(self) -> str:
-        return f"status of {self._panel!r}"
+        return f"status of {self._owner!r}"

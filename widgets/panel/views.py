@@ -91,10 +91,11 @@ def _memory(lab: StepLab) -> Shown:
     return {"memory": memory.html(lab.debugger, lab._memory_address, memory.written(lab.debugger))}
 
 
-def _session_html(lab: StepLab) -> str:
+def session_html(kind: str) -> str:
+    """A field with the code of a session, for a panel of that kind."""
     return (
         '<p class="sl-note">Copy it, and take the session up again in another notebook:'
-        ' <code>StepLab.from_code("...")</code></p>'
+        f' <code>{kind}.from_code("...")</code></p>'
         '<p><input type="text" class="sl-codefield" readonly data-slot="code" aria-label="session code"></p>'
     )
 
@@ -139,7 +140,7 @@ VIEWS: dict[str, View] = {
     "log": View("Event log", lambda lab: logview.html(), _log),
     "bits": View("Bit by bit", lambda lab: registerfile.bits_skeleton(), _bit_rows),
     "memory": View("Memory", _memory_html, _memory),
-    "session": View("", _session_html, _session),
+    "session": View("", lambda lab: session_html("StepLab"), _session),
     "changes": View("", _changes_html, _changes),
     "points": View(
         "Breakpoints and watchpoints", lambda lab: '<div data-slot="points"></div>', _points

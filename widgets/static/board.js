@@ -107,9 +107,8 @@ class View {
 function focusedIn(element) {
   const focused = document.activeElement;
   if (!focused || focused === element || !element.contains(focused)) return null;
-  const { do: action, value, field } = focused.dataset;
+  const { do: action, value } = focused.dataset;
   if (action && value !== undefined) return `[data-do="${action}"][data-value="${CSS.escape(value)}"]`;
-  if (field) return `[data-field="${field}"]`;
   const place = [...element.querySelectorAll(focused.tagName)].indexOf(focused);
   return element.children[place] === focused ? `${focused.tagName}:nth-child(${place + 1})` : null;
 }
@@ -137,39 +136,20 @@ function connect(model, root) {
   const send = (element, extra) => {
     const message = { do: element.dataset.do || element.dataset.set, ...extra };
     if (element.dataset.value !== undefined) message.value = element.dataset.value;
-    if (element.dataset.from) {
-      const fields = element.dataset.from.split(" ");
-      message.value = fields.map((name) => root.querySelector(`[data-field="${name}"]`).value).join(" ");
-    }
     model.send(message);
   };
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (button && button.getAttribute("aria-disabled") !== "true") send(button, {});
   });
-  root.addEventListener("change", (event) => {
-    const field = event.target;
-    if (field.dataset.set && field.type !== "range") send(field, { value: field.value });
+  root.addEventListener("change", ({ target }) => {
+    if (target.dataset.set) send(target, { value: target.value });
   });
-  let waiting = false;
-  root.addEventListener("input", (event) => {
-    const field = event.target;
-    field.edited = true;
-    if (field.type !== "range" || !field.dataset.set || waiting) return;
-    waiting = true; // the kernel need not see more positions than are painted
-    setTimeout(() => { waiting = false; send(field, { value: Number(field.value) }); }, 25);
-  });
+  root.addEventListener("input", ({ target }) => { target.edited = true; });
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const target = event.target;
-    if (moveInGroup(event)) return;
-    if (target.matches("textarea, select, input:not([type=range])")) {
-      if (event.key !== "Enter") return;
-      if (target.dataset.enter) root.querySelector(`[data-do="${target.dataset.enter}"]`).click();
-      // A change event comes when the focus leaves; who writes a word and presses Enter wants to see it now.
-      else if (target.matches("input[data-set]")) send(target, { value: target.value });
-      return;
-    }
+    if (event.ctrlKey || event.altKey || event.metaKey || moveInGroup(event)) return;
+    // A change event comes when the focus leaves; who writes a word and presses Enter wants to see it now.
+    if (event.key === "Enter" && event.target.matches("input[data-set]")) send(event.target, { value: event.target.value });
   });
   root.addEventListener("sl-key", (event) => model.send(event.detail));
 }

@@ -22,7 +22,7 @@ const rootsOf = (token) => document.querySelectorAll(`${ROOT}.sl-of-${CSS.escape
 function complain(root, words) {
   root.classList.add("sl-silent");
   const around = root.parentElement?.closest(ROOT);
-  if (around) return complain(around, words); // said once, at the top
+  if (around) { complain(around, words); return; } // said once, at the top
   let note = root.querySelector(":scope > .sl-silence");
   if (!note) {
     note = document.createElement("p");

@@ -9,7 +9,7 @@ from typing import Any
 
 from aarch64sim.debug import Debugger
 from aarch64sim.kvm import Kernel
-from widgets.course.question import Question, _marked
+from widgets.course.question import Question, marked
 from widgets.figures.figure import Figure
 from widgets.figures.recorded import RecordedRun
 from widgets.figures.ruler import EsrLab
@@ -38,14 +38,8 @@ def enable(shell: Any) -> None:
 
 
 def _question(question: Question) -> dict[str, Any]:
-    answers = [
-        (
-            _marked(answer),
-            _marked(f"{'✓ Correct.' if answer == question.right else '✗ Not quite.'} {said}"),
-        )
-        for answer, said in question.answers.items()
-    ]
-    return {"kind": "question", "text": _marked(question.text), "answers": answers}
+    answers = [(marked(each), marked(question.response(each))) for each in question.answers]
+    return {"kind": "question", "text": marked(question.text), "answers": answers}
 
 
 def _held(debugger: Debugger, others: tuple[str, ...] = ()) -> dict[str, Any] | None:
