@@ -89,7 +89,8 @@ def make_stop(
     if machine.ended:
         asked = machine.exit_device.value is not None or (last and last.reason == "SYSTEM_EVENT")
         reason = "exit" if asked else "error"
-        text = f"The guest has ended at {pc:#x}: {machine.ended}."
+        why = machine.ended.replace("the guest ", "it ", 1)
+        text = f"The guest has ended at {pc:#x}: {why}."
     elif note:
         reason, text = note
     elif run and last and last.reason != "DEBUG" and not at_breakpoint:

@@ -32,18 +32,19 @@ CPUS = {
 
 
 # Recordings hold the numbers of Linux on arm64; an OSError has those of the computer that runs us.
-_LINUX_ERRNO = {
-    errno.EINTR: 4,
-    errno.ENOEXEC: 8,
-    errno.EFAULT: 14,
-    errno.EINVAL: 22,
-    errno.ENOSYS: 38,
-}
+LINUX_ERRNO = {"EINTR": 4, "ENOEXEC": 8, "EFAULT": 14, "EINVAL": 22, "ENOSYS": 38}
+_OURS = {getattr(errno, name): number for name, number in LINUX_ERRNO.items()}
+_NAMES = {number: name for name, number in LINUX_ERRNO.items()}
 
 
 def linux_errno(error: OSError) -> int:
     """The number that a recording has for this failure of KVM_RUN."""
-    return _LINUX_ERRNO.get(error.errno or 0, error.errno or 0)
+    return _OURS.get(error.errno or 0, error.errno or 0)
+
+
+def errno_name(number: int) -> str:
+    """The name of a number in a recording, "" for 0, which is none."""
+    return _NAMES.get(number, f"errno {number}") if number else ""
 
 
 class RecordingError(EvidenceError):

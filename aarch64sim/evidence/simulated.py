@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aarch64sim.arch.cpu import QEMU, Choices
 from aarch64sim.arch.syndrome import EC, exception_class
 from aarch64sim.events import EventLog
-from aarch64sim.evidence.recording import POISON, linux_errno
+from aarch64sim.evidence.recording import LINUX_ERRNO, POISON, linux_errno
 from aarch64sim.kvm.kernels import Kernel
 from aarch64sim.kvm.run_page import ExitReason, KvmRun
 from aarch64sim.kvm.vcpu import Vcpu
@@ -34,7 +34,7 @@ READ_REGISTERS = [
     "far_el1",
     "mdscr_el1",
 ] + [f"x{n}" for n in range(31)]
-EINTR = 4
+EINTR = LINUX_ERRNO["EINTR"]
 LIMIT = 1_000_000  # instructions that a guest may run in one KVM_RUN
 
 

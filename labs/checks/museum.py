@@ -74,8 +74,7 @@ def returns(made: Recording) -> list[Return]:
         if event["op"] != "KVM_RUN":
             continue
         now |= {name: int(value, 16) for name, value in event["registers"].items()}
-        errno = {0: "", 4: "EINTR", 38: "ENOSYS"}[event["errno"]]
-        reason = errno or event["exit_reason"]
+        reason = recording.errno_name(event["errno"]) or event["exit_reason"]
         hsr = int(event["debug"]["hsr"], 16) if reason == "DEBUG" else None
         last = reason == "MMIO" and int(event["mmio"]["phys_addr"], 16) == EXIT_BASE
         found.append(Return(reason, now["pc"], now["pstate"], hsr, last))

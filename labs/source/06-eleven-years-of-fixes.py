@@ -170,8 +170,9 @@ Matrix()
 #
 # Inside an era, look at 4.14.177 and 4.19.48. They are [stable releases](glossary.md): they took the late advance of 5.0
 # (row *PC seen at KVM_EXIT_MMIO*), and 4.19.48 also took the instruction that it loses. From 4.19.21 to 4.19.71 the
-# stable kernel lost it, for seven months; then it took that fix as well. It never took the fix for the late stop. A
-# version number does not say what a kernel does; ask `kernels` for the release that you mean:
+# stable kernel lost it, for seven months; then it took that fix as well. (Before, with the early advance, an access that
+# was completed twice moved the PC only once.) It never took the fix for the late stop. A version number does not say what
+# a kernel does; ask `kernels` for the release that you mean:
 
 # %% name="stable"
 for patch in (20, 21, 71, 72):

@@ -335,7 +335,8 @@ print(program("step-and-emulate").split("exceptions from EL0\n")[1].split("     
 
 # %% [markdown]
 # **Task 6, `skip`.** `x5` has its 7: the work is done. Write the rest, so that the user goes on after the UDF and is
-# stopped in the right place. The UDF is at 0x40000104. Use `x12` and `x13`. You may branch to `resume`, if you want to.
+# stopped in the right place. The UDF is at 0x40000104. Use `x12` and `x13`, and decide
+# whether to branch to `resume`.
 
 # %% name="task-skip"
 skip = """

@@ -118,7 +118,7 @@ def test_bits_are_one_stop_for_tab_and_toggle_by_keyboard(esr: Workbench) -> Non
     expect(esr.page.get_by_label("bit 30, EC: 1")).to_be_focused()
 
 
-def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_mended(esr: Workbench) -> None:
+def test_a_word_that_is_none_is_answered_in_a_sentence_and_can_be_fixed(esr: Workbench) -> None:
     word = word_field(esr)
     write(word, "zzz")
     expect(esr.status()).to_have_text(

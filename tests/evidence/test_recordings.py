@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aarch64sim.__main__ import main
-from aarch64sim.evidence.recording import RecordingError, linux_errno, load
+from aarch64sim.evidence.recording import RecordingError, errno_name, linux_errno, load
 from aarch64sim.evidence.replay import replay
 from aarch64sim.kvm.kernels import UnknownKernelError, kernels
 from aarch64sim.vmm.start import recordings_folder
@@ -376,3 +376,4 @@ def test_a_recorded_errno_is_that_of_linux_wherever_we_run() -> None:
         38,
         12345,
     ]
+    assert [errno_name(number) for number in (0, 4, 38, 99)] == ["", "EINTR", "ENOSYS", "errno 99"]

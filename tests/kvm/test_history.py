@@ -50,7 +50,7 @@ def test_every_wrong_behaviour_of_an_era_has_come_from_somewhere() -> None:
             assert any(field in commit.to for commit in HISTORY), field
 
 
-def test_a_commit_that_mends_and_one_that_spoils_are_told_apart() -> None:
+def test_a_commit_that_fixes_and_one_that_spoils_are_told_apart() -> None:
     assert [c.id for c in broken_by("abort_injection")] == [
         "da345174ceca",
         "cdb5e02ed133",

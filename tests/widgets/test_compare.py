@@ -94,7 +94,7 @@ def test_a_recording_that_is_not_there_lists_those_that_are() -> None:
         _ = RecordedRun("linux-9.9", "b_str").rows
 
 
-def test_a_wrong_answer_says_what_it_overlooks_and_can_be_mended() -> None:
+def test_a_wrong_answer_says_what_it_overlooks_and_can_be_fixed() -> None:
     question = Question("Which?", {"one": "No: it is two.", "two": "Yes."}, right="two")
     assert "not answered yet" in repr(question)
     assert question.choose("one") == "No: it is two."

@@ -48,6 +48,15 @@ def test_a_position_is_set_stepping_where_the_history_ends(lab: StepLab) -> None
     assert lab.position == 6
 
 
+def test_a_position_that_is_not_reached_says_why(lab: StepLab) -> None:
+    lab.position = 99
+    assert lab.status.startswith("6 steps of 99 under Linux 4.3 - 4.14: the guest has ended.")
+    long, both = StepLab("b .", "fixed"), CompareLab("b .")
+    long.position = both.position = 3000
+    assert long.status.startswith("2000 steps of 3000 under fixed: no more are made at once.")
+    assert both.status == "2000 clicks of 3000: no more are made at once."
+
+
 def test_two_linked_panels_step_together(store: str) -> None:
     left, right = StepLab(store, kernel="v4.3"), StepLab(store, kernel="fixed")
     link((left, "position"), (right, "position"))

@@ -200,4 +200,4 @@ def test_the_picture_of_what_has_controls_says_how_to_get_them(
     make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figure, "a_page_looks", lambda: True)
-    assert figure.NO_CONTROLS in make()._repr_mimebundle_()[0]["image/svg+xml"]
+    assert figure.NO_BUTTONS in make()._repr_mimebundle_()[0]["image/svg+xml"]

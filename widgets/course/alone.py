@@ -9,8 +9,9 @@ import ast
 import builtins
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -96,6 +97,35 @@ def cells_of(notebook: Path) -> list[Cell]:
         for cell in read["cells"]
         if cell["cell_type"] == "code"
     ]
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of the labs around this folder; none where only the package is."""
+    here = Path.cwd()
+    found = (
+        sorted(folder.glob("[0-9][0-9]-*.ipynb")) for folder in (here, *here.parents, here / "labs")
+    )
+    return next(filter(None, found), [])
+
+
+def missing(error: BaseException) -> str:
+    """One sentence for a name that a cell of a lab would have bound, had it run; "" for any other error."""
+    if type(error) is not NameError or error.name not in _bound_in(tuple(notebooks())):
+        return ""
+    return (
+        f"There is no {error.name} yet: run the cells above first"
+        " (menu Run, Run All Above Selected Cell), then this one."
+    )
+
+
+@cache
+def _bound_in(paths: tuple[Path, ...]) -> frozenset[str]:
+    """The names that the cells of these notebooks bind; of what is no notebook, none."""
+    names: set[str] = set()
+    for path in paths:
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            names |= {name for cell in cells_of(path) for name in cell.binds}
+    return frozenset(names)
 
 
 def checked(cell: Cell) -> tuple[str, str, str] | None:

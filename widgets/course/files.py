@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from widgets.course.alone import notebooks
 from widgets.course.mistyped import shorten
 
 INSTALLED = Path(__file__).resolve().parents[1] / "labs"  # checks and programs in a wheel
@@ -36,11 +37,9 @@ def labs_folder() -> Path:
 
 def work_folder() -> Path:
     """The folder of the learner's notebooks: the one of the lab that is open, or labs/ itself."""
-    here = Path.cwd()
-    for folder in (here, *here.parents, here / "labs"):
-        if any(folder.glob("[0-9][0-9]-*.ipynb")):
-            return folder
-    return here if labs_folder() == INSTALLED else labs_folder()
+    if found := notebooks():
+        return found[0].parent
+    return Path.cwd() if labs_folder() == INSTALLED else labs_folder()
 
 
 def program(name: str) -> str:

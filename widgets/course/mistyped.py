@@ -20,6 +20,8 @@ from dataclasses import FrozenInstanceError
 from types import FrameType, FunctionType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from widgets.course.alone import missing
+
 WIDTH = 95  # characters
 MOST_NAMES = 12  # that a sentence lists
 OURS = ("aarch64sim", "widgets", "checks")
@@ -36,6 +38,8 @@ def sentence(error: BaseException) -> str:
     if not frames or error.__cause__ is not None or hasattr(error, "_render_traceback_"):
         return ""
     last, line = frames[-1]
+    if last.f_globals.get("__name__") == "__main__" and (text := missing(error)):
+        return text
     if _is_ours(str(last.f_globals.get("__name__"))):
         text = linecache.getline(last.f_code.co_filename, line, last.f_globals)
         if text.strip().startswith("raise "):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
-NO_CONTROLS = "This is a picture. Run the cell (Shift+Enter) to get the controls."
 
 
 class Figure:

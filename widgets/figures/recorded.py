@@ -5,7 +5,6 @@ Invariant: the left column is the recording, the right one is made by replaying 
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -139,6 +138,5 @@ def _words(event: dict[str, Any], pc: int) -> str:
         words += f" = {mmio['data']}" if mmio["is_write"] else ""
     if "debug" in event:
         words += f", hsr {event['debug']['hsr']}"
-    if not event.get("errno"):
-        return words
-    return f"{errno.errorcode.get(event['errno'], event['errno'])}, {words}"
+    failure = recordings.errno_name(event.get("errno", 0))
+    return f"{failure}, {words}" if failure else words

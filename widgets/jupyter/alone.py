@@ -5,14 +5,8 @@ Invariant: any other error is shown as ever. `ipython_kernel_config.py` loads th
 
 from __future__ import annotations
 
-import re
-import sys
 from types import TracebackType
 from typing import Any
-
-_CELL = re.compile(
-    r"\b(?:lab|exercises)\b|\b(?:StepLab|CompareLab|Question|RecordedRun)\(|\bpanel\b"
-)
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -27,11 +21,11 @@ def _say(
     trace: TracebackType,
     tb_offset: int | None = None,
 ) -> None:
-    """Answer a NameError: in a sentence if the cell is a lab's and the lab's first cell has not run."""
-    if "lab" in shell.user_ns or not _CELL.search(shell.user_ns["In"][-1]):
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-        return
-    sys.stdout.write(
-        f"There is no {error.name} yet: run the cells above first"
-        " (menu Run, Run All Above Selected Cell), then this one.\n"
+    """Answer a NameError: in a sentence, if a cell of a lab should have bound the name."""
+    from widgets.course.alone import (
+        missing,  # not before it is needed: this is loaded in every kernel
     )
+
+    if text := missing(error):
+        error._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)

@@ -14,7 +14,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from widgets.page.home import AtHome
+from widgets.page.together import AtHome
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 THEME = (STATIC / "theme.css").read_text("utf-8")

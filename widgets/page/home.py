@@ -12,9 +12,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import wait
 from threading import current_thread, main_thread
-from typing import Any, TypeVar
-
-import ipywidgets
+from typing import TypeVar
 
 Made = TypeVar("Made")
 
@@ -46,14 +44,3 @@ def at_home(do: Callable[[], Made]) -> Made:
         if wait([asked], ASK_SECONDS).done:
             return asked.result()
     raise RuntimeError("the kernel ends")
-
-
-class AtHome(ipywidgets.Widget):
-    """Mixed into a widget that reads its messages at home."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        remember()
-        super().__init__(*args, **options)
-
-    def _handle_msg(self, msg: Any) -> None:
-        at_home(lambda: super(AtHome, self)._handle_msg(msg))

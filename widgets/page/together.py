@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
-from widgets.page.home import AtHome
+from widgets.page import home
 
 
 class Carrier(Protocol):
@@ -71,6 +71,17 @@ def _refers(value: object) -> bool:
     if isinstance(value, str):
         return value.startswith("IPY_MODEL_")
     return isinstance(value, list | tuple) and any(_refers(each) for each in value)
+
+
+class AtHome(ipywidgets.Widget):
+    """Mixed into a widget that reads its messages at home."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        home.remember()
+        super().__init__(*args, **options)
+
+    def _handle_msg(self, msg: Any) -> None:
+        home.at_home(lambda: super(AtHome, self)._handle_msg(msg))
 
 
 class InStep(AtHome):

@@ -75,7 +75,7 @@ def kept_place(debugger: Debugger, wanted: int, status: str) -> str:
     steps = f"{at} step{'s' if at != 1 else ''}"
     if at == wanted:
         return f"The same {steps} under {debugger.kernel.title}. {status}"
-    why = "the guest has ended" if debugger.ended else "no more are made again"
+    why = "the guest has ended" if debugger.ended else "no more are made at once"
     return f"{steps.capitalize()} of {wanted} under {debugger.kernel.title}: {why}. {status}"
 
 

@@ -154,6 +154,9 @@ class CompareLab(PairDriving, Panel):
 
         if wanted != self.clicks:
             self._moved(move)
+            if self.clicks < wanted and not self._runner.running:
+                why = "both have ended" if self.pair.ended else "no more are made at once"
+                self._say(f"{self.clicks} clicks of {wanted}: {why}.")
         return self.clicks
 
     @classmethod

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aarch64sim.debug import Debugger
-from widgets.page import edits
+from widgets.page import edits, wording
 from widgets.page.runner import PLAY_SECONDS
 from widgets.panel import verbs
 from widgets.panel.driving import MOST_KEPT, Driving
@@ -68,6 +68,8 @@ class Hands(Driving):
 
         if wanted != debugger.position:
             self._moved(move)
+            if debugger.position < wanted and not self._runner.running:
+                self._say(wording.kept_place(debugger, wanted, self._status()))
         return debugger.position
 
     def _travel(self, verb: str, where: str) -> None:

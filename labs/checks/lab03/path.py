@@ -185,7 +185,7 @@ def check_order(answer: Any) -> str:
         raise Wrong(
             "Nearly. The kernel writes the register first, and skips the instruction as the last thing it does."
         )
-    return f"Right. The log of a load has {' '.join(logged_order())}; f and g happen in between, and nobody logs them."
+    return f"Right. The log of a load is {' '.join(logged_order())}: f and g, in between, are not logged."
 
 
 # --- what can be emulated --------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ LAB = Lab(
             hints=(
                 "Attach gdb, or use attach(..., kernel=...) above, and type stepi three times.",
                 "5.0 clears SS when it skips. Is that the last time that somebody writes SS before the ERET?",
-                "The first third of lab 05 shows what 5.0 does just before it enters the guest.",
+                "The first part of lab 05 shows what 5.0 does just before it enters the guest.",
             ),
             explanation=(
                 "4.3 leaves"
