@@ -346,7 +346,7 @@ def test_the_bundle_has_widget_picture_and_one_line(
     monkeypatch.setattr(figure, "a_page_looks", lambda: True)
     svg = lab._repr_mimebundle_()[0]["image/svg+xml"]
     assert svg.startswith("<svg")
-    assert figure.NO_CONTROLS in svg
+    assert "This is a picture. Run the cell (Shift+Enter) to get the buttons." in svg
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
+NO_BUTTONS = "This is a picture. Run the cell (Shift+Enter) to get the buttons."
 PAGE_SCALE = 1.2  # CSS pixels for a point of the drawing, at most
 
 
@@ -195,20 +196,20 @@ def live_still(drawing: Drawing, sentence: str) -> dict[str, Any]:
 
     It says that it is a picture. A front end shows SVG only in a notebook that it trusts, as those that it ran itself.
     """
-    drawing = _captioned(drawing, NO_CONTROLS)
+    drawing = _without_buttons(drawing)
     if a_page_looks() or not has_matplotlib():
         svg = svg_writer.file_svg(drawing, title=sentence)
         return {"text/plain": sentence, "image/svg+xml": svg}
     return {"text/plain": sentence, "image/png": png(drawing)}
 
 
-def _captioned(drawing: Drawing, words: str) -> Drawing:
-    """The drawing with a line of words above it."""
+def _without_buttons(drawing: Drawing) -> Drawing:
+    """The picture of a panel, with what it lacks said above it."""
     width, height = drawing.size
-    captioned = Drawing((width, height + 22))
-    captioned.place(drawing, 0, 0)
-    captioned.text(8, height + 10, words, 10, bold=True, colour="stop")
-    return captioned
+    whole = Drawing((width, height + 20))
+    whole.place(drawing, 0, 0)
+    whole.text(8, height + 10, NO_BUTTONS, 10, bold=True, colour="stop")
+    return whole
 
 
 def html_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str = "") -> str:
