@@ -29,6 +29,7 @@ from tools.site_python import ROOT, need, pyodide
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
 NOTICE = ROOT / "tools" / "lite-notice.js"
+WATCH = ROOT / "tools" / "lite-worker.js"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
 CORE = (
     "package.json",
@@ -185,6 +186,9 @@ def notice(out: Path) -> None:
             text.replace("<head>", '<head><script src="../notice.js"></script>', 1),
             encoding="utf-8",
         )
+    watch = WATCH.read_text(encoding="utf-8")
+    for worker in out.glob(f"extensions/{PLUGIN.partition(':')[0]}/static/*.worker.*.js"):
+        worker.write_text(watch + worker.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def build(out: Path) -> None:
