@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tools import site_python
+from tools import lite, site_python
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,15 @@ def test_the_simulator_of_a_page_is_packed_and_has_what_it_imports() -> None:
         assert "labs/recordings/machine.json" in held
         assert len(data) < 0.6 * sum(each.file_size for each in archive.infolist())
     assert data == site_python.simulator()
+
+
+def test_every_link_of_a_lab_in_jupyterlite_leads_to_a_file_there(tmp_path: Path) -> None:
+    folder = lite.contents(tmp_path / "contents")
+    texts = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    for path in folder.rglob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path] = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert len(texts) >= 10
+    for path, text in texts.items():
+        for target in re.findall(r"\]\((?!\w+:|#)([^)\s#]+)", text):
+            assert (path.parent / target).exists(), (path.name, target)
