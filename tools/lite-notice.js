@@ -6,7 +6,8 @@
   const FORGETFUL = "This browser offers no Service Worker here: the labs run and are saved, but a file that a cell writes is not kept.";
 
   function say(words) {
-    if (document.querySelector("#step-labs-notice")) return;
+    document.querySelector("#step-labs-notice")?.remove();
+    if (!words) return;
     const note = document.createElement("p");
     note.id = "step-labs-notice";
     note.setAttribute("role", "alert");
@@ -43,5 +44,18 @@
     };
   }
   addEventListener("error", (event) => { if (event.target.src || event.target.rel === "stylesheet") say(OFFLINE); }, true);
-  addEventListener("unhandledrejection", (event) => { if (event.reason?.name === "ChunkLoadError") say(OFFLINE); });
+  addEventListener("unhandledrejection", ({ reason }) => {
+    if (reason?.name === "ChunkLoadError" || /import.*module|module.*import/i.test(reason?.message ?? reason)) say(OFFLINE);
+  });
+  // The workers in which Python runs say what does not come (lite-worker.js), and that it has come.
+  window.Worker = class extends Worker {
+    constructor(...all) {
+      super(...all);
+      this.addEventListener("message", (event) => {
+        if (event.data?.stepLabs === undefined) return;
+        event.stopImmediatePropagation();
+        say(event.data.stepLabs);
+      });
+    }
+  };
 })();

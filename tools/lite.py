@@ -24,11 +24,13 @@ from typing import Any
 
 import nbformat
 
+from tools.lab_sources import find_labs
 from tools.site_python import ROOT, need, pyodide
 
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
 NOTICE = ROOT / "tools" / "lite-notice.js"
+WATCH = ROOT / "tools" / "lite-worker.js"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
 CORE = (
     "package.json",
@@ -51,7 +53,14 @@ BOOT = [
     "ipython",
     "aarch64-step-labs",
 ]
-LEFT_OUT = ("recordings", "source", "solutions", "extending", "__pycache__")  # of labs/
+LEFT_OUT = (
+    "recordings",
+    "source",
+    "solutions",
+    "extending",
+    "instructors.md",
+    "__pycache__",
+)  # of labs/
 
 
 def run(*command: str | Path) -> None:
@@ -152,6 +161,12 @@ def contents(folder: Path) -> Path:
         notebook = nbformat.read(path, as_version=4)
         notebook.metadata["kernelspec"] = KERNELSPEC
         nbformat.write(notebook, path)
+    labs = [
+        f"* [{lab.name[:2]} {lab.title}](labs/{lab.source.stem}.ipynb)\n"
+        for lab in find_labs(ROOT / "labs" / "source")
+    ]
+    # What the labs call "All labs"; the project's own README.md shows pictures of other sites.
+    (folder / "README.md").write_text(f"# The labs\n\n{''.join(labs)}", encoding="utf-8")
     return folder
 
 
@@ -185,6 +200,9 @@ def notice(out: Path) -> None:
             text.replace("<head>", '<head><script src="../notice.js"></script>', 1),
             encoding="utf-8",
         )
+    watch = WATCH.read_text(encoding="utf-8")
+    for worker in out.glob(f"extensions/{PLUGIN.partition(':')[0]}/static/*.worker.*.js"):
+        worker.write_text(watch + worker.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def build(out: Path) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.browser.static_files import reading
 from tests.browser.test_site import LOST, opened, status
-from tools import lite, site, site_labs
+from tools import site, site_labs
 
 ASKED = {"text": "Where?", "answers": [("here", "Yes."), ("there", "No: here.")]}
 SLIDE = (
@@ -26,9 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site.build(out, labs=False, python=False)
     (out / "asked.html").write_text(site.head("a") + site_labs.question_html("q1", ASKED))
     (out / "slide.html").write_text(SLIDE)
-    (out / "lab").mkdir()
-    (out / "lab" / "index.html").write_text("<!doctype html><html><head><title>Lite</title>")
-    lite.notice(out)
     return out
 
 
@@ -223,11 +220,14 @@ def test_python_is_cancelled_and_what_does_not_come_is_said(
     reader: BrowserContext, address: str
 ) -> None:
     page = opened(reader, address)
+    page.clock.install()
     reader.route("**/worker.js", lambda _: None)  # it never comes
     page.locator(".web-python summary").click()
     for _ in range(2):
         page.get_by_role("button", name="Fetch Python").click()
         assert page.get_by_role("progressbar").is_visible()
+        page.clock.fast_forward(10_000)
+        page.get_by_text("Nothing has come for ten seconds").wait_for()
         page.get_by_role("button", name="Cancel").click()
         assert not page.get_by_role("progressbar").is_visible()
         page.get_by_text("Python is not fetched any more. The steps above go on.").wait_for()
@@ -249,35 +249,3 @@ def test_a_lab_opens_in_the_front_end_that_there_is_room_for(
         opened.goto(f"{address}00-a.html")
         link = opened.get_by_role("link", name="in this browser")
         assert link.get_attribute("href") == f"lite/{app}/index.html?path=labs/00-a.ipynb"
-
-
-STORAGE_OFF = "Object.defineProperty(window, 'indexedDB', { get() { throw new DOMException(); } })"
-REFUSED = """if (globalThis.ServiceWorkerContainer)
-    ServiceWorkerContainer.prototype.register = () => Promise.reject(new DOMException());"""
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "says"),
-    [
-        ("delete window.WebAssembly", "", "no WebAssembly"),
-        (STORAGE_OFF, "", "keeps nothing for this site"),
-        ("delete Navigator.prototype.serviceWorker", "", "no Service Worker"),
-        (REFUSED, "navigator.serviceWorker.register('x').catch(() => {})", "no Service Worker"),
-        ("", "document.head.append(Object.assign(document.createElement('script'), "
-             "{ src: 'missing.js' }))", "is the network on?"),
-        ("", "1", None),
-    ],
-)  # fmt: skip
-def test_a_page_of_jupyterlite_says_what_it_lacks_and_the_notice_can_be_closed(
-    browser: Browser, address: str, before: str, after: str, says: str | None
-) -> None:
-    with reading(browser, address) as context:
-        context.add_init_script(before)
-        page = context.new_page()
-        page.goto(f"{address}lab/index.html")
-        page.evaluate(after)
-        notice = page.get_by_role("alert")
-        if says:
-            notice.get_by_text(says).wait_for()
-            page.get_by_label("close this notice").click()
-        assert not notice.count()

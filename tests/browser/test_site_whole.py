@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -54,6 +55,7 @@ def test_a_lab_is_a_page_whose_panels_step(page: Page, address: str, name: str) 
         panel.get_by_role("slider").fill("0")
         panel.get_by_role("button", name="Step", exact=True).click()
         assert panel.locator("[data-slot=position]").inner_text().startswith("step 1")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     found = Axe().run(page).response["violations"]
     assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
@@ -131,15 +133,23 @@ def test_a_browser_that_cannot_take_pythons_memory_starts_python_from_nothing(
     assert LOST in status(page)
 
 
-def test_a_file_that_is_missing_is_named_and_the_steps_go_on(
-    reader: BrowserContext, address: str
+@pytest.mark.parametrize(
+    ("part", "answer", "says"),
+    [
+        ("labs.zip", {"status": 404}, "labs.zip is missing on this site (404)."),
+        ("labs.zip", {"status": 503}, "labs.zip did not come (the server answers 503)."),
+        ("labs.zip", {"body": "<html>"}, "A part of Python came damaged"),
+        ("pyodide.asm.wasm", {"body": "<html>"}, "A part of Python came damaged"),
+    ],
+)
+def test_a_file_that_is_missing_or_damaged_is_named_and_the_steps_go_on(
+    reader: BrowserContext, address: str, part: str, answer: dict[str, Any], says: str
 ) -> None:
     page = reader.new_page()
-    reader.route("**/labs.zip", lambda route: route.fulfill(status=404))
+    reader.route(f"**/{part}", lambda route: route.fulfill(**answer))
     fetch_python(page, address)
-    page.get_by_text("labs.zip is missing on this site (404). The steps above go on.").wait_for(
-        timeout=SECONDS
-    )
+    said = page.locator("[data-slot=progress-words]").get_by_text(says)
+    said.get_by_text("The steps above go on.").wait_for(timeout=SECONDS)
     page.get_by_role("button", name="Back").click()
     assert status(page) == "Stopped at 0x40000004 (str w0, [x19])."
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tools import site_labs, site_python
+from tools import lite, site_labs, site_python
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,15 @@ def test_no_text_of_a_program_ends_the_script_that_holds_it(text: str) -> None:
     assert "</" not in held
     assert "<!--" not in held
     assert json.loads(held) == {"source": text}
+
+
+def test_every_link_of_a_lab_in_jupyterlite_leads_to_a_file_there(tmp_path: Path) -> None:
+    folder = lite.contents(tmp_path / "contents")
+    texts = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    for path in folder.rglob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path] = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert len(texts) >= 10
+    for path, text in texts.items():
+        for target in re.findall(r"\]\((?!\w+:|#)([^)\s#]+)", text):
+            assert (path.parent / target).exists(), (path.name, target)

@@ -30,7 +30,7 @@ def _exits(lab: StepLab) -> Shown:
 
 
 def _console_html(lab: StepLab) -> str:
-    return '<pre data-slot="console" aria-label="what the UART has sent"></pre>'
+    return '<pre data-slot="console" role="group" aria-label="what the UART has sent"></pre>'
 
 
 def _console(lab: StepLab) -> Shown:

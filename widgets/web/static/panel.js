@@ -51,7 +51,7 @@ class Live {
       else if (data.said) page.say(data.said);
       else if (data.kernels) page.goLive(this, data.kernels);
       else if (data.error) page.fail(data.error);
-      else page.progress(data.progress, data.words);
+      else page.progress(data.progress, data.words, data.whole);
     };
     this.worker.onerror = () => page.fail("Python did not start in this browser: this page's scripts could not be loaded.");
     this.worker.postMessage({ do: "open", ...start });
@@ -259,14 +259,19 @@ class Panel {
     }
   }
 
-  progress(part, words) {
+  progress(part, words, whole = false) {
+    const say = (now) => { this.slots["progress-words"].textContent = now; };
     this.slots.progress.value = part;
-    this.slots["progress-words"].textContent = words;
+    say(words);
+    clearTimeout(this.patience);
+    const stalled = `${words}. Nothing has come for ten seconds: is the network on? It goes on by itself when something comes.`;
+    if (!whole) this.patience = setTimeout(say, 10_000, stalled);
   }
 
   get isLive() { return this.source instanceof Live; }
 
   goLive(live, kernels) {
+    clearTimeout(this.patience);
     this.coming = null;
     this.source = live;
     this.select.replaceChildren(...kernels.map(([name, title]) => new Option(title, name)));
@@ -277,6 +282,7 @@ class Panel {
 
   fail(error) {
     if (this.isLive) { this.say(error); return; }
+    clearTimeout(this.patience);
     this.coming?.end();
     this.coming = null;
     this.button("python").textContent = "Fetch Python";

@@ -27,7 +27,7 @@ self.fetch = async (what, options) => {
   const name = String(what.url ?? what).split("/").pop();
   const broken = () => lacking(name, "did not come: is the network on?");
   const answer = await ask(what, options).catch(broken);
-  if (!answer.ok) lacking(name, `is missing on this site (${answer.status}).`);
+  if (!answer.ok) lacking(name, answer.status === 404 ? "is missing on this site (404)." : `did not come (the server answers ${answer.status}).`);
   const whole = Number(answer.headers.get("content-length")) || 0;
   let got = 0;
   const counted = new TransformStream({
@@ -39,7 +39,16 @@ self.fetch = async (what, options) => {
     flush() { tell(name, 1); },
   });
   early(answer.body.pipeTo(counted.writable).catch(broken));
-  return new Response(counted.readable, { headers: answer.headers });
+  const type = name.endsWith(".wasm") ? "application/wasm" : answer.headers.get("content-type"); // not every server knows it
+  return new Response(counted.readable, { headers: { "content-type": type } });
+};
+
+// Pyodide never goes on after this has failed.
+const compile = WebAssembly.instantiateStreaming;
+WebAssembly.instantiateStreaming = (...all) => {
+  const made = compile(...all);
+  made.catch((error) => postMessage({ error: refusal(error) }));
+  return made;
 };
 
 async function memory() {
@@ -66,7 +75,7 @@ async function boot() {
 async function start() {
   const labs = early(fetch(here + "labs.zip").then((answer) => answer.arrayBuffer()));
   const python = await boot();
-  postMessage({ progress: 0.97, words: "Python starts" });
+  postMessage({ progress: 0.97, words: "Python starts", whole: true });
   python.FS.mkdirTree("/labs");
   python.unpackArchive(await labs, "zip", { extractDir: "/labs" });
   return python.runPython("import sys\nif '/labs' not in sys.path: sys.path.insert(0, '/labs')\nfrom widgets.web.live import receive\nreceive");
@@ -75,15 +84,18 @@ async function start() {
 function refusal(error) {
   const words = String(error?.message ?? error).trim().split("\n").pop();
   if (/import.*module|module.*import/i.test(words)) return "A part of Python did not come: is the network on?";
-  return /did not come|is missing/.test(words) ? words : `Python did not do this: ${words}`;
+  if (/did not come|is missing/.test(words)) return words;
+  return started ? `Python did not do this: ${words}` : `A part of Python came damaged (${words}): fetch it again later.`;
 }
 
 const post = (text) => postMessage(JSON.parse(text));
-let python = null;
+let python = null, started = false;
 onmessage = async ({ data }) => {
   try {
     python ??= start();
-    (await python)(JSON.stringify(data), post);
+    const receive = await python;
+    started = true;
+    receive(JSON.stringify(data), post);
   } catch (error) {
     python = null;
     postMessage({ error: refusal(error) });
