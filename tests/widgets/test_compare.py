@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from aarch64sim.kvm import kernels
 from tests.widgets.seen import CompareLab, StepLab, press
 from widgets import Question, RecordedRun
 from widgets.models.stop_rows import aligned
+from widgets.page import ownkernel
 from widgets.page.session_code import SessionError
 
 
@@ -231,3 +233,13 @@ def test_both_choosers_explain_their_kernel_in_a_line(store: str) -> None:
     assert lab._shown["left@value"] == "v5.0"
     assert lab._shown["left-summary"] == kernels["v5.0"].summary
     assert lab._shown["right-summary"] == kernels["fixed"].summary
+
+
+def test_ones_own_kernel_stays_in_its_list_when_another_is_chosen(store: str) -> None:
+    mine = replace(kernels["fixed"], name="mine", title="mine", skip_clears_ss=False)
+    lab = CompareLab(store, mine, "fixed")
+    press(lab, "left", "v4.3")
+    assert lab._shown["left-own.text"] == "your kernel: mine"
+    assert lab._shown["right-own.text"] == ""
+    press(lab, "left", ownkernel.VALUE)
+    assert lab.debuggers[0].kernel == mine
