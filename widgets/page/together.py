@@ -122,6 +122,10 @@ class RadioButtons(InStep, ipywidgets.RadioButtons):
     """The stock one, in step."""
 
 
+class Tab(AtHome, ipywidgets.Tab):
+    """The stock one, whose pages are filled at home."""
+
+
 class Text(InStep, ipywidgets.Text):
     """The stock one, in step."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from widgets.page.board import Board
-from widgets.page.together import HTML, Dropdown
+from widgets.page.together import HTML, Dropdown, Tab
 from widgets.panel import controls, verbs
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Drawers:
         self._names = ["", *titles]
 
     @cached_property
-    def tab(self) -> ipywidgets.Tab:
+    def tab(self) -> Tab:
         """The Tab, made when it is first asked for: a page paints the rest of the panel sooner without it."""
-        tab = ipywidgets.Tab(
+        tab = Tab(
             [self._maker.column() for _ in self._names],
             titles=self._titles,
             selected_index=self._names.index(self._first),
