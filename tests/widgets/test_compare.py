@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from aarch64sim.kvm import kernels
 from tests.widgets.seen import CompareLab, StepLab, press
 from widgets import Question, RecordedRun
 from widgets.models.stop_rows import aligned
+from widgets.page import ownkernel
 from widgets.page.session_code import SessionError
 
 
@@ -242,3 +244,13 @@ def test_the_status_of_both_fits_one_line(store: str) -> None:
     lab.load("str w0, [x19]\nnop\n" * 50 + "str w20, [x20]")
     lab.run()
     assert len(lab.status) < 160
+
+
+def test_ones_own_kernel_stays_in_its_list_when_another_is_chosen(store: str) -> None:
+    mine = replace(kernels["fixed"], name="mine", title="mine", skip_clears_ss=False)
+    lab = CompareLab(store, mine, "fixed")
+    press(lab, "left", "v4.3")
+    assert lab._shown["left-own.text"] == "your kernel: mine"
+    assert lab._shown["right-own.text"] == ""
+    press(lab, "left", ownkernel.VALUE)
+    assert lab.debuggers[0].kernel == mine

@@ -14,6 +14,7 @@ from aarch64sim.kvm import Kernel
 from widgets.page import ownkernel
 from widgets.page.home import at_home
 from widgets.page.known import read_program, side_of
+from widgets.page.ownkernel import OwnKernel
 from widgets.page.runner import RUN_LIMIT, Runner
 from widgets.panel.comparepage import SIDES
 from widgets.panel.comparesnapshot import PairLooking
@@ -28,6 +29,7 @@ class PairDriving(PairLooking):
 
     running: bool  # a run is under way
     _message: str
+    _own: dict[str, OwnKernel | None]  # the learner's kernels, for the lists
     _runs_both: Runner
     _show: Callable[[], None]
     _show_progress: Callable[[str], None]
@@ -74,8 +76,9 @@ class PairDriving(PairLooking):
         """Another kernel on one side; both make the same clicks again."""
         ran = self._runner.running
         chosen: list[str | Kernel] = [d.kernel for d in self.debuggers]
-        if kernel != ownkernel.VALUE:
-            chosen[side_of(side, SIDES)] = kernel
+        at = side_of(side, SIDES)
+        own = self._own[side]
+        chosen[at] = own.kernel if kernel == ownkernel.VALUE and own else kernel
         self._begin(
             Pair(self.pair.program, *chosen, **self.pair.options), 0 if ran else self.clicks
         )

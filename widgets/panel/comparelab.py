@@ -78,6 +78,7 @@ class CompareLab(PairDriving, Panel):
     ) -> None:
         self._pair = Pair(read_program(program), left, right, **options)
         self._prefix = f"sl{uuid4().hex[:8]}-"
+        self._own = dict(zip(SIDES, map(OwnKernel.of, self.debuggers), strict=True))
         self._listing = Listing(self.pair.program)
         self._message = ""
         self._explained: dict[str, str] = {}
@@ -88,8 +89,7 @@ class CompareLab(PairDriving, Panel):
         maker = self._maker
         self._choosers = {}
         for side, debugger in zip(SIDES, self.debuggers, strict=True):
-            own = OwnKernel.of(debugger)
-            options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
+            options, value, summary = controls.chosen_kernel(debugger.kernel, own=self._own[side])
             self._choosers[side] = maker.dropdown(side, summary, options, value)
         names, off = ("start", "back", "step", "run", "part", "stop", "keys"), self._disabled(False)
         self._buttons = {name: maker.button(name, off=off.get(name, False)) for name in names}
@@ -138,7 +138,8 @@ class CompareLab(PairDriving, Panel):
         wanted, side = str(proposal["value"]), proposal["trait"].name
         if self._showing:
             return wanted
-        self.use_kernel(side, kernel_named(wanted))
+        is_own = wanted == ownkernel.VALUE and self._own[side]
+        self.use_kernel(side, wanted if is_own else kernel_named(wanted))
         return self.debuggers[SIDES.index(side)].kernel.name
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -193,6 +194,8 @@ class CompareLab(PairDriving, Panel):
         if self._listing.program is not self.pair.program:
             self._listing = Listing(self.pair.program)
             self._drawers.loaded(self._source)
+        for side, debugger in zip(SIDES, self.debuggers, strict=True):
+            self._own[side] = OwnKernel.of(debugger) or self._own[side]
         with self._together():
             self._tell_traits()
             self._show_controls(running=self.running)
@@ -234,7 +237,7 @@ class CompareLab(PairDriving, Panel):
         pair, off = self.pair, self._disabled(running)
         with self._maker.quiet():
             for side, debugger in zip(SIDES, self.debuggers, strict=True):
-                own = OwnKernel.of(debugger)
+                own = self._own[side]
                 options, value, summary = controls.chosen_kernel(debugger.kernel, own=own)
                 controls.choose(self._choosers[side], options, value)
                 self._choosers[side].tooltip = summary
