@@ -17,10 +17,9 @@ from aarch64sim.asm import AssemblyError, Program
 from aarch64sim.kvm import UnknownKernelError
 from widgets.figures.figure import live_still, mpl_figure, png
 from widgets.models.drawing import Drawing
-from widgets.page import editor
+from widgets.page import editor, home
 from widgets.page.board import Action, Bundle
 from widgets.page.guard import guarded
-from widgets.page.home import at_home
 from widgets.page.runner import Runner, broken_off, could_not
 from widgets.page.together import InStep, Together
 from widgets.panel import controls
@@ -210,7 +209,7 @@ class Panel(Face, InStep, ipywidgets.VBox):
             return wanted
         if wanted < 0:
             raise t.TraitError(f"there is no step {wanted}: a position is 0 or more")
-        return at_home(lambda: self._go_or_step(wanted))
+        return home.at_home(lambda: self._go_or_step(wanted))
 
     @t.observe("program")
     def _change_program(self, change: Any) -> None:
