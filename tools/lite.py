@@ -30,6 +30,7 @@ from tools.site_python import ROOT, need, pyodide
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
 NOTICE = ROOT / "tools" / "lite-notice.js"
+SETTINGS = ROOT / "widgets" / "jupyter" / "settings.json"  # JupyterLab's, too
 WATCH = ROOT / "tools" / "lite-worker.js"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
 CORE = (
@@ -215,6 +216,7 @@ def build(out: Path) -> None:
     (lite / "jupyter-lite.json").write_text(
         json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": {}}), encoding="utf-8"
     )
+    shutil.copy(SETTINGS, lite / "overrides.json")
     shutil.rmtree(out, ignore_errors=True)
     run(
         *(sys.executable, "-m", "jupyterlite_core", "build", "--force", "--lite-dir", lite),

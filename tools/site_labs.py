@@ -45,6 +45,7 @@ def executed(lab: Lab) -> NotebookNode:
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(LABS)}},
         store_widget_state=False,
+        coalesce_streams=True,  # one box, however the kernel sent it
     )
     client.execute(env=environment() | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LABS)])})
     del notebook.cells[0]
