@@ -89,8 +89,7 @@ def make_stop(
     if machine.ended:
         asked = machine.exit_device.value is not None or (last and last.reason == "SYSTEM_EVENT")
         reason = "exit" if asked else "error"
-        why = machine.ended.replace("the guest ", "it ", 1)
-        text = f"The guest has ended at {pc:#x}: {why}."
+        text = f"The guest has ended at {pc:#x}: {machine.ended}."
     elif note:
         reason, text = note
     elif run and last and last.reason != "DEBUG" and not at_breakpoint:

@@ -180,7 +180,7 @@ class Machine:
             state = self.vcpu.cpu.step_state()
             self.log.write(Event(Lane.VMM, what, self.vcpu.pc, state, state, (), text, kind=kind))
         if self.exit_device.value is not None:
-            self.ended = "the guest ended with a store to the exit device"
+            self.ended = "a store to the exit device"
         return text
 
     # --- checkpoints ---
