@@ -158,16 +158,22 @@ def test_a_notebook_of_yesterday_says_that_its_cell_must_be_run(lab: LabPage) ->
     lab.command("docmanager:save")
     lab.end_kernel()
     lab.take_problems()
-    lab.open_notebook("labs/yesterday.ipynb")  # as on the next day: with a new kernel
-    expect(lab.page.locator(".sl-status")).to_contain_text("Stopped at")
-    expect(lab.page.locator(".sl-panel > .sl-silence")).to_contain_text("run this cell")
+    for _ in ("as on the next day: with a new kernel", "and on the day after, saved and not run"):
+        lab.open_notebook("labs/yesterday.ipynb")
+        expect(lab.page.locator(".sl-status")).to_contain_text("Stopped at")
+        expect(lab.page.locator(".sl-panel > .sl-silence")).to_contain_text("run this cell")
+        lab.page.locator(".sl-question input[type=radio]").first.click(force=True)
+        expect(lab.page.locator(".sl-question > .sl-silence")).to_contain_text("run this cell")
+        lab.command("docmanager:save")
     lab.screenshot("yesterday")
-    lab.page.locator(".sl-question input[type=radio]").first.click(force=True)
-    expect(lab.page.locator(".sl-question > .sl-silence")).to_contain_text("run this cell")
     lab.run_all()
     expect(lab.page.locator(".sl-silence")).to_have_count(0)
     lab.page.locator(".sl-do-step").click()
     expect(lab.page.locator(".sl-status")).to_contain_text("Stopped at")
+    lab.restart_kernel()
+    lab.command("docmanager:save")
+    lab.open_notebook("labs/yesterday.ipynb")
+    expect(lab.page.locator(".sl-panel > .sl-silence")).to_contain_text("run this cell")
     lab.take_problems()
 
 

@@ -90,6 +90,34 @@ function ended(token) {
   for (const root of rootsOf(token)) complain(root, RESTARTED);
 }
 
+// ---- a notebook that is saved
+
+const namesIn = (value) => JSON.stringify(value)?.match(/[0-9a-f]{32}/g) ?? [];
+
+// JupyterLab saves widgets whose kernel lives, and no others: one save after a restart, or of a notebook of yesterday,
+// and every panel in it would be "model not found" from then on. Those that the outputs show are saved, too.
+function saveShown(manager) {
+  const { get_state_sync: save, _modelsSync: models, context } = manager ?? {};
+  if (!save || !models || !context?.model?.toJSON || manager.savesShown) return;
+  manager.savesShown = true;
+  manager.get_state_sync = (options) => {
+    const dead = [...models.values()].filter((model) => !model.comm_live);
+    const kept = save.call(manager, options);
+    if (!dead.length) return kept;
+    for (const model of dead) model._comm_live = true; // by the setter all views would hear of it
+    const all = save.call(manager, options).state;
+    for (const model of dead) model._comm_live = false;
+    const wanted = namesIn(context.model.toJSON().cells.map((cell) => cell.outputs));
+    while (wanted.length) {
+      const name = wanted.pop();
+      if (!(name in all) || name in kept.state) continue;
+      kept.state[name] = all[name];
+      wanted.push(...namesIn(all[name]));
+    }
+    return kept;
+  };
+}
+
 // ---- keys
 
 const TYPED_INTO = "textarea, select, input:not([type=range], [type=radio], [type=checkbox], [type=button])";
@@ -209,6 +237,7 @@ export default {
     const real = await model.widget_manager?.get_model?.(token);
     const stock = real && Object.getPrototypeOf(Object.getPrototypeOf(real))._handle_comm_msg;
     if (real?.comm && stock) real.comm.on_msg(stock.bind(real)); // as in board.js
+    saveShown(real?.widget_manager);
     if (real && !real.comm_live) {
       Object.assign(page.kernels.get(token), { gone: true, saved: true });
       for (const wait of [0, 500, 2000]) setTimeout(() => greet(token), wait);
