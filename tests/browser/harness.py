@@ -111,6 +111,10 @@ class LabPage:
         self._wait_for_cells()
 
     def _wait_for_cells(self) -> None:
+        """Not for the empty cell that a notebook has before its file has come."""
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {NOTEBOOK}?.context?.isReady", timeout=START_SECONDS * 1000
+        )
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
 
     def wait_for_notebook(self) -> None:
