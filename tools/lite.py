@@ -29,7 +29,7 @@ from tools.site_python import ROOT, need, pyodide
 
 WORK = ROOT / "build" / "lite"
 OUT = WORK / "site"
-NOTICE = ROOT / "tools" / "lite-notice.js"
+PAGE = ROOT / "tools" / "lite-page.js"
 SETTINGS = ROOT / "widgets" / "jupyter" / "settings.json"  # JupyterLab's, too
 WATCH = ROOT / "tools" / "lite-worker.js"
 WHEELS = ROOT / "tools" / "lite-wheels.txt"
@@ -192,13 +192,13 @@ def configure(out: Path, dist: Path) -> None:
         shutil.copytree(dist / "pyodide", out / "static" / "pyodide")
 
 
-def notice(out: Path) -> None:
-    """Have every page of JupyterLite say what keeps it from working."""
-    shutil.copy(NOTICE, out / "notice.js")
+def add_scripts(out: Path) -> None:
+    """Have every page and every worker of JupyterLite say what keeps it from working."""
+    shutil.copy(PAGE, out / "page.js")
     for page in out.glob("*/index.html"):
         text = page.read_text(encoding="utf-8")
         page.write_text(
-            text.replace("<head>", '<head><script src="../notice.js"></script>', 1),
+            text.replace("<head>", '<head><script src="../page.js"></script>', 1),
             encoding="utf-8",
         )
     watch = WATCH.read_text(encoding="utf-8")
@@ -224,7 +224,7 @@ def build(out: Path) -> None:
         *("--no-sourcemaps", "--no-unused-shared-packages"),
     )
     configure(out, dist)
-    notice(out)
+    add_scripts(out)
 
 
 def main(arguments: list[str] | None = None) -> int:

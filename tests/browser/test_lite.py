@@ -168,6 +168,7 @@ def test_what_a_learner_wrote_and_saved_is_there_after_a_reload(
     page.close()
 
     page = opened(reader, address, LABS[1])
+    page.locator(".sl-question > .sl-silence", has_text="run this cell").wait_for()
     assert cell_source(code(notebook(page))[2]) == answer
     run_cell(page, 3, QUESTION)
     page.get_by_text("Not quite. It is here.").wait_for()

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     worker = out / f"extensions/{lite.PLUGIN.partition(':')[0]}/static/a.worker.1.js"
     worker.parent.mkdir(parents=True)
     worker.write_text("fetch('/static/pyodide/a.whl').then(() => postMessage('Python is there'));")
-    lite.notice(out)
+    lite.add_scripts(out)
     return out
 
 

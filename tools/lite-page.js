@@ -1,4 +1,5 @@
-// For every page of JupyterLite: what keeps it from working is said in one sentence, above all else.
+// For every page of JupyterLite: what keeps it from working is said in one sentence, above all else; and what was saved
+// of a panel is shown.
 (() => {
   const READ = "The labs can still be read, and their panels stepped, on the pages of the site.";
   const OFFLINE = "A part of JupyterLite did not come: is the network on? Reload this page when it is; what was saved is kept.";
@@ -58,4 +59,19 @@
       });
     }
   };
+
+  // JupyterLite's kernels have no answer to comm_info_request (seen in 0.8.6), and JupyterLab waits for one before it
+  // shows the widgets that were saved: "Loading widget..." for good. A kernel is as old as its page, and has none yet.
+  let app;
+  Object.defineProperty(window, "jupyterapp", {
+    configurable: true,
+    get: () => app,
+    set(made) {
+      app = made;
+      const { kernels } = app.serviceManager, connect = kernels.connectTo;
+      kernels.connectTo = (...all) => Object.assign(connect.apply(kernels, all), {
+        requestCommInfo: async () => ({ content: { status: "ok", comms: {} } }),
+      });
+    },
+  });
 })();
