@@ -49,6 +49,9 @@ def click(desk: Desk, selector: str, text: str | None = None) -> None:
         with suppress(TimeoutError):
             desk.find(selector, text).click(timeout=6_000)
             return
+        desk.page.mouse.move(640, 400)  # such a cell cannot be scrolled to but as a reader does
+        desk.page.mouse.wheel(0, -20_000)
+        desk.settle()
     desk.find(selector, text).click()
 
 
